@@ -1,0 +1,79 @@
+const base32Alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
+
+const base32Values: Int8Array = (() => {
+  const values = new Int8Array(128).fill(-1);
+  for (let i = 0; i < base32Alphabet.length; i++) values[base32Alphabet.charCodeAt(i)] = i;
+  return values;
+})();
+
+/** RFC 4648 §6 base32 in lower case, without padding. */
+export function encodeBase32(bytes: Uint8Array): string {
+  let text = '';
+  let buffer = 0;
+  let bits = 0;
+  for (const byte of bytes) {
+    buffer = ((buffer << 8) | byte) & 0xfff;
+    bits += 8;
+    while (bits >= 5) {
+      bits -= 5;
+      text += base32Alphabet[(buffer >> bits) & 31];
+    }
+  }
+  if (bits > 0) text += base32Alphabet[(buffer << (5 - bits)) & 31];
+  return text;
+}
+
+/** The bytes of canonical lower-case base32, or undefined: one text for one value, so trailing bits must be zero. */
+export function decodeBase32(text: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(Math.floor((text.length * 5) / 8));
+  let buffer = 0;
+  let bits = 0;
+  let at = 0;
+  for (let i = 0; i < text.length; i++) {
+    const value = base32Values[text.charCodeAt(i)] ?? -1;
+    if (value < 0) return undefined;
+    buffer = ((buffer << 5) | value) & 0xfff;
+    bits += 5;
+    if (bits >= 8) {
+      bits -= 8;
+      bytes[at++] = (buffer >> bits) & 0xff;
+    }
+  }
+  if (bits >= 5 || (buffer & ((1 << bits) - 1)) !== 0) return undefined;
+  return bytes;
+}
+
+/** RFC 4648 §5 base64url without padding. */
+export function encodeBase64Url(bytes: Uint8Array): string {
+  return asBuffer(bytes).toString('base64url');
+}
+
+/** The bytes of canonical unpadded base64url, or undefined: Buffer alone would ignore foreign characters. */
+export function decodeBase64Url(text: string): Uint8Array | undefined {
+  const bytes = Buffer.from(text, 'base64url');
+  return bytes.toString('base64url') === text ? bytes : undefined;
+}
+
+export function encodeHex(bytes: Uint8Array): string {
+  return asBuffer(bytes).toString('hex');
+}
+
+/** The bytes of lower-case hexadecimal, or undefined. */
+export function decodeHex(text: string): Uint8Array | undefined {
+  const bytes = Buffer.from(text, 'hex');
+  return bytes.toString('hex') === text ? bytes : undefined;
+}
+
+export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
+  return Buffer.concat(parts);
+}
+
+/** Plain comparison; secrets are compared with `timingSafeEqual` of node:crypto instead. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && asBuffer(a).equals(b);
+}
+
+/** A Buffer view of the same memory, without a copy. */
+export function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

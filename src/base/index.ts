@@ -1,0 +1,4 @@
+export * from './bytes.ts';
+export * from './clock.ts';
+export * from './log.ts';
+export * from './random.ts';

@@ -1,0 +1,36 @@
+import { type DestinationStream, pino } from 'pino';
+
+export type LogFields = Readonly<Record<string, unknown>>;
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+
+/** Structured log. Never give it token, key or credential bytes. */
+export interface Logger {
+  /** False when debug lines go nowhere: ask before building fields on the call path. */
+  readonly debugEnabled: boolean;
+  debug(fields: LogFields, message: string): void;
+  info(fields: LogFields, message: string): void;
+  warn(fields: LogFields, message: string): void;
+  error(fields: LogFields, message: string): void;
+}
+
+/** A logger that writes JSON lines to `destination` (default: standard error). */
+export function createLogger(level: LogLevel, destination?: DestinationStream): Logger {
+  const sink = pino({ level, base: null }, destination ?? pino.destination({ dest: 2, sync: true }));
+  return {
+    debugEnabled: sink.isLevelEnabled('debug'),
+    debug: (fields, message) => sink.debug(fields, message),
+    info: (fields, message) => sink.info(fields, message),
+    warn: (fields, message) => sink.warn(fields, message),
+    error: (fields, message) => sink.error(fields, message),
+  };
+}
+
+const nothing = (): void => {};
+
+export const silentLogger: Logger = {
+  debugEnabled: false,
+  debug: nothing,
+  info: nothing,
+  warn: nothing,
+  error: nothing,
+};
