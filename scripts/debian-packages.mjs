@@ -1,0 +1,53 @@
+// The Debian packages that tests use, and the commands that show that they are there.
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { join } from 'node:path';
+
+const commandOfPackage = {
+  'sip-tester': 'sipp',
+  'baresip-core': 'baresip',
+  'redis-server': 'redis-server',
+  openssl: 'openssl',
+  iproute2: 'ip',
+};
+
+/** Installs what is missing where that is allowed; returns the packages that are missing all the same. */
+export function ensureDebianPackages() {
+  const missing = missingPackages();
+  if (missing.length === 0 || process.getuid?.() !== 0 || !onPath('apt-get')) return missing;
+  process.stderr.write(`tibet-sip: installing ${missing.join(' ')} …\n`);
+  if (!aptGet('install', '-y', '--no-install-recommends', ...missing)) {
+    aptGet('update');
+    aptGet('install', '-y', '--no-install-recommends', ...missing);
+  }
+  return missingPackages();
+}
+
+export function installLine(packages) {
+  return `sudo apt-get install --no-install-recommends ${packages.join(' ')}`;
+}
+
+function missingPackages() {
+  return Object.keys(commandOfPackage).filter((name) => !onPath(commandOfPackage[name]));
+}
+
+function aptGet(...args) {
+  const result = spawnSync('apt-get', ['-q', ...args], {
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    // Standard output belongs to the test report.
+    stdio: ['ignore', 2, 2],
+  });
+  return result.status === 0;
+}
+
+function onPath(command) {
+  const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin'];
+  return folders.some((folder) => {
+    try {
+      accessSync(join(folder, command), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}

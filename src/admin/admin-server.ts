@@ -1,0 +1,76 @@
+import { type FastifyInstance, fastify } from 'fastify';
+import type { Metrics } from './metrics.ts';
+import { statusPage } from './status-page.ts';
+
+export interface CallView {
+  readonly id: string;
+  readonly caller: string;
+  readonly callee: string;
+  readonly intent: string;
+  readonly state: 'trying' | 'ringing' | 'answered';
+  /** ISO 8601. */
+  readonly since: string;
+}
+
+export interface StatusView {
+  readonly software: string;
+  readonly domain: string;
+  readonly node: string;
+  readonly startedAt: string;
+  readonly addresses: readonly string[];
+  readonly flows: Readonly<Record<string, number>>;
+  readonly transactions: number;
+  readonly audit: {
+    readonly healthy: boolean;
+    readonly records: number;
+    readonly checkpoint: string | undefined;
+  };
+  readonly calls: readonly CallView[];
+  /** True when only the first calls are listed. */
+  readonly callsTruncated: boolean;
+  readonly callsUp: number;
+}
+
+export interface AdminServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly metrics: Metrics;
+  readonly status: () => StatusView;
+}
+
+/** HTTP for operators: a page, its JSON, health and metrics. Reads only; bind it where only operators are. */
+export class AdminServer {
+  readonly #options: AdminServerOptions;
+  readonly #server: FastifyInstance;
+
+  constructor(options: AdminServerOptions) {
+    this.#options = options;
+    this.#server = fastify({ logger: false, forceCloseConnections: true });
+    this.#server.get('/', (_request, reply) =>
+      reply.type('text/html; charset=utf-8').send(statusPage(options.status())),
+    );
+    this.#server.get('/status', () => options.status());
+    this.#server.get('/healthz', (_request, reply) => {
+      const { healthy } = options.status().audit;
+      return reply
+        .code(healthy ? 200 : 503)
+        .send({ status: healthy ? 'ok' : 'audit log unavailable: new calls get 503' });
+    });
+    this.#server.get('/metrics', async (_request, reply) => {
+      const { contentType, body } = await options.metrics.text();
+      return reply.type(contentType).send(body);
+    });
+  }
+
+  /** Resolves with the port that serves; rejects with the system's error when it cannot listen. */
+  async start(): Promise<number> {
+    const { host, port } = this.#options;
+    await this.#server.listen({ host, port });
+    const address = this.#server.server.address();
+    return typeof address === 'object' && address !== null ? address.port : port;
+  }
+
+  async close(): Promise<void> {
+    await this.#server.close();
+  }
+}

@@ -1,0 +1,71 @@
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+
+/** Numbers that are read when somebody looks, not counted on the call path. */
+export interface LiveNumbers {
+  readonly callsUp: number;
+  readonly transactions: number;
+  readonly flows: Readonly<Record<string, number>>;
+  readonly auditHealthy: boolean;
+  readonly auditRecords: number;
+}
+
+/** What the gateway counts as it works, in Prometheus' form. */
+export class Metrics {
+  readonly #registry = new Registry();
+  readonly #calls: Counter<'outcome'>;
+  readonly #registrations: Counter<'change'>;
+
+  constructor(live: () => LiveNumbers) {
+    const registers = [this.#registry];
+    collectDefaultMetrics({ register: this.#registry });
+    this.#calls = new Counter({
+      name: 'tibet_sip_calls_total',
+      help: 'Calls that ended, by outcome',
+      labelNames: ['outcome'],
+      registers,
+    });
+    this.#registrations = new Counter({
+      name: 'tibet_sip_registrations_total',
+      help: 'Accepted registrations, by what changed',
+      labelNames: ['change'],
+      registers,
+    });
+    const gauge = (name: string, help: string, read: (numbers: LiveNumbers) => number): void => {
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(read(live()));
+        },
+      });
+    };
+    gauge('tibet_sip_calls_up', 'Calls that ring or are answered', ({ callsUp }) => callsUp);
+    gauge('tibet_sip_transactions', 'SIP transactions in memory', ({ transactions }) => transactions);
+    gauge('tibet_sip_audit_healthy', '1 while the audit log takes records', ({ auditHealthy }) =>
+      Number(auditHealthy),
+    );
+    gauge('tibet_sip_audit_records', 'Records in the audit log', ({ auditRecords }) => auditRecords);
+    new Gauge({
+      name: 'tibet_sip_flows',
+      help: 'Open flows, by transport',
+      labelNames: ['transport'],
+      registers,
+      collect() {
+        for (const [transport, count] of Object.entries(live().flows)) this.set({ transport }, count);
+      },
+    });
+  }
+
+  callEnded(outcome: string): void {
+    this.#calls.inc({ outcome });
+  }
+
+  registrationAccepted(change: string): void {
+    this.#registrations.inc({ change });
+  }
+
+  async text(): Promise<{ readonly contentType: string; readonly body: string }> {
+    return { contentType: this.#registry.contentType, body: await this.#registry.metrics() };
+  }
+}

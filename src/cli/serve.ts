@@ -1,0 +1,89 @@
+import { accessSync, constants, mkdirSync, readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { createLogger } from '../base/index.ts';
+import { type Config, formatListenAddress, formatWebAddress } from '../config/index.ts';
+import { addCommand, type CommonOptions, openContext } from './command.ts';
+import { exitCodes } from './exit-codes.ts';
+import { CliError, codeOf } from './failure.ts';
+import type { Terminal } from './terminal.ts';
+
+/** One Ctrl-C can arrive twice, from the terminal and from npm: signals this close together are one. */
+const sameSignalMs = 500;
+
+export function registerServe(program: Command, terminal: Terminal): void {
+  addCommand(program, {
+    usage: 'serve',
+    summary: 'run the gateway until SIGINT or SIGTERM',
+    example: 'serve --config config/default.yaml --set log.level=warn',
+  }).action(async (options: CommonOptions) => {
+    const { config, output } = openContext(terminal, options);
+    const loaded = config();
+    prepareMachine(loaded);
+    // Loaded late: every other command starts faster without the gateway's parts.
+    const { createGateway } = await import('../gateway/index.ts');
+    const gateway = createGateway({ config: loaded, logger: createLogger(loaded.log.level) });
+    const stopped = untilStopped(terminal);
+    const addresses = await gateway.start();
+    const urls = [
+      ...addresses.listen.map(formatListenAddress),
+      ...(addresses.admin ? [formatWebAddress(addresses.admin)] : []),
+    ];
+    if (output.json) output.jsonLine({ ready: true, domain: loaded.domain, addresses: urls });
+    else {
+      output.text(`ready ${urls.join(' ')}`);
+      output.text(whatToTry(loaded));
+    }
+    await stopped;
+    output.note('draining; a second signal ends it at once');
+    await gateway.close();
+  });
+}
+
+/** Resolves at the first signal; a later one ends the process without waiting for anything. */
+function untilStopped(terminal: Terminal): Promise<void> {
+  return new Promise((resolve) => {
+    let firstAtMs: number | undefined;
+    terminal.onSignal(() => {
+      if (firstAtMs === undefined) {
+        firstAtMs = performance.now();
+        resolve();
+      } else if (performance.now() - firstAtMs > sameSignalMs) process.exit(exitCodes.forced);
+    });
+  });
+}
+
+/** What only this machine can tell, found before a socket opens. */
+function prepareMachine(config: Config): void {
+  try {
+    mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+    accessSync(config.dataDir, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new CliError(
+      'storage',
+      `dataDir ${config.dataDir} cannot be written (${codeOf(error)})`,
+      'make it writable, or choose another with --data-dir',
+      { cause: error },
+    );
+  }
+  for (const [key, file] of Object.entries(config.tls ?? {})) {
+    try {
+      readFileSync(file);
+    } catch (error) {
+      throw new CliError('storage', `tls.${key}: ${file} cannot be read (${codeOf(error)})`, undefined, {
+        cause: error,
+      });
+    }
+  }
+}
+
+function whatToTry(config: Config): string {
+  const ws = config.listen.find((address) => address.transport === 'ws' || address.transport === 'wss');
+  const gateway = ws ? ` --gateway ${formatListenAddress(ws)}` : '';
+  // In a checkout this file is TypeScript and the command is an npm script; installed, it is on the path.
+  const cli = import.meta.filename.endsWith('.ts') ? 'npm run -s tibet-sip --' : 'tibet-sip';
+  return [
+    `  a phone:      ${cli} identity new --name jis:alice --out alice.json && ${cli} phone --identity alice.json${gateway}`,
+    `  a desk phone: ${cli} device add jis:desk-7 --extension 1007`,
+    `  the record:   ${cli} audit list`,
+  ].join('\n');
+}

@@ -1,0 +1,48 @@
+import type { Command } from 'commander';
+import type { StatusView } from '../admin/index.ts';
+import { askAdmin } from './admin-client.ts';
+import { addCommand, type CommonOptions, openContext } from './command.ts';
+import { CliError } from './failure.ts';
+import { formatTable } from './output.ts';
+import type { Terminal } from './terminal.ts';
+
+export function registerStatus(program: Command, terminal: Terminal): void {
+  addCommand(program, {
+    usage: 'status',
+    summary: 'what the running gateway does: addresses, flows, calls, health of the audit log',
+    example: 'status --admin http://127.0.0.1:8060',
+  })
+    .option('--admin <url>', 'admin address of the gateway (else from the configuration)')
+    .action(async (options: CommonOptions & { readonly admin?: string }) => {
+      if (options.admin !== undefined && !URL.canParse(options.admin))
+        throw new CliError('usage', `--admin takes a URL like http://127.0.0.1:8060, not "${options.admin}"`);
+      const { output, config } = openContext(terminal, options);
+      const status = (await askAdmin(options.admin ?? config().admin.listen, '/status')) as StatusView;
+      const flows = Object.entries(status.flows).map(([transport, count]) => `${count} ${transport}`);
+      output.document(status, [
+        ['domain', status.domain],
+        ['software', `${status.software}, up since ${status.startedAt}`],
+        ['node', status.node],
+        ['addresses', status.addresses.join(' ')],
+        ['flows', flows.join(', ') || 'none'],
+        ['transactions', String(status.transactions)],
+        [
+          'audit log',
+          status.audit.healthy
+            ? `${status.audit.records} records, healthy`
+            : 'TAKES NO RECORDS: new calls get 503',
+        ],
+        ['calls up', String(status.callsUp)],
+      ]);
+      if (status.calls.length > 0)
+        output.note(
+          formatTable(status.calls, [
+            { title: 'CALLER', value: (call) => call.caller },
+            { title: 'CALLEE', value: (call) => call.callee },
+            { title: 'STATE', value: (call) => call.state },
+            { title: 'SINCE', value: (call) => call.since },
+            { title: 'INTENT', value: (call) => call.intent },
+          ]),
+        );
+    });
+}

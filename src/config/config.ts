@@ -1,0 +1,105 @@
+import type { ListenAddress, TransportName, WebAddress } from './addresses.ts';
+import type { LimitsConfig } from './limits.ts';
+
+/** The whole configuration: complete (every default filled in), checked, and frozen all the way down. */
+export interface Config {
+  /** The SIP domain that is served: `sip:alice@domain`. */
+  readonly domain: string;
+  /** Absolute directory of everything that the gateway keeps. */
+  readonly dataDir: string;
+  readonly listen: readonly ListenAddress[];
+  /** What the gateway calls itself in Via and Record-Route, instead of the address that it listens on. */
+  readonly advertise: string | undefined;
+  readonly admin: AdminConfig;
+  /** Certificate and key of the TLS and WSS listeners; present whenever one is configured. */
+  readonly tls: TlsConfig | undefined;
+  readonly overlay: OverlayConfig;
+  readonly audit: AuditConfig;
+  readonly media: MediaConfig;
+  readonly peers: readonly PeerConfig[];
+  readonly auth: AuthConfig;
+  readonly registrar: RegistrarConfig;
+  readonly calls: CallsConfig;
+  readonly limits: LimitsConfig;
+  readonly log: LogConfig;
+}
+
+export interface AdminConfig {
+  /** Undefined: no admin HTTP at all. */
+  readonly listen: WebAddress | undefined;
+}
+
+/** Absolute paths of PEM files. */
+export interface TlsConfig {
+  readonly cert: string;
+  readonly key: string;
+}
+
+export type StoreConfig =
+  | { readonly kind: 'embedded' }
+  /** `redis://` or `rediss://`; may hold a password, so never log it. */
+  | { readonly kind: 'redis'; readonly url: string };
+
+export interface OverlayConfig {
+  readonly store: StoreConfig;
+  /** `open`: a key that nobody holds yet may take a free name; `approved`: only what an operator enrolled. */
+  readonly enrolment: 'open' | 'approved';
+}
+
+export interface AuditConfig {
+  readonly enabled: boolean;
+  /** First line of every checkpoint: the log's name, the same for ever. */
+  readonly origin: string;
+}
+
+export interface MediaConfig {
+  readonly mode: 'off';
+}
+
+/** A PBX or trunk that is known by where it sends from. */
+export interface PeerConfig {
+  readonly name: string;
+  /** IP addresses and networks in CIDR notation. */
+  readonly match: readonly string[];
+  /** Where requests for this peer go; the host may be a DNS name. */
+  readonly target: ListenAddress;
+  readonly role: 'pbx' | 'trunk';
+}
+
+export type DigestAlgorithm = 'SHA-256' | 'MD5';
+
+export interface AuthConfig {
+  /** Digest realm; changing it makes every minted credential useless. */
+  readonly realm: string;
+  /** Transports on which an authenticated flow's identity speaks for later requests on that flow. */
+  readonly flowSpeaks: readonly TransportName[];
+  /** Digest algorithms in the order in which they are offered, per transport. */
+  readonly algorithms: Readonly<Record<TransportName, readonly DigestAlgorithm[]>>;
+  /** The same for phones that are known to do better, whatever the transport. */
+  readonly agents: readonly AgentConfig[];
+}
+
+export interface AgentConfig {
+  /** How the phone's User-Agent starts. */
+  readonly prefix: string;
+  readonly algorithms: readonly DigestAlgorithm[];
+}
+
+/** Expiry values are seconds, as in SIP's Expires header field. */
+export interface RegistrarConfig {
+  readonly minExpires: number;
+  readonly defaultExpires: number;
+  readonly maxExpires: number;
+  readonly maxBindingsPerIdentity: number;
+}
+
+export interface CallsConfig {
+  /** Timer C (RFC 3261 §16.6 step 11): how long a callee may ring. */
+  readonly ringTimeoutMs: number;
+  /** An answered call without a BYE for so long is taken for lost, and its record is closed. */
+  readonly maxDurationMs: number;
+}
+
+export interface LogConfig {
+  readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+}

@@ -1,0 +1,116 @@
+import { z } from 'zod';
+import type { ListenAddress, WebAddress } from './addresses.ts';
+import {
+  isAddressOrNetwork,
+  isBindable,
+  isHostName,
+  parseListenAddress,
+  parseWebAddress,
+} from './addresses.ts';
+import type { StoreConfig } from './config.ts';
+
+/** What a number counts; shown in docs/configuration.md. */
+export type Unit = 'ms' | 's' | 'bytes' | 'count' | 'characters';
+
+/** A whole number with its unit and bounds. */
+export function quantity(unit: Unit, fallback: number, min: number, max: number): z.ZodType<number> {
+  return z
+    .number({ error: expected('must be a whole number') })
+    .int('must be a whole number')
+    .min(min, `must be at least ${min}`)
+    .max(max, `must be at most ${max}`)
+    .default(fallback)
+    .meta({ unit });
+}
+
+export function oneOf<const T extends string>(values: readonly T[]): z.ZodType<T> {
+  return z.enum(values, { error: expected(`must be one of ${values.join(', ')}`) });
+}
+
+/** A YAML list, or one comma-separated text (what fits into a variable or --set). */
+export function listOf<T>(item: z.ZodType<T>): z.ZodType<readonly T[]> {
+  const split = (text: string): string[] =>
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== '');
+  return z
+    .union([z.array(z.unknown()), z.string().transform(split)], {
+      error: expected('must be a list'),
+    })
+    .pipe(z.array(item));
+}
+
+export const nonEmptyText: z.ZodType<string> = z
+  .string({ error: expected('must be text') })
+  .trim()
+  .min(1, { error: 'must not be empty', abort: true });
+
+export const hostName: z.ZodType<string> = nonEmptyText
+  .refine(isHostName, { error: (issue) => `${describe(issue.input)} is not a host name` })
+  .transform((text) => text.toLowerCase());
+
+export const listenAddress: z.ZodType<ListenAddress> = parsed(parseListenAddress).refine(
+  (address) => isBindable(address.host),
+  { error: 'listen on an IP address (or localhost), not on a name' },
+);
+
+export const peerTarget: z.ZodType<ListenAddress> = parsed(parseListenAddress).refine(
+  (address) => address.port > 0,
+  { error: 'a target needs a real port' },
+);
+
+export const webAddress: z.ZodType<WebAddress | undefined> = parsed((text) =>
+  text === 'off' ? { off: true as const } : parseWebAddress(text),
+).transform((address) => ('off' in address ? undefined : address));
+
+export const addressOrNetwork: z.ZodType<string> = nonEmptyText.refine(isAddressOrNetwork, {
+  error: (issue) => `${describe(issue.input)} is not an IP address or a network like 10.0.0.0/8`,
+});
+
+/** Never repeats the value: a store address may hold a password. */
+export const store: z.ZodType<StoreConfig> = nonEmptyText.transform((text, context): StoreConfig => {
+  if (text === 'embedded') return { kind: 'embedded' };
+  if (/^rediss?:\/\/./.test(text) && URL.canParse(text)) return { kind: 'redis', url: text };
+  context.addIssue('must be "embedded" or an address like redis://host:6379 (rediss:// for TLS)');
+  return z.NEVER;
+});
+
+export const mediaMode: z.ZodType<'off'> = nonEmptyText.transform((mode, context): 'off' => {
+  if (mode === 'off') return mode;
+  context.addIssue(
+    mode === 'relay' || mode === 'rtpengine'
+      ? `"${mode}" is not built yet: set it to "off"; media then flows directly between the phones`
+      : `must be "off", not "${mode}"`,
+  );
+  return z.NEVER;
+});
+
+function parsed<T extends object>(parse: (text: string) => T | string): z.ZodType<T> {
+  return nonEmptyText.transform((text, context) => {
+    const value = parse(text);
+    if (typeof value !== 'string') return value;
+    context.addIssue(value);
+    return z.NEVER;
+  });
+}
+
+export const groupError: (issue: { readonly input?: unknown }) => string =
+  expected('must be a group of keys');
+
+/** A group of keys; an absent group is one in which every key has its default. */
+export function section<Shape extends z.ZodRawShape>(shape: Shape): z.ZodType<z.output<z.ZodObject<Shape>>> {
+  return z.strictObject(shape, { error: groupError }).prefault({} as z.input<z.ZodObject<Shape>>);
+}
+
+/** The sentence for a value of the wrong type, or for none at all. */
+export function expected(what: string): (issue: { readonly input?: unknown }) => string {
+  return ({ input }) => (input === undefined ? 'must be given' : `${what}, not ${describe(input)}`);
+}
+
+function describe(input: unknown): string {
+  if (input === null) return 'empty';
+  if (Array.isArray(input)) return 'a list';
+  if (typeof input === 'object') return 'a group of keys';
+  return typeof input === 'string' ? `"${input}"` : JSON.stringify(input);
+}

@@ -1,0 +1,157 @@
+import type { z } from 'zod';
+import { quantity, section } from './fields.ts';
+
+/** Every bound of the gateway by the part that keeps it; docs/configuration.md says what each one means. */
+export interface LimitsConfig {
+  readonly message: MessageLimitsConfig;
+  readonly transport: TransportLimitsConfig;
+  readonly transaction: TransactionLimitsConfig;
+  readonly registrar: RegistrarLimitsConfig;
+  readonly digest: DigestLimitsConfig;
+  readonly overlay: OverlayLimitsConfig;
+  readonly audit: AuditLimitsConfig;
+}
+
+export interface MessageLimitsConfig {
+  readonly maxMessageBytes: number;
+  readonly maxHeaderBytes: number;
+  readonly maxHeaderCount: number;
+  readonly maxHeaderLineBytes: number;
+  readonly maxIdentifierBytes: number;
+}
+
+export interface TransportLimitsConfig {
+  readonly maxConnections: number;
+  readonly maxConnectionsPerSource: number;
+  readonly maxUnprovenPerSource: number;
+  readonly firstByteTimeoutMs: number;
+  readonly messageTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly closeTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  readonly maxSendBufferBytes: number;
+  readonly pingIntervalMs: number;
+  readonly pongTimeoutMs: number;
+  readonly maxUpgradeHeaderBytes: number;
+  readonly tcpKeepAliveDelayMs: number;
+  readonly tcpKeepAliveIntervalMs: number;
+  readonly tcpKeepAliveCount: number;
+  readonly maxUdpFlows: number;
+  readonly udpReceiveBufferBytes: number;
+  readonly udpSendBufferBytes: number;
+  readonly sweepIntervalMs: number;
+}
+
+export interface TransactionLimitsConfig {
+  readonly maxTransactions: number;
+  readonly retryAfterSeconds: number;
+}
+
+export interface RegistrarLimitsConfig {
+  readonly maxContactLength: number;
+  readonly maxPathLength: number;
+}
+
+export interface DigestLimitsConfig {
+  readonly maxFailuresPerUser: number;
+  readonly maxFailuresPerSource: number;
+  readonly windowMs: number;
+  readonly maxCounters: number;
+}
+
+export interface OverlayLimitsConfig {
+  readonly cache: { readonly maxEntries: number; readonly freshMs: number; readonly staleMs: number };
+  readonly endpoint: { readonly maxLifetimeSeconds: number; readonly maxClockAheadSeconds: number };
+  readonly challengeLifetimeMs: number;
+  readonly maxOpenChallenges: number;
+  readonly sweepIntervalMs: number;
+  readonly maxSweptIdentities: number;
+}
+
+export interface AuditLimitsConfig {
+  readonly maxRecordBytes: number;
+  readonly maxBatchRecords: number;
+  readonly maxWaitingRecords: number;
+  readonly checkpointDelayMs: number;
+  readonly integrateAtRecords: number;
+  readonly journalSegmentBytes: number;
+  readonly healDelayMs: number;
+  readonly healProbeBytes: number;
+}
+
+const milliseconds = (fallback: number, min = 1): z.ZodType<number> =>
+  quantity('ms', fallback, min, 86_400_000);
+const bytes = (fallback: number, min: number): z.ZodType<number> =>
+  quantity('bytes', fallback, min, 1_073_741_824);
+const count = (fallback: number, min = 1): z.ZodType<number> => quantity('count', fallback, min, 10_000_000);
+
+/** The defaults are those of the parts themselves; a test compares them. */
+export const limits: z.ZodType<LimitsConfig> = section({
+  message: section({
+    maxMessageBytes: bytes(65_535, 1_500),
+    maxHeaderBytes: bytes(32_768, 1_024),
+    maxHeaderCount: count(256, 16),
+    maxHeaderLineBytes: bytes(8_192, 256),
+    maxIdentifierBytes: bytes(1_024, 64),
+  }),
+  transport: section({
+    maxConnections: count(50_000),
+    maxConnectionsPerSource: count(5_000),
+    maxUnprovenPerSource: count(256),
+    firstByteTimeoutMs: milliseconds(8_000, 100),
+    messageTimeoutMs: milliseconds(8_000, 100),
+    idleTimeoutMs: milliseconds(3_900_000, 1_000),
+    closeTimeoutMs: milliseconds(2_000),
+    connectTimeoutMs: milliseconds(5_000, 100),
+    maxSendBufferBytes: bytes(1_048_576, 65_536),
+    pingIntervalMs: milliseconds(20_000, 100),
+    pongTimeoutMs: milliseconds(10_000, 100),
+    maxUpgradeHeaderBytes: bytes(8_192, 1_024),
+    tcpKeepAliveDelayMs: milliseconds(30_000, 1_000),
+    tcpKeepAliveIntervalMs: milliseconds(5_000, 1_000),
+    tcpKeepAliveCount: count(3),
+    maxUdpFlows: count(100_000),
+    udpReceiveBufferBytes: bytes(4_194_304, 4_096),
+    udpSendBufferBytes: bytes(1_048_576, 4_096),
+    sweepIntervalMs: milliseconds(1_000, 10),
+  }),
+  transaction: section({
+    maxTransactions: count(200_000, 10),
+    retryAfterSeconds: quantity('s', 5, 1, 3_600),
+  }),
+  registrar: section({
+    maxContactLength: quantity('characters', 1_024, 64, 65_535),
+    maxPathLength: count(10),
+  }),
+  digest: section({
+    maxFailuresPerUser: count(20),
+    maxFailuresPerSource: count(200),
+    windowMs: milliseconds(60_000, 1_000),
+    maxCounters: count(50_000, 100),
+  }),
+  overlay: section({
+    cache: section({
+      maxEntries: count(100_000, 100),
+      freshMs: milliseconds(1_000),
+      staleMs: milliseconds(600_000),
+    }),
+    endpoint: section({
+      maxLifetimeSeconds: quantity('s', 2_592_000, 60, 31_536_000),
+      maxClockAheadSeconds: quantity('s', 60, 0, 3_600),
+    }),
+    challengeLifetimeMs: milliseconds(30_000, 100),
+    maxOpenChallenges: count(10_000),
+    sweepIntervalMs: milliseconds(10_000, 100),
+    maxSweptIdentities: count(1_000),
+  }),
+  audit: section({
+    maxRecordBytes: bytes(32_768, 4_096),
+    maxBatchRecords: count(1_024),
+    maxWaitingRecords: count(65_536),
+    checkpointDelayMs: quantity('ms', 250, 1, 1_000),
+    integrateAtRecords: count(8_192),
+    journalSegmentBytes: bytes(16_777_216, 65_536),
+    healDelayMs: milliseconds(500, 10),
+    healProbeBytes: bytes(1_048_576, 4_096),
+  }),
+});

@@ -1,0 +1,115 @@
+import { z } from 'zod';
+import { transportNames } from './addresses.ts';
+import type { AuditConfig, AuthConfig, Config, TlsConfig } from './config.ts';
+import {
+  addressOrNetwork,
+  expected,
+  groupError,
+  hostName,
+  listenAddress,
+  listOf,
+  mediaMode,
+  nonEmptyText,
+  oneOf,
+  peerTarget,
+  quantity,
+  section,
+  store,
+  webAddress,
+} from './fields.ts';
+import { limits } from './limits.ts';
+
+const day = 86_400_000;
+
+/** The configuration before `loadConfig` fills in what rests on another key. */
+export type ParsedConfig = Omit<Config, 'advertise' | 'audit' | 'auth' | 'tls'> & {
+  readonly advertise?: string | undefined;
+  readonly tls?: TlsConfig | undefined;
+  readonly audit: Omit<AuditConfig, 'origin'> & { readonly origin?: string | undefined };
+  readonly auth: Omit<AuthConfig, 'realm'> & { readonly realm?: string | undefined };
+};
+
+const tls = z.strictObject({ cert: nonEmptyText, key: nonEmptyText }, { error: groupError }).optional();
+
+const overlay = section({
+  store: store.prefault('embedded'),
+  enrolment: oneOf(['open', 'approved']).default('open'),
+});
+
+const audit = section({
+  enabled: z.boolean({ error: 'must be true or false' }).default(true),
+  origin: nonEmptyText
+    .refine((text) => !/[\s+]/.test(text), 'must hold neither spaces nor "+" (C2SP signed-note key name)')
+    .optional(),
+});
+
+const peer = z.strictObject(
+  {
+    name: nonEmptyText.refine((text) => /^[a-z0-9._-]+$/.test(text), 'use a-z, 0-9, ".", "_" and "-" only'),
+    match: listOf(addressOrNetwork).refine((list) => list.length > 0, 'must name at least one address'),
+    target: peerTarget,
+    role: oneOf(['pbx', 'trunk']),
+  },
+  { error: groupError },
+);
+
+const digestAlgorithms = listOf(oneOf(['SHA-256', 'MD5'])).refine(
+  (list) => list.length > 0 && new Set(list).size === list.length,
+  'must name each algorithm once, and at least one',
+);
+
+const agent = z.strictObject({ prefix: nonEmptyText, algorithms: digestAlgorithms }, { error: groupError });
+
+const auth = section({
+  realm: nonEmptyText.refine((text) => !/["\\]/.test(text), 'must not hold quotes or backslashes').optional(),
+  flowSpeaks: listOf(oneOf(transportNames)).prefault('tcp, tls, ws, wss'),
+  // A second challenge turns phones away that read one only; the auth folder says which were tried.
+  algorithms: section({
+    udp: digestAlgorithms.prefault('MD5'),
+    tcp: digestAlgorithms.prefault('MD5'),
+    tls: digestAlgorithms.prefault('MD5'),
+    ws: digestAlgorithms.prefault('MD5'),
+    wss: digestAlgorithms.prefault('MD5'),
+  }),
+  agents: z
+    .array(agent, { error: expected('must be a list of agents') })
+    .prefault([{ prefix: 'Linphone', algorithms: ['SHA-256', 'MD5'] }]),
+});
+
+const registrar = section({
+  minExpires: quantity('s', 60, 1, 2_592_000),
+  defaultExpires: quantity('s', 3_600, 1, 2_592_000),
+  maxExpires: quantity('s', 7_200, 1, 2_592_000),
+  maxBindingsPerIdentity: quantity('count', 10, 1, 1_000),
+});
+
+const calls = section({
+  // RFC 3261 §16.6 step 11: longer than three minutes unless the operator says otherwise.
+  ringTimeoutMs: quantity('ms', 185_000, 1_000, day),
+  maxDurationMs: quantity('ms', day / 2, 1_000, 30 * day),
+});
+
+const log = section({
+  level: oneOf(['debug', 'info', 'warn', 'error', 'silent']).default('info'),
+});
+
+/** What may stand in a configuration file, with every default that does not rest on another key. */
+export const schema: z.ZodType<ParsedConfig> = z.strictObject({
+  domain: hostName.prefault('localhost'),
+  dataDir: nonEmptyText.default('./data'),
+  listen: listOf(listenAddress)
+    .refine((list) => list.length > 0, 'must name at least one address')
+    .prefault('udp://127.0.0.1:5060, tcp://127.0.0.1:5060, ws://127.0.0.1:5080'),
+  advertise: hostName.optional(),
+  admin: section({ listen: webAddress.prefault('http://127.0.0.1:8060') }),
+  tls,
+  overlay,
+  audit,
+  media: section({ mode: mediaMode.prefault('off') }),
+  peers: z.array(peer, { error: expected('must be a list of peers') }).prefault([]),
+  auth,
+  registrar,
+  calls,
+  limits,
+  log,
+});

@@ -1,0 +1,139 @@
+import type { Clock, Logger } from '../base/index.ts';
+import type { PeerConfig, TransportName } from '../config/index.ts';
+import type { IdentityOverlay } from '../overlay/index.ts';
+import {
+  type DigestAuthenticator,
+  type FailureThrottle,
+  type Flow,
+  type HeaderField,
+  headerField,
+  type SipRequest,
+} from '../sip/index.ts';
+import { type IntentGate, intentTokenOf } from './intent-gate.ts';
+import type { PeerTable } from './peer-table.ts';
+import type { Principal } from './principal.ts';
+
+export type AuthenticationResult =
+  | { readonly kind: 'proved'; readonly principal: Principal }
+  /** To be answered with `status` (mostly 401 or 407) and `headers`; leaves no record, since nobody has spoken yet. */
+  | { readonly kind: 'challenge'; readonly status: number; readonly headers: readonly HeaderField[] }
+  | {
+      readonly kind: 'refused';
+      readonly status: 403;
+      readonly reason: string;
+      /** For log and record. */
+      readonly fault: string;
+      readonly claimed: string | undefined;
+      readonly headers: readonly HeaderField[];
+      /** False once a source has failed so often that its failures are only counted. */
+      readonly record: boolean;
+    };
+
+export interface AuthenticationOptions {
+  readonly intents: IntentGate;
+  readonly digest: DigestAuthenticator;
+  readonly throttle: FailureThrottle;
+  readonly overlay: IdentityOverlay;
+  readonly peers: PeerTable;
+  readonly flowSpeaks: readonly TransportName[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Finds out who sent a request: a device key, a named peer, the flow's identity, digest, in this order. */
+export class Authentication {
+  readonly #options: AuthenticationOptions;
+  /** Who has proved itself on a connection. A UDP source address proves nothing, so UDP flows stay out unless configured. */
+  readonly #flowPrincipals = new Map<string, Principal>();
+
+  constructor(options: AuthenticationOptions) {
+    this.#options = options;
+  }
+
+  async identify(request: SipRequest, flow: Flow): Promise<AuthenticationResult> {
+    const token = intentTokenOf(request);
+    if (token !== undefined) return this.#byIntent(request, flow, token);
+    const peer = this.peerOf(flow);
+    if (peer !== undefined && request.method !== 'REGISTER')
+      return proved({ kind: 'peer', peer, assurance: 0 });
+    const speaker = this.#flowPrincipals.get(flow.id);
+    if (speaker !== undefined && request.method !== 'REGISTER') return proved(speaker);
+    return this.#byDigest(request, flow);
+  }
+
+  /** Lets the flow's later requests speak for `principal`, where the transport allows it. */
+  remember(flow: Flow, principal: Principal): void {
+    if (this.#options.flowSpeaks.includes(flow.transport))
+      this.#flowPrincipals.set(flow.id, {
+        ...principal,
+        ...(principal.kind === 'identity' ? { intent: undefined } : {}),
+      });
+  }
+
+  forget(flow: Flow): void {
+    this.#flowPrincipals.delete(flow.id);
+  }
+
+  speakerOf(flow: Flow): Principal | undefined {
+    return this.#flowPrincipals.get(flow.id);
+  }
+
+  peerOf(flow: Flow): PeerConfig | undefined {
+    return this.#options.peers.match(flow.remote.address);
+  }
+
+  async #byIntent(request: SipRequest, flow: Flow, token: string): Promise<AuthenticationResult> {
+    const { intents, throttle, clock, logger } = this.#options;
+    const result = await intents.check(request, flow, token);
+    if (result.kind === 'accepted') {
+      const { identity, intent } = result;
+      return proved({ kind: 'identity', identity, assurance: 3, intent });
+    }
+    const { reason, fault, claimed, offerNonce } = result;
+    const source = flow.remote.address;
+    logger.warn(
+      { fault, claimed, source, transport: flow.transport, method: request.method },
+      'intent token refused',
+    );
+    const record = throttle.waitMs(source, claimed ?? '', clock.now()) === 0;
+    throttle.recordFailure(source, claimed ?? '', clock.now());
+    const date = new Date(clock.now()).toUTCString();
+    const nonce = offerNonce
+      ? [headerField('Intent-Nonce', intents.nonceFor(flow)), headerField('Date', date)]
+      : [];
+    return {
+      kind: 'refused',
+      status: 403,
+      reason,
+      fault,
+      claimed,
+      record,
+      headers: [headerField('Reason', `SIP;cause=403;text="${reason}: ${fault}"`), ...nonce],
+    };
+  }
+
+  async #byDigest(request: SipRequest, flow: Flow): Promise<AuthenticationResult> {
+    const { digest, overlay, logger } = this.#options;
+    const kind = request.method === 'REGISTER' ? 'www' : 'proxy';
+    const pending = digest.verify(request, flow, kind);
+    const verdict = pending instanceof Promise ? await pending : pending;
+    if (verdict.kind === 'accepted') {
+      const identity = await overlay.deviceIdentity(verdict.username);
+      if (identity?.status === 'active')
+        return proved({ kind: 'identity', identity, assurance: 1, intent: undefined });
+      return {
+        kind: 'challenge',
+        status: kind === 'www' ? 401 : 407,
+        headers: digest.challenge(request, flow, kind),
+      };
+    }
+    const { fault, status, headers, username } = verdict;
+    if (fault !== 'missing' && fault !== 'stale-nonce')
+      logger.warn({ fault, username, source: flow.remote.address, method: request.method }, 'digest refused');
+    return { kind: 'challenge', status, headers };
+  }
+}
+
+function proved(principal: Principal): AuthenticationResult {
+  return { kind: 'proved', principal };
+}

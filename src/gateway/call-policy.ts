@@ -1,0 +1,416 @@
+import { addressOf, declaredIntent, readUri } from '../intent/index.ts';
+import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
+import type { Durability } from '../provenance/index.ts';
+import {
+  type Flow,
+  type FlowTokenContents,
+  type ForwardObserver,
+  type HeaderField,
+  headerField,
+  headerValue,
+  type ProxyPolicy,
+  type ProxyTarget,
+  type RespondDecision,
+  type ResponseGate,
+  type RoutingDecision,
+  type ServerTransaction,
+  type SipRequest,
+  type SipUri,
+} from '../sip/index.ts';
+import type { Audit } from './audit.ts';
+import type { Authentication } from './authentication.ts';
+import type { Call, CallParty, CallRecords, Outcome } from './call-records.ts';
+import type { CallTable } from './call-table.ts';
+import { tokenReference } from './intent-gate.ts';
+import type { OnBehalfSigner } from './on-behalf.ts';
+import type { Outbound } from './outbound.ts';
+import { nameOf, type Principal } from './principal.ts';
+import type { Reachability } from './reachability.ts';
+import type { Registration } from './registration.ts';
+import type { ServedDomain } from './served-domain.ts';
+
+/** What a caller is told when the log cannot take records now, in seconds. */
+const retryAfterSeconds = 5;
+
+/** Identity statements that only this gateway may make towards its phones and peers. */
+const untrustedHeaders = ['p-asserted-identity', 'p-preferred-identity', 'diversion', 'proxy-authorization'];
+
+export interface CallPolicyOptions {
+  readonly authentication: Authentication;
+  readonly overlay: IdentityOverlay;
+  readonly reachability: Reachability;
+  readonly registration: Registration;
+  readonly outbound: Outbound;
+  readonly signer: OnBehalfSigner;
+  readonly domain: ServedDomain;
+  readonly domainName: string;
+  readonly records: CallRecords;
+  readonly calls: CallTable;
+  readonly audit: Audit;
+}
+
+interface Callee {
+  readonly address: string;
+  readonly identity: IdentityRecord | undefined;
+  readonly party: CallParty;
+}
+
+/** Decides where each request goes: who asks, whom they mean, on which flows that identity is, and what is recorded. */
+export class CallPolicy implements ProxyPolicy {
+  readonly #options: CallPolicyOptions;
+
+  constructor(options: CallPolicyOptions) {
+    this.#options = options;
+  }
+
+  async onRequest(request: SipRequest, transaction: ServerTransaction): Promise<RoutingDecision> {
+    const { authentication, domain, audit } = this.#options;
+    const { flow } = transaction;
+    const uri = domain.ownUri(request.uri, flow.local.address);
+    if (uri === undefined) return refuseUri(request.uri);
+    if (request.to.tag !== undefined) return respond(481);
+    if (request.method === 'INVITE' && !audit.healthy) return unavailable();
+
+    const result = await authentication.identify(request, flow);
+    if (result.kind === 'challenge') return respond(result.status, undefined, result.headers);
+    if (result.kind === 'refused') {
+      if (result.record && request.method === 'INVITE')
+        return this.#refuseStranger(
+          request,
+          flow,
+          result.claimed,
+          result.status,
+          result.reason,
+          result.headers,
+        );
+      return respond(result.status, result.reason, result.headers);
+    }
+    return request.method === 'INVITE'
+      ? this.#routeCall(request, flow, uri, result.principal)
+      : this.#routeOther(request, flow, uri, result.principal);
+  }
+
+  async onInDialog(
+    request: SipRequest,
+    source: Flow,
+    token: FlowTokenContents,
+    transaction: ServerTransaction | undefined,
+  ): Promise<RoutingDecision> {
+    const call = this.#options.calls.find(request);
+    const side = await this.#sideOf(request, source, token);
+    if (side === undefined) return respond(403, 'Not A Party Of This Dialog');
+    const towards =
+      side === 'caller'
+        ? { flow: token.calleeFlow, identity: token.calleeIdentity }
+        : { flow: token.callerFlow, identity: token.callerIdentity };
+    const flow = await this.#dialogFlow(towards.flow, towards.identity);
+    if (flow === undefined) return respond(430);
+    const targets: ProxyTarget[] = [{ flow, requestUri: request.uri, qValue: 1000 }];
+    const add =
+      transaction !== undefined && request.method === 'INVITE'
+        ? this.#reinviteToken(request, call, side)
+        : [];
+    return {
+      kind: 'forward',
+      targets,
+      recordRoute: false,
+      edit: { remove: untrustedHeaders, add },
+      ...(call !== undefined && request.method === 'BYE' ? { observer: this.#byeObserver(call, side) } : {}),
+    };
+  }
+
+  async #routeCall(
+    request: SipRequest,
+    flow: Flow,
+    uri: SipUri,
+    caller: Principal,
+  ): Promise<RoutingDecision> {
+    const { records, registration, calls, outbound, reachability } = this.#options;
+    const callee = await this.#calleeOf(uri);
+    const device = caller.kind === 'identity' ? caller.intent : undefined;
+    const intent = device?.intent.text || declaredIntent(request, callee.party.label);
+    const mayCall = this.#speaksFor(caller, request, flow);
+    const token =
+      device === undefined && mayCall ? this.#signFor(request, caller, callee, intent) : undefined;
+    const { call, written } = records.attempt({
+      request,
+      flow,
+      caller: callerParty(caller, request),
+      callee: callee.party,
+      assurance: caller.assurance,
+      signedBy: device !== undefined ? 'device' : token !== undefined ? 'gateway' : 'nobody',
+      intent,
+      tokens:
+        device !== undefined
+          ? [tokenReference(device.bytes)]
+          : token === undefined
+            ? []
+            : [referenceOf(token)],
+      parents: registration.recordsOf(
+        caller.kind === 'identity' ? caller.identity.fingerprint : undefined,
+        callee.identity?.fingerprint,
+      ),
+    });
+    const gate = gateOf(written.durability);
+    const refuse = (outcome: Outcome, status: number, reason?: string): RoutingDecision => {
+      records.close(call, outcome, { status, by: 'gateway', ...(reason === undefined ? {} : { reason }) });
+      return { ...respond(status, reason), gate };
+    };
+
+    if (!mayCall) return refuse('refused', 403, 'From Is Not An Address Of The Caller');
+    if (callee.identity !== undefined && callee.identity.status !== 'active')
+      return refuse('unreachable', 480);
+    const targets =
+      callee.identity === undefined
+        ? await outbound.targets(uri, caller)
+        : await reachability.targets(callee.identity.fingerprint);
+    if (callee.identity === undefined && targets.length === 0) return refuse('unknown', 404);
+    if (targets.length === 0) return refuse('unreachable', 480);
+
+    calls.add(call);
+    return {
+      kind: 'forward',
+      targets,
+      recordRoute: true,
+      ...callerIdentityOf(caller),
+      edit: {
+        remove: untrustedHeaders,
+        add: token === undefined ? [] : [headerField('Intent-Token', token)],
+      },
+      gate,
+      observer: this.#callObserver(call),
+    };
+  }
+
+  /** Requests outside a dialog that are no calls: MESSAGE, OPTIONS, SUBSCRIBE and the like. */
+  async #routeOther(
+    request: SipRequest,
+    flow: Flow,
+    uri: SipUri,
+    sender: Principal,
+  ): Promise<RoutingDecision> {
+    const { outbound, reachability } = this.#options;
+    if (!this.#speaksFor(sender, request, flow)) return respond(403, 'From Is Not An Address Of The Sender');
+    const callee = await this.#calleeOf(uri);
+    const targets =
+      callee.identity === undefined
+        ? await outbound.targets(uri, sender)
+        : await reachability.targets(callee.identity.fingerprint);
+    if (targets.length === 0) return respond(callee.identity === undefined ? 404 : 480);
+    return {
+      kind: 'forward',
+      targets,
+      recordRoute: request.method === 'SUBSCRIBE' || request.method === 'REFER',
+      ...callerIdentityOf(sender),
+      edit: { remove: untrustedHeaders, add: [] },
+    };
+  }
+
+  async #calleeOf(uri: SipUri): Promise<Callee> {
+    const user = uri.user ?? '';
+    const identity = user === '' ? undefined : await this.#options.overlay.lookup(user);
+    const address = addressOf(uri);
+    return {
+      address,
+      identity,
+      party: { fingerprint: identity?.fingerprint, label: identity?.name ?? address },
+    };
+  }
+
+  /** A proved identity may only call under its own addresses; a peer vouches for whom it names. */
+  #speaksFor(principal: Principal, request: SipRequest, flow: Flow): boolean {
+    if (principal.kind === 'peer') return true;
+    const { domain, overlay } = this.#options;
+    const from = domain.ownUri(request.from.uri, flow.local.address);
+    return from?.user !== undefined && overlay.isAddressOf(principal.identity, from.user);
+  }
+
+  #signFor(request: SipRequest, caller: Principal, callee: Callee, text: string): string {
+    return this.#options.signer.sign({
+      request,
+      caller: caller.kind === 'identity' ? caller.identity.fingerprint : undefined,
+      assurance: caller.assurance,
+      audience: this.#options.domainName,
+      callee: { fingerprint: callee.identity?.fingerprint, address: callee.address },
+      text,
+    });
+  }
+
+  /** A re-INVITE of a phone that does not sign leaves with the gateway's word for it, as the first INVITE did. */
+  #reinviteToken(request: SipRequest, call: Call | undefined, side: 'caller' | 'callee'): HeaderField[] {
+    if (call === undefined || headerValue(request, 'intent-token') !== undefined) return [];
+    const [from, to] = side === 'caller' ? [call.caller, call.callee] : [call.callee, call.caller];
+    const token = this.#options.signer.sign({
+      request,
+      caller: from.fingerprint,
+      assurance: from.fingerprint === undefined ? 0 : 1,
+      audience: this.#options.domainName,
+      callee: { fingerprint: to.fingerprint, address: addressOf(request.to.uri) },
+      text: call.intent,
+    });
+    return [headerField('Intent-Token', token)];
+  }
+
+  /** Which party sent an in-dialog request: by the flow it came on, or by proof when the party has moved. */
+  async #sideOf(
+    request: SipRequest,
+    source: Flow,
+    token: FlowTokenContents,
+  ): Promise<'caller' | 'callee' | undefined> {
+    const caller = source.id === token.callerFlow;
+    const callee = source.id === token.calleeFlow;
+    if (caller && callee)
+      return this.#options.calls.find(request)?.callerTag === request.to.tag ? 'callee' : 'caller';
+    if (caller) return 'caller';
+    if (callee) return 'callee';
+    const fingerprint = await this.#movedParty(request, source);
+    if (fingerprint === undefined) return undefined;
+    if (token.callerIdentity === fingerprint) return 'caller';
+    return token.calleeIdentity === fingerprint ? 'callee' : undefined;
+  }
+
+  async #movedParty(request: SipRequest, source: Flow): Promise<string | undefined> {
+    const { authentication, reachability, overlay } = this.#options;
+    const speaker = authentication.speakerOf(source);
+    if (speaker !== undefined) return speaker.kind === 'identity' ? speaker.identity.fingerprint : undefined;
+    if (headerValue(request, 'intent-token') !== undefined) {
+      const result = await authentication.identify(request, source);
+      return result.kind === 'proved' && result.principal.kind === 'identity'
+        ? result.principal.identity.fingerprint
+        : undefined;
+    }
+    // A stock phone over UDP that registered anew from this address: the flow is one of its identity's own.
+    const from = readUri(request.from.uri);
+    const user = from?.scheme === 'sip' || from?.scheme === 'sips' ? from.user : undefined;
+    const identity = user === undefined ? undefined : await overlay.lookup(user);
+    if (identity === undefined) return undefined;
+    const targets = await reachability.targets(identity.fingerprint);
+    return targets.some(({ flow }) => flow.id === source.id) ? identity.fingerprint : undefined;
+  }
+
+  /** The dialog's own flow while it is open, else the newest one of the identity behind it. */
+  async #dialogFlow(flowId: string, identity: string | undefined): Promise<Flow | undefined> {
+    const { reachability, outbound } = this.#options;
+    const flow = outbound.openFlow(flowId);
+    if (flow !== undefined) return flow;
+    return identity === undefined ? undefined : reachability.newestFlow(identity);
+  }
+
+  #callObserver(call: Call): ForwardObserver {
+    const { records } = this.#options;
+    return {
+      onProvisional: (response) => {
+        if (response.status >= 180) records.rings(call, response.status, undefined);
+      },
+      onFinal: (response, target) => {
+        if (response.status < 300) records.isAnswered(call, response.status, target?.flow);
+        else
+          records.close(call, outcomeOf(response.status), {
+            status: response.status,
+            reason: response.reason,
+            by: 'callee',
+          });
+      },
+      onCancelled: () => records.close(call, 'cancelled', { status: 487, by: 'caller' }),
+    };
+  }
+
+  #byeObserver(call: Call, side: 'caller' | 'callee'): ForwardObserver {
+    return {
+      onFinal: ({ status }) => {
+        // A challenged BYE has ended nothing yet.
+        if (status !== 401 && status !== 407) this.#options.records.close(call, 'answered', { by: side });
+      },
+    };
+  }
+
+  /** A caller that proved nothing but claimed something leaves a record as well. */
+  #refuseStranger(
+    request: SipRequest,
+    flow: Flow,
+    claimed: string | undefined,
+    status: number,
+    reason: string,
+    headers: readonly HeaderField[],
+  ): RoutingDecision {
+    const { records } = this.#options;
+    const address = addressOf(request.uri);
+    const { call, written } = records.attempt({
+      request,
+      flow,
+      caller: { fingerprint: undefined, label: `unproved ${claimed ?? request.from.uri}` },
+      callee: { fingerprint: undefined, label: address },
+      assurance: 0,
+      signedBy: 'nobody',
+      intent: declaredIntent(request, address),
+      tokens: [],
+      parents: [],
+    });
+    records.close(call, 'refused', { status, by: 'gateway', reason });
+    return { ...respond(status, reason, headers), gate: gateOf(written.durability) };
+  }
+}
+
+function callerParty(caller: Principal, request: SipRequest): CallParty {
+  if (caller.kind === 'identity') return { fingerprint: caller.identity.fingerprint, label: nameOf(caller) };
+  return { fingerprint: undefined, label: `${addressOf(request.from.uri)} by ${nameOf(caller)}` };
+}
+
+function callerIdentityOf(caller: Principal): { callerIdentity?: string } {
+  return caller.kind === 'identity' ? { callerIdentity: caller.identity.fingerprint } : {};
+}
+
+function outcomeOf(status: number): Outcome {
+  switch (status) {
+    case 486:
+    case 600:
+      return 'busy';
+    case 487:
+      return 'cancelled';
+    case 408:
+      return 'unanswered';
+    case 480:
+    case 430:
+      return 'unreachable';
+    case 403:
+    case 603:
+    case 607:
+    case 608:
+      return 'refused';
+    default:
+      return 'failed';
+  }
+}
+
+function gateOf(durability: Durability): ResponseGate {
+  return {
+    get state() {
+      return durability.state === 'durable' ? 'open' : durability.state;
+    },
+    whenSettled: (callback) =>
+      durability.whenSettled((state) => callback(state === 'durable' ? 'open' : 'failed')),
+  };
+}
+
+function referenceOf(token: string): string {
+  return tokenReference(Buffer.from(token, 'base64url'));
+}
+
+function respond(status: number, reason?: string, headers?: readonly HeaderField[]): RespondDecision {
+  return {
+    kind: 'respond',
+    status,
+    ...(reason === undefined ? {} : { reason }),
+    ...(headers === undefined ? {} : { headers }),
+  };
+}
+
+function refuseUri(text: string): RoutingDecision {
+  const scheme = readUri(text)?.scheme;
+  if (scheme === undefined) return respond(400, 'Bad Request-URI');
+  return scheme === 'other' ? respond(416) : respond(403, 'Foreign Domain Not Served Here');
+}
+
+function unavailable(): RoutingDecision {
+  return respond(503, 'Audit Log Unavailable', [headerField('Retry-After', String(retryAfterSeconds))]);
+}

@@ -1,0 +1,229 @@
+import { type Clock, type Random, randomId, type Timer } from '../base/index.ts';
+import { type AppendResult, ProvenanceError, type RecordDraft, type RecordId } from '../provenance/index.ts';
+import type { Flow, SipRequest } from '../sip/index.ts';
+import type { Audit } from './audit.ts';
+import { circumstances } from './context.ts';
+
+/** How long a closing record waits before it is offered again to a log that could not take it. */
+const retryMs = 1_000;
+
+/** How a call ended; `interrupted` is said at the next start of a gateway that died during the call. */
+export type Outcome =
+  | 'answered'
+  | 'busy'
+  | 'cancelled'
+  | 'failed'
+  | 'interrupted'
+  | 'lost'
+  | 'refused'
+  | 'unanswered'
+  | 'unknown'
+  | 'unreachable';
+
+export interface CallParty {
+  /** Undefined for a party that the gateway knows by no identity, such as a number behind a trunk. */
+  readonly fingerprint: string | undefined;
+  readonly label: string;
+}
+
+export interface AttemptFacts {
+  readonly request: SipRequest;
+  readonly flow: Flow;
+  readonly caller: CallParty;
+  readonly callee: CallParty;
+  readonly assurance: number;
+  /** Who signed the intent: the caller's device or this gateway on its behalf. */
+  readonly signedBy: 'device' | 'gateway' | 'nobody';
+  readonly intent: string;
+  /** Base64url SHA-256 of the intent token. */
+  readonly tokens: readonly string[];
+  /** The registrations that the call rests on. */
+  readonly parents: readonly RecordId[];
+}
+
+/** One call from its attempt to its closing record. */
+export interface Call {
+  readonly id: string;
+  readonly sipCallId: string;
+  readonly callerTag: string;
+  readonly caller: CallParty;
+  readonly callee: CallParty;
+  readonly intent: string;
+  readonly attemptedAtMs: number;
+  answeredAtMs: number | undefined;
+  ringing: boolean;
+  closed: boolean;
+}
+
+export interface CallRecordsOptions {
+  readonly audit: Audit;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly onClosed: (call: Call, outcome: Outcome) => void;
+}
+
+/** Writes the TIBET records of calls; each call gets one attempt and exactly one closing record. */
+export class CallRecords {
+  readonly #options: CallRecordsOptions;
+  /** Closing records that wait for the disk: at most one for each call that was up when it failed. */
+  readonly #overdue: RecordDraft[] = [];
+  #retry: Timer | undefined;
+
+  constructor(options: CallRecordsOptions) {
+    this.#options = options;
+  }
+
+  /** Throws `ProvenanceError` when the log takes no records: the call must then not go on. */
+  attempt(facts: AttemptFacts): { readonly call: Call; readonly written: AppendResult } {
+    const { audit, clock, random } = this.#options;
+    const { request, flow, caller, callee } = facts;
+    const id = randomId(random, 128);
+    const written = audit.append({
+      erin: {
+        event: 'call.attempt',
+        call: id,
+        callId: request.callId,
+        requestUri: request.uri,
+        from: request.from.uri,
+        to: request.to.uri,
+        caller: caller.label,
+        callee: callee.label,
+        assurance: facts.assurance,
+        signedBy: facts.signedBy,
+      },
+      eraan: { parents: facts.parents, tokens: facts.tokens },
+      eromheen: circumstances(request, flow),
+      erachter: facts.intent,
+      parties: partiesOf(caller, callee),
+      call: { id, phase: 'attempt' },
+    });
+    const call: Call = {
+      id,
+      sipCallId: request.callId,
+      callerTag: request.from.tag ?? '',
+      caller,
+      callee,
+      intent: facts.intent,
+      attemptedAtMs: clock.now(),
+      answeredAtMs: undefined,
+      ringing: false,
+      closed: false,
+    };
+    written.durability.whenSettled((state) => {
+      // The attempt never came to be: its caller gets 503, and nothing may follow it in the log.
+      if (state === 'durable' || call.closed) return;
+      call.closed = true;
+      this.#options.onClosed(call, 'failed');
+    });
+    return { call, written };
+  }
+
+  rings(call: Call, status: number, flow: Flow | undefined): void {
+    if (call.ringing || call.closed) return;
+    call.ringing = true;
+    this.#follow(call, 'progress', { event: 'call.ringing', status }, flow);
+  }
+
+  isAnswered(call: Call, status: number, flow: Flow | undefined): void {
+    if (call.answeredAtMs !== undefined || call.closed) return;
+    call.answeredAtMs = this.#options.clock.now();
+    this.#follow(call, 'answer', { event: 'call.answer', status }, flow);
+  }
+
+  /** Writes the closing record; a second call for the same `call` does nothing. */
+  close(
+    call: Call,
+    outcome: Outcome,
+    detail: { readonly status?: number; readonly by: string; readonly reason?: string },
+  ): void {
+    if (call.closed) return;
+    call.closed = true;
+    const { clock, onClosed } = this.#options;
+    const talkedMs = call.answeredAtMs === undefined ? 0 : clock.now() - call.answeredAtMs;
+    this.#follow(call, 'close', { event: closingEvent(outcome), outcome, talkedMs, ...detail }, undefined);
+    onClosed(call, outcome);
+  }
+
+  /** Closes what a former run of this gateway left open: called once, before a socket opens. */
+  closeOrphans(): number {
+    const orphans = this.#options.audit.openCalls();
+    for (const orphan of orphans) {
+      this.#appendClosing({
+        erin: { event: 'call.failure', call: orphan.id, outcome: 'interrupted', by: 'gateway' },
+        eraan: { parents: [] },
+        eromheen: circumstances(),
+        erachter: 'close a call that the gateway lost sight of when it stopped',
+        parties: orphan.parties,
+        call: { id: orphan.id, phase: 'close' },
+      });
+    }
+    return orphans.length;
+  }
+
+  /** Ends the waiting for the disk; what is still overdue is closed at the next start. */
+  stop(): void {
+    this.#retry?.cancel();
+  }
+
+  #follow(
+    call: Call,
+    phase: 'progress' | 'answer' | 'close',
+    event: Readonly<Record<string, unknown>> & { readonly event: string },
+    flow: Flow | undefined,
+  ): void {
+    const { caller, callee } = call;
+    const draft: RecordDraft = {
+      erin: { ...event, call: call.id, callId: call.sipCallId, caller: caller.label, callee: callee.label },
+      // The log itself names the call's previous record.
+      eraan: { parents: [] },
+      eromheen: circumstances(undefined, flow),
+      erachter: call.intent,
+      parties: partiesOf(caller, callee),
+      call: { id: call.id, phase },
+    };
+    if (phase === 'close') this.#appendClosing(draft);
+    else this.#tryAppend(draft);
+  }
+
+  /** A closing record that the log does not take now is offered again until it does. */
+  #appendClosing(draft: RecordDraft): void {
+    const written = this.#tryAppend(draft);
+    if (written === undefined) this.#offerLater(draft);
+    else
+      written.durability.whenSettled((state) => {
+        if (state === 'failed') this.#offerLater(draft);
+      });
+  }
+
+  #offerLater(draft: RecordDraft): void {
+    this.#overdue.push(draft);
+    this.#retry ??= this.#options.clock.setTimer(retryMs, () => {
+      this.#retry = undefined;
+      for (const overdue of this.#overdue.splice(0)) this.#appendClosing(overdue);
+    });
+  }
+
+  #tryAppend(draft: RecordDraft): AppendResult | undefined {
+    try {
+      return this.#options.audit.append(draft);
+    } catch (error) {
+      if (error instanceof ProvenanceError && error.code === 'unhealthy') return undefined;
+      throw error;
+    }
+  }
+}
+
+function closingEvent(outcome: Outcome): string {
+  if (outcome === 'answered') return 'call.end';
+  return outcome === 'refused' ? 'call.refusal' : outcome === 'cancelled' ? 'call.cancel' : 'call.failure';
+}
+
+function partiesOf(
+  caller: CallParty,
+  callee: CallParty,
+): { fingerprint: string; role: 'caller' | 'callee' }[] {
+  const parties: { fingerprint: string; role: 'caller' | 'callee' }[] = [];
+  if (caller.fingerprint !== undefined) parties.push({ fingerprint: caller.fingerprint, role: 'caller' });
+  if (callee.fingerprint !== undefined) parties.push({ fingerprint: callee.fingerprint, role: 'callee' });
+  return parties;
+}

@@ -1,0 +1,74 @@
+import type { Clock, Timer } from '../base/index.ts';
+import type { SipRequest } from '../sip/index.ts';
+import type { Call } from './call-records.ts';
+
+/** How often answered calls are looked over for those that outlived the limit. */
+const sweepIntervalMs = 60_000;
+
+export interface CallTableOptions {
+  readonly clock: Clock;
+  /** After this long without an end an answered call is taken for lost. */
+  readonly maxDurationMs: number;
+  readonly onOverdue: (call: Call) => void;
+}
+
+/** The calls that are up, found by dialog: Call-ID and the caller's tag (RFC 3261 §12). */
+export class CallTable {
+  readonly #options: CallTableOptions;
+  readonly #calls = new Map<string, Call>();
+  #sweep: Timer | undefined;
+
+  constructor(options: CallTableOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#calls.size;
+  }
+
+  *[Symbol.iterator](): Iterator<Call> {
+    yield* this.#calls.values();
+  }
+
+  /** The calls that have been up longest, at most `count`. */
+  first(count: number): Call[] {
+    return [...this.#calls.values()].slice(0, count);
+  }
+
+  start(): void {
+    this.#sweep = this.#options.clock.setTimer(sweepIntervalMs, () => {
+      this.#closeOverdue();
+      this.start();
+    });
+  }
+
+  close(): void {
+    this.#sweep?.cancel();
+  }
+
+  add(call: Call): void {
+    this.#calls.set(key(call.sipCallId, call.callerTag), call);
+  }
+
+  remove(call: Call): void {
+    const at = key(call.sipCallId, call.callerTag);
+    if (this.#calls.get(at) === call) this.#calls.delete(at);
+  }
+
+  /** The call of an in-dialog request, whichever party sent it. */
+  find(request: SipRequest): Call | undefined {
+    const { callId, from, to } = request;
+    return this.#calls.get(key(callId, from.tag ?? '')) ?? this.#calls.get(key(callId, to.tag ?? ''));
+  }
+
+  #closeOverdue(): void {
+    const { clock, maxDurationMs, onOverdue } = this.#options;
+    const oldest = clock.now() - maxDurationMs;
+    for (const call of this.#calls.values())
+      if ((call.answeredAtMs ?? Number.POSITIVE_INFINITY) < oldest) onOverdue(call);
+  }
+}
+
+function key(callId: string, tag: string): string {
+  return `${callId}\n${tag}`;
+}

@@ -1,0 +1,59 @@
+import type { Logger } from '../base/index.ts';
+import {
+  createResponse,
+  type Flow,
+  type ProxyCore,
+  type ServerTransaction,
+  type SipRequest,
+  type SipResponse,
+  type TransactionUser,
+} from '../sip/index.ts';
+import type { Registration } from './registration.ts';
+
+export interface DispatcherOptions {
+  readonly proxy: ProxyCore;
+  readonly registration: Registration;
+  readonly logger: Logger;
+  readonly onFlowClosed: (flow: Flow) => void;
+}
+
+/** The transaction user of the gateway: REGISTER goes to the registrar, all else to the proxy. */
+export class Dispatcher implements TransactionUser {
+  readonly #options: DispatcherOptions;
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+  }
+
+  onRequest(request: SipRequest, transaction: ServerTransaction): void {
+    const { proxy, registration, logger } = this.#options;
+    if (request.method !== 'REGISTER') {
+      proxy.onRequest(request, transaction);
+      return;
+    }
+    registration.answer(transaction).catch((error: unknown) => {
+      logger.error({ error: String(error) }, 'registration failed');
+      transaction.respond(createResponse(request, 500));
+    });
+  }
+
+  onCancel(cancel: SipRequest, invite: ServerTransaction): void {
+    this.#options.proxy.onCancel(cancel, invite);
+  }
+
+  onAck(ack: SipRequest, flow: Flow): void {
+    this.#options.proxy.onAck(ack, flow);
+  }
+
+  onStrayResponse(response: SipResponse, flow: Flow): void {
+    this.#options.proxy.onStrayResponse(response, flow);
+  }
+
+  onTransportError(transaction: ServerTransaction): void {
+    this.#options.proxy.onTransportError(transaction);
+  }
+
+  onFlowClosed(flow: Flow): void {
+    this.#options.onFlowClosed(flow);
+  }
+}

@@ -1,0 +1,372 @@
+import { join } from 'node:path';
+import { AdminServer, type CallView, type LiveNumbers, Metrics, type StatusView } from '../admin/index.ts';
+import { type Clock, type Logger, type Random, systemClock, systemRandom } from '../base/index.ts';
+import { type Config, formatListenAddress, type ListenAddress, type WebAddress } from '../config/index.ts';
+import { EmbeddedStore, IdentityOverlay, OverlayLocation, overlayRecord } from '../overlay/index.ts';
+import { AuditLog } from '../provenance/index.ts';
+import {
+  DigestAuthenticator,
+  defaultTransactionLimits,
+  defaultTransportLimits,
+  FailureThrottle,
+  FlowTokens,
+  NonceMint,
+  ProxyCore,
+  Registrar,
+  TransactionLayer,
+  TransportLayer,
+} from '../sip/index.ts';
+import { type Audit, noAudit } from './audit.ts';
+import { Authentication } from './authentication.ts';
+import { CallPolicy } from './call-policy.ts';
+import { type Call, CallRecords } from './call-records.ts';
+import { CallTable } from './call-table.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { IntentGate } from './intent-gate.ts';
+import { loadNodeKeys, type NodeKeys } from './node-keys.ts';
+import { OnBehalfSigner } from './on-behalf.ts';
+import { Outbound } from './outbound.ts';
+import { PeerTable } from './peer-table.ts';
+import { Reachability } from './reachability.ts';
+import { Registration } from './registration.ts';
+import { ServedDomain } from './served-domain.ts';
+import { nodeSoftware, softwareVersion } from './software.ts';
+
+/** How long `close()` waits for transactions that are under way. */
+const drainMs = 3_000;
+const drainPollMs = 50;
+/** Calls that the status page lists. */
+const maxCallsShown = 200;
+
+export interface GatewayOptions {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+export interface GatewayAddresses {
+  readonly listen: readonly ListenAddress[];
+  readonly admin: WebAddress | undefined;
+}
+
+/** A whole gateway: builds its parts from the configuration, starts and stops them. */
+export interface Gateway {
+  /** Resolves once every socket is open; rejects, leaving nothing open, with an error that says what was in the way. */
+  start(): Promise<GatewayAddresses>;
+  /** Takes no new connections, lets what is under way end for up to 3 s, flushes the stores. */
+  close(): Promise<void>;
+}
+
+export function createGateway(options: GatewayOptions): Gateway {
+  return new RunningGateway(options);
+}
+
+/** The parts that others look into while the gateway runs. */
+interface Parts {
+  readonly keys: NodeKeys;
+  readonly audit: Audit;
+  readonly overlay: IdentityOverlay;
+  readonly transport: TransportLayer;
+  readonly transactions: TransactionLayer<readonly ListenAddress[]>;
+  readonly records: CallRecords;
+  readonly calls: CallTable;
+  readonly metrics: Metrics;
+  readonly registration: Registration;
+  readonly dispatcher: Dispatcher;
+}
+
+class RunningGateway implements Gateway {
+  readonly #config: Config;
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  /** How to close what has been opened, newest first. */
+  readonly #closing: (() => Promise<void> | void)[] = [];
+  #parts: Parts | undefined;
+
+  constructor(options: GatewayOptions) {
+    this.#config = options.config;
+    this.#logger = options.logger;
+    this.#clock = options.clock ?? systemClock;
+    this.#random = options.random ?? systemRandom;
+  }
+
+  async start(): Promise<GatewayAddresses> {
+    const config = this.#config;
+    const keys = await loadNodeKeys(config.dataDir, config.domain, this.#clock);
+    const audit = await this.#openAudit(keys);
+    const parts = await this.#compose(keys, audit);
+    this.#parts = parts;
+    const orphans = parts.records.closeOrphans();
+    if (orphans > 0) this.#logger.warn({ calls: orphans }, 'closed calls that an earlier run left open');
+    parts.overlay.start();
+    parts.calls.start();
+    const listen = await parts.transactions.start(parts.dispatcher);
+    this.#closing.unshift(() => this.#closeSip(parts));
+    const admin = await this.#startAdmin(parts, listen);
+    return { listen, admin };
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.#closing.splice(0)) {
+      try {
+        await close();
+      } catch (error) {
+        this.#logger.error({ error: String(error) }, 'a part of the gateway did not close cleanly');
+      }
+    }
+  }
+
+  async #openAudit(keys: NodeKeys): Promise<Audit> {
+    const { audit, dataDir } = this.#config;
+    if (!audit.enabled) return noAudit;
+    const log = await AuditLog.open({
+      directory: join(dataDir, 'log'),
+      indexDirectory: join(dataDir, 'index'),
+      checkpointKey: keys.checkpoint.key,
+      origin: audit.origin,
+      nodeKey: keys.node.key,
+      nodeFingerprint: keys.node.token.fingerprint,
+      nodeToken: keys.node.token.bytes,
+      software: { name: 'tibet-sip', version: softwareVersion },
+      clock: this.#clock,
+      random: this.#random,
+      logger: this.#logger,
+    });
+    this.#closing.unshift(() => log.close());
+    return log;
+  }
+
+  async #compose(keys: NodeKeys, audit: Audit): Promise<Parts> {
+    const config = this.#config;
+    const [clock, random, logger] = [this.#clock, this.#random, this.#logger];
+    const transport = this.#createTransport();
+    const transactions = new TransactionLayer({
+      transport,
+      clock,
+      random,
+      logger,
+      limits: { ...defaultTransactionLimits, ...config.limits.transaction },
+    });
+    const metrics = new Metrics(() => this.#liveNumbers());
+    const records: CallRecords = new CallRecords({
+      audit,
+      clock,
+      random,
+      onClosed: (call, outcome) => {
+        calls.remove(call);
+        metrics.callEnded(outcome);
+      },
+    });
+    const calls = new CallTable({
+      clock,
+      maxDurationMs: config.calls.maxDurationMs,
+      onOverdue: (call) =>
+        records.close(call, 'lost', { by: 'gateway', reason: 'no end within calls.maxDurationMs' }),
+    });
+    const overlay = await this.#openOverlay(keys, audit);
+    const domain = new ServedDomain(config.domain, config.listen);
+    const nonces = new NonceMint({ secret: random.bytes(32), random });
+    const peers = new PeerTable(config.peers);
+    const authentication = new Authentication({
+      intents: new IntentGate({ overlay, domain, nonces, clock }),
+      digest: new DigestAuthenticator({
+        realm: config.auth.realm,
+        credentials: { find: (username, realm) => overlay.credential(username, realm) },
+        nonces,
+        clock,
+        random,
+        algorithms: config.auth.algorithms,
+      }),
+      throttle: new FailureThrottle(),
+      overlay,
+      peers,
+      flowSpeaks: config.auth.flowSpeaks,
+      clock,
+      logger,
+    });
+    const { registrar: policy } = config;
+    const registration = new Registration({
+      authentication,
+      registrar: new Registrar({
+        location: new OverlayLocation({ overlay }),
+        // Registration has already found the Request-URI to be ours, by the address that it arrived at.
+        serves: () => true,
+        random,
+        logger,
+        policy: {
+          minExpiresSeconds: policy.minExpires,
+          defaultExpiresSeconds: policy.defaultExpires,
+          maxExpiresSeconds: policy.maxExpires,
+          maxBindings: policy.maxBindingsPerIdentity,
+        },
+      }),
+      overlay,
+      domain,
+      audit,
+      clock,
+      onAccepted: (change) => metrics.registrationAccepted(change),
+    });
+    const proxy = new ProxyCore({
+      transactions,
+      policy: new CallPolicy({
+        authentication,
+        overlay,
+        reachability: new Reachability({ overlay, transport, node: overlay.node }),
+        registration,
+        outbound: new Outbound({ transport, peers, logger }),
+        signer: new OnBehalfSigner({
+          key: keys.gateway.key,
+          fingerprint: keys.gateway.token.fingerprint,
+          clock,
+          random,
+        }),
+        domain,
+        domainName: config.domain,
+        records,
+        calls,
+        audit,
+      }),
+      tokens: new FlowTokens({ keys: [{ id: 1, secret: keys.flows.seed }], node: overlay.node.slice(0, 8) }),
+      random,
+      logger,
+      isOwnAddress: (host, port) => this.#isOwnAddress(domain, host, port),
+      timerCMs: config.calls.ringTimeoutMs,
+    });
+    const dispatcher = new Dispatcher({
+      proxy,
+      registration,
+      logger,
+      onFlowClosed: (flow) => {
+        authentication.forget(flow);
+        overlay
+          .removeBindingsOfFlow(flow.id)
+          .catch((error: unknown) =>
+            logger.error({ flow: flow.id, error: String(error) }, 'bindings of a closed flow remain'),
+          );
+      },
+    });
+    return {
+      keys,
+      audit,
+      overlay,
+      transport,
+      transactions,
+      records,
+      calls,
+      metrics,
+      registration,
+      dispatcher,
+    };
+  }
+
+  async #openOverlay(keys: NodeKeys, audit: Audit): Promise<IdentityOverlay> {
+    const { overlay: settings, dataDir } = this.#config;
+    const store = EmbeddedStore.open({ directory: join(dataDir, 'overlay'), random: this.#random });
+    const overlay = new IdentityOverlay({
+      store,
+      node: keys.gateway.token.fingerprint,
+      clock: this.#clock,
+      random: this.#random,
+      logger: this.#logger,
+      enrolment: settings.enrolment,
+      onEvent: (event) => {
+        // Registrations leave fuller records where they are decided.
+        if (audit.healthy && event.kind !== 'registration') audit.append(overlayRecord(event));
+      },
+    });
+    this.#closing.unshift(() => overlay.close());
+    return overlay;
+  }
+
+  #createTransport(): TransportLayer {
+    const { listen, limits, tls } = this.#config;
+    return new TransportLayer({
+      listen,
+      limits: { ...defaultTransportLimits, ...limits.transport, message: limits.message },
+      clock: this.#clock,
+      logger: this.#logger,
+      random: this.#random,
+      ...(tls === undefined ? {} : { tls }),
+    });
+  }
+
+  #isOwnAddress(domain: ServedDomain, host: string, port: number | undefined): boolean {
+    const { listen } = this.#config;
+    return (
+      domain.serves(host, '') &&
+      (port === undefined || listen.some((own) => own.port === port || own.port === 0))
+    );
+  }
+
+  async #startAdmin(parts: Parts, listen: readonly ListenAddress[]): Promise<WebAddress | undefined> {
+    const address = this.#config.admin.listen;
+    if (address === undefined) return undefined;
+    const startedAt = new Date(this.#clock.now()).toISOString();
+    const server = new AdminServer({
+      ...address,
+      metrics: parts.metrics,
+      status: () => this.#status(parts, listen, startedAt),
+    });
+    this.#closing.unshift(() => server.close());
+    return { host: address.host, port: await server.start() };
+  }
+
+  #status(parts: Parts, listen: readonly ListenAddress[], startedAt: string): StatusView {
+    const { keys, audit, calls } = parts;
+    const { flows, transactions } = this.#liveNumbers();
+    return {
+      software: nodeSoftware,
+      domain: this.#config.domain,
+      node: keys.gateway.token.fingerprint,
+      startedAt,
+      addresses: listen.map(formatListenAddress),
+      flows,
+      transactions,
+      audit: { healthy: audit.healthy, records: audit.size, checkpoint: audit.checkpoint() },
+      callsUp: calls.size,
+      calls: calls.first(maxCallsShown).map(viewOf),
+      callsTruncated: calls.size > maxCallsShown,
+    };
+  }
+
+  #liveNumbers(): LiveNumbers {
+    const parts = this.#parts;
+    const { connections = 0, udpFlows = 0 } = parts?.transport.stats() ?? {};
+    const { server = 0, client = 0 } = parts?.transactions.counts() ?? {};
+    return {
+      callsUp: parts?.calls.size ?? 0,
+      transactions: server + client,
+      flows: { connections, udp: udpFlows },
+      auditHealthy: parts?.audit.healthy ?? false,
+      auditRecords: parts?.audit.size ?? 0,
+    };
+  }
+
+  /** Lets what is under way end, then closes the sockets; the stores under it are closed after it. */
+  async #closeSip(parts: Parts): Promise<void> {
+    const { transactions, transport, calls, records } = parts;
+    const deadline = this.#clock.monotonicMs() + drainMs;
+    while (transactions.counts().server > 0 && this.#clock.monotonicMs() < deadline) {
+      await new Promise((resolve) => setTimeout(resolve, drainPollMs));
+    }
+    calls.close();
+    transactions.close();
+    await transport.close();
+    for (const call of calls)
+      records.close(call, 'interrupted', { by: 'gateway', reason: 'gateway stopped' });
+    records.stop();
+  }
+}
+
+function viewOf(call: Call): CallView {
+  return {
+    id: call.id,
+    caller: call.caller.label,
+    callee: call.callee.label,
+    intent: call.intent,
+    state: call.answeredAtMs !== undefined ? 'answered' : call.ringing ? 'ringing' : 'trying',
+    since: new Date(call.answeredAtMs ?? call.attemptedAtMs).toISOString(),
+  };
+}

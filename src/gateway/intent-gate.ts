@@ -1,0 +1,159 @@
+import { type Clock, encodeBase64Url, epochSeconds } from '../base/index.ts';
+import { addressOf, intentRequestOf } from '../intent/index.ts';
+import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
+import { type Flow, headerValue, type NonceMint, type SipRequest } from '../sip/index.ts';
+import {
+  checkIntent,
+  decodeIdentityToken,
+  decodeIntentToken,
+  type IdentityToken,
+  type IntentToken,
+  sha256,
+  TokenError,
+  verifyIntentToken,
+} from '../tokens/index.ts';
+import type { ServedDomain } from './served-domain.ts';
+import { SingleUse } from './single-use.ts';
+
+/** How far a token's time of issue may lie from this clock, in seconds. */
+const freshnessSeconds = 60;
+/** How long a used token id is remembered: longer than any token stays fresh in either direction. */
+const replayWindowMs = 130_000;
+
+/** Why an intent token did not convince; `fault` is for the log, `reason` for the phone's display. */
+export interface IntentRefusal {
+  readonly kind: 'refused';
+  readonly reason: string;
+  readonly fault: string;
+  /** Set when a fresh signature over the gateway's nonce would help. */
+  readonly offerNonce: boolean;
+  readonly claimed: string | undefined;
+}
+
+export interface IntentAccepted {
+  readonly kind: 'accepted';
+  readonly identity: IdentityRecord;
+  readonly intent: IntentToken;
+}
+
+export interface IntentGateOptions {
+  readonly overlay: IdentityOverlay;
+  readonly domain: ServedDomain;
+  readonly nonces: NonceMint;
+  readonly clock: Clock;
+}
+
+/** Checks the `Intent-Token` of a request: signature, binding to the request, freshness, single use. */
+export class IntentGate {
+  readonly #options: IntentGateOptions;
+  readonly #used = new SingleUse(replayWindowMs);
+  readonly #startedAt: number;
+
+  constructor(options: IntentGateOptions) {
+    this.#options = options;
+    this.#startedAt = epochSeconds(options.clock);
+  }
+
+  /** The value for an `Intent-Nonce` header field: valid on this flow only. */
+  nonceFor(flow: Flow): string {
+    const nonce = this.#options.nonces.mint(flow.id, this.#options.clock.now());
+    return encodeBase64Url(Buffer.from(nonce, 'latin1'));
+  }
+
+  /** `headerField` is the token as it came; everything in it is under the sender's control until proved. */
+  async check(request: SipRequest, flow: Flow, headerField: string): Promise<IntentAccepted | IntentRefusal> {
+    try {
+      return await this.#check(request, flow, decodeIntentToken(headerField));
+    } catch (error) {
+      if (error instanceof TokenError) return refused('Bad Intent Token', error.code);
+      throw error;
+    }
+  }
+
+  async #check(
+    request: SipRequest,
+    flow: Flow,
+    intent: IntentToken,
+  ): Promise<IntentAccepted | IntentRefusal> {
+    const { overlay, clock } = this.#options;
+    if (intent.onBehalfOf !== undefined)
+      return refused('Bad Intent Token', 'signed-on-behalf', intent.signer);
+    const known = await overlay.lookup(intent.signer);
+    const presented =
+      intent.identityToken === undefined ? undefined : decodeIdentityToken(intent.identityToken);
+    const publicKey = known?.publicKey ?? presented?.publicKey;
+    if (publicKey === undefined) return refused('Unknown Identity', 'unknown-identity', intent.signer);
+    if (known === undefined && presented?.fingerprint !== intent.signer)
+      return refused('Bad Intent Token', 'foreign-identity-token', intent.signer);
+    if (!verifyIntentToken(intent, publicKey)) return refused('Bad Intent Token', 'signature', intent.signer);
+
+    const fault = this.#bindingFault(request, flow, intent);
+    if (fault !== undefined) return fault;
+    if (!this.#used.use(`${intent.signer}${Buffer.from(intent.cti).toString('latin1')}`, clock.now()))
+      return refused('Intent Token Used Before', 'replay', intent.signer);
+
+    // The signature proves that the sender holds the key: only now may its identity take a name.
+    const identity = presented === undefined ? known : await this.#enrol(presented);
+    if (identity === undefined) return refused('Unknown Identity', 'unknown-identity', intent.signer);
+    if ('kind' in identity) return identity;
+    return this.#usable(identity) ?? { kind: 'accepted', identity, intent };
+  }
+
+  #bindingFault(request: SipRequest, flow: Flow, intent: IntentToken): IntentRefusal | undefined {
+    const { nonces, clock, domain } = this.#options;
+    const nonce = intent.nonce === undefined ? undefined : Buffer.from(intent.nonce).toString('latin1');
+    const nonceState = nonce === undefined ? 'absent' : nonces.check(nonce, flow.id, clock.now());
+    if (nonceState === 'foreign' || nonceState === 'malformed')
+      return refused('Foreign Nonce', `nonce-${nonceState}`, intent.signer, true);
+    if (!domain.serves(intent.audience, flow.local.address))
+      return refused('Bad Intent Token', 'audience', intent.signer);
+
+    const inDialog = request.to.tag !== undefined;
+    const address = addressOf(inDialog || request.method === 'REGISTER' ? request.to.uri : request.uri);
+    const fault = checkIntent(intent, {
+      audience: intent.audience,
+      request: intentRequestOf(request),
+      calleeAddresses: { address },
+      now: epochSeconds(clock),
+      // A fresh nonce of ours proves freshness, whatever the phone's clock says.
+      ...(nonceState === 'fresh'
+        ? { freshnessSeconds: Number.POSITIVE_INFINITY }
+        : { freshnessSeconds, notIssuedBefore: this.#startedAt }),
+    });
+    if (fault === undefined) return undefined;
+    const timely = fault === 'stale' || fault === 'future' || fault === 'expired' || fault === 'before-start';
+    return refused(timely ? 'Stale Date' : 'Bad Intent Token', fault, intent.signer, timely);
+  }
+
+  async #enrol(token: IdentityToken): Promise<IdentityRecord | IntentRefusal> {
+    const result = await this.#options.overlay.enrol(token);
+    if (result.kind === 'enrolled') return result.identity;
+    return refused(enrolmentReason(result.code), result.code, token.fingerprint);
+  }
+
+  #usable(identity: IdentityRecord): IntentRefusal | undefined {
+    if (identity.status === 'active') return undefined;
+    return refused(
+      identity.status === 'pending' ? 'Identity Awaits Approval' : 'Identity Revoked',
+      `identity-${identity.status}`,
+      identity.fingerprint,
+    );
+  }
+}
+
+/** What an `Intent-Token` header field refers to in records: the SHA-256 of the token, base64url. */
+export function tokenReference(intentToken: Uint8Array): string {
+  return encodeBase64Url(sha256(intentToken));
+}
+
+export function intentTokenOf(request: SipRequest): string | undefined {
+  return headerValue(request, 'intent-token');
+}
+
+function enrolmentReason(code: string): string {
+  return code === 'name-taken' ? 'Name Held By Another Key' : 'Enrolment Refused';
+}
+
+function refused(reason: string, fault: string, claimed?: string, offerNonce = false): IntentRefusal {
+  return { kind: 'refused', reason, fault, claimed, offerNonce };
+}

@@ -1,0 +1,22 @@
+import type { PeerConfig } from '../config/index.ts';
+import type { IdentityRecord } from '../overlay/index.ts';
+import type { IntentToken } from '../tokens/index.ts';
+
+/** How sure the gateway is of who speaks: 0 nobody proved, 1 digest, 2 device certificate, 3 device key. */
+export type Assurance = 0 | 1 | 2 | 3;
+
+/** Who a request comes from, and how that is known. */
+export type Principal =
+  | {
+      readonly kind: 'identity';
+      readonly identity: IdentityRecord;
+      readonly assurance: Assurance;
+      /** The device's own token on this very request. */
+      readonly intent: IntentToken | undefined;
+    }
+  /** A PBX or trunk that is known by its address; it vouches for its users, nobody proves them. */
+  | { readonly kind: 'peer'; readonly peer: PeerConfig; readonly assurance: 0 };
+
+export function nameOf(principal: Principal): string {
+  return principal.kind === 'identity' ? principal.identity.name : `peer ${principal.peer.name}`;
+}

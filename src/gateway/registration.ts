@@ -1,0 +1,165 @@
+import type { Clock } from '../base/index.ts';
+import { declaredIntent } from '../intent/index.ts';
+import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
+import type { AppendResult, RecordId } from '../provenance/index.ts';
+import {
+  createResponse,
+  type Flow,
+  type HeaderField,
+  headerField,
+  type Registrar,
+  type RegistrationChange,
+  type ServerTransaction,
+  type SipRequest,
+} from '../sip/index.ts';
+import type { Audit } from './audit.ts';
+import type { Authentication, AuthenticationResult } from './authentication.ts';
+import { circumstances } from './context.ts';
+import { tokenReference } from './intent-gate.ts';
+import type { Principal } from './principal.ts';
+import type { ServedDomain } from './served-domain.ts';
+
+/** What a phone is told when the log cannot take records now, in seconds. */
+const retryAfterSeconds = 5;
+
+export interface RegistrationOptions {
+  readonly authentication: Authentication;
+  readonly registrar: Registrar;
+  readonly overlay: IdentityOverlay;
+  readonly domain: ServedDomain;
+  readonly audit: Audit;
+  readonly clock: Clock;
+  readonly onAccepted: (change: RegistrationChange['kind']) => void;
+}
+
+/** Answers REGISTER: proves who asks, binds the identity to the flow, records it, and only then says 200. */
+export class Registration {
+  readonly #options: RegistrationOptions;
+  /** The record on which calls to and from an identity rest: its newest registration. */
+  readonly #newest = new Map<string, RecordId>();
+
+  constructor(options: RegistrationOptions) {
+    this.#options = options;
+  }
+
+  /** The records of the newest registrations of these identities. */
+  recordsOf(...fingerprints: readonly (string | undefined)[]): RecordId[] {
+    return fingerprints.flatMap((fingerprint) => {
+      const record = fingerprint === undefined ? undefined : this.#newest.get(fingerprint);
+      return record === undefined ? [] : [record];
+    });
+  }
+
+  async answer(transaction: ServerTransaction): Promise<void> {
+    const { request, flow } = transaction;
+    const { authentication, domain, audit } = this.#options;
+    if (domain.ownUri(request.uri, flow.local.address) === undefined)
+      return reject(transaction, 403, 'Foreign Domain Not Served Here');
+    if (!audit.healthy)
+      return reject(transaction, 503, 'Audit Log Unavailable', [
+        headerField('Retry-After', String(retryAfterSeconds)),
+      ]);
+
+    const result = await authentication.identify(request, flow);
+    if (result.kind === 'challenge') return reject(transaction, result.status, undefined, result.headers);
+    if (result.kind === 'refused') {
+      if (result.record) await this.#recordRefusal(request, flow, result);
+      return reject(transaction, result.status, result.reason, result.headers);
+    }
+    const { principal } = result;
+    if (principal.kind === 'peer') return reject(transaction, 403, 'Peers Do Not Register');
+    if (!this.#owns(principal.identity, request, flow))
+      return reject(transaction, 403, 'Not The Address Of This Identity');
+    await this.#bind(transaction, principal);
+  }
+
+  async #bind(transaction: ServerTransaction, principal: Principal & { kind: 'identity' }): Promise<void> {
+    const { request, flow } = transaction;
+    const { registrar, authentication, clock, onAccepted } = this.#options;
+    const { identity } = principal;
+    const { response, changes } = await registrar.handle(request, flow, identity.fingerprint, {
+      nowMs: clock.now(),
+    });
+    if (response.status === 200) {
+      if (changes.some(({ kind }) => kind !== 'removed')) authentication.remember(flow, principal);
+      const written = changes.map((change) => this.#record(request, flow, principal, change));
+      await allDurable(written);
+      for (const { kind } of changes) onAccepted(kind);
+    }
+    transaction.respond(response);
+  }
+
+  /** The address-of-record must be one of the identity's own names in this domain. */
+  #owns(identity: IdentityRecord, request: SipRequest, flow: Flow): boolean {
+    const { domain, overlay } = this.#options;
+    const uri = domain.ownUri(request.to.uri, flow.local.address);
+    return uri?.user !== undefined && overlay.isAddressOf(identity, uri.user);
+  }
+
+  #record(
+    request: SipRequest,
+    flow: Flow,
+    principal: Principal & { kind: 'identity' },
+    change: RegistrationChange,
+  ): AppendResult {
+    const { audit } = this.#options;
+    const { identity, assurance, intent } = principal;
+    const written = audit.append({
+      erin: {
+        event: `registration.${change.kind}`,
+        identity: identity.name,
+        fingerprint: identity.fingerprint,
+        contact: change.binding.contactUri,
+        expires: new Date(change.binding.expiresAtMs).toISOString(),
+        assurance,
+      },
+      eraan: {
+        parents: this.recordsOf(identity.fingerprint),
+        tokens: intent === undefined ? [] : [tokenReference(intent.bytes)],
+      },
+      eromheen: circumstances(request, flow),
+      erachter: intent?.intent.text || declaredIntent(request, identity.name),
+      parties: [{ fingerprint: identity.fingerprint, role: 'subject' }],
+    });
+    this.#newest.set(identity.fingerprint, written.id);
+    return written;
+  }
+
+  async #recordRefusal(
+    request: SipRequest,
+    flow: Flow,
+    result: AuthenticationResult & { kind: 'refused' },
+  ): Promise<void> {
+    const { audit } = this.#options;
+    const written = audit.append({
+      erin: {
+        event: 'registration.refusal',
+        to: request.to.uri,
+        claimed: result.claimed ?? 'nobody',
+        reason: result.reason,
+        fault: result.fault,
+      },
+      eraan: { parents: [] },
+      eromheen: circumstances(request, flow),
+      erachter: 'refuse a registration that proved nothing',
+      parties: [],
+    });
+    await allDurable([written]);
+  }
+}
+
+/** Settles when each record is durable or has failed to become so; a registration stands in either case. */
+function allDurable(written: readonly AppendResult[]): Promise<unknown> {
+  return Promise.all(
+    written.map(({ durability }) => new Promise((resolve) => durability.whenSettled(resolve))),
+  );
+}
+
+function reject(
+  transaction: ServerTransaction,
+  status: number,
+  reason?: string,
+  headers: readonly HeaderField[] = [],
+): void {
+  transaction.respond(createResponse(transaction.request, status, reason, { headers }));
+}

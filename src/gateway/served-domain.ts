@@ -1,0 +1,31 @@
+import type { ListenAddress } from '../config/index.ts';
+import { readUri } from '../intent/index.ts';
+import type { SipUri } from '../sip/index.ts';
+
+/** Decides which SIP addresses are this gateway's own, and gives them one spelling. */
+export class ServedDomain {
+  readonly #hosts: ReadonlySet<string>;
+
+  constructor(domain: string, listen: readonly ListenAddress[]) {
+    const hosts = new Set([domain.toLowerCase()]);
+    for (const { host } of listen) hosts.add(host.toLowerCase());
+    // A gateway on the loopback address is spoken to by either of its names.
+    if (hosts.has('127.0.0.1') || hosts.has('::1') || hosts.has('localhost')) {
+      for (const loopback of ['127.0.0.1', '::1', 'localhost']) hosts.add(loopback);
+    }
+    this.#hosts = hosts;
+  }
+
+  /** `localAddress` is where the request arrived: a gateway on 0.0.0.0 is addressed by any of its addresses. */
+  serves(host: string, localAddress: string): boolean {
+    const bare = host.startsWith('[') ? host.slice(1, -1) : host;
+    return this.#hosts.has(bare.toLowerCase()) || bare === localAddress;
+  }
+
+  /** The URI when it is a SIP URI of this domain. */
+  ownUri(text: string, localAddress: string): SipUri | undefined {
+    const uri = readUri(text);
+    if (uri === undefined || (uri.scheme !== 'sip' && uri.scheme !== 'sips')) return undefined;
+    return this.serves(uri.host, localAddress) ? uri : undefined;
+  }
+}

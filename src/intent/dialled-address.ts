@@ -1,0 +1,22 @@
+import { parseUri, SipParseError, type SipUri, type Uri } from '../sip/index.ts';
+
+/** The URI in `text`, or undefined when it is none: a malformed address is a stranger's, not our failure. */
+export function readUri(text: string): Uri | undefined {
+  try {
+    return parseUri(text);
+  } catch (error) {
+    if (error instanceof SipParseError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * The address that a person dialled, in the one spelling that intent tokens hash: `user@host`, host in lower case,
+ * without port and parameters; for tel: and other URIs the text as it stands.
+ */
+export function addressOf(uri: string | SipUri): string {
+  const parsed = typeof uri === 'string' ? readUri(uri) : uri;
+  if (parsed?.scheme === 'sip' || parsed?.scheme === 'sips')
+    return parsed.user === undefined ? parsed.host : `${parsed.user}@${parsed.host}`;
+  return typeof uri === 'string' ? uri : '';
+}

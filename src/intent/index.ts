@@ -1,0 +1,3 @@
+export * from './declared-intent.ts';
+export * from './dialled-address.ts';
+export * from './request-intent.ts';

@@ -1,0 +1,19 @@
+import { dtlsFingerprints } from '../media/index.ts';
+import { headerValue, type SipRequest } from '../sip/index.ts';
+import type { IntentRequest } from '../tokens/index.ts';
+
+/** What an intent token binds of `request`: its leg, its media keys, its Session-ID (RFC 7989). */
+export function intentRequestOf(request: SipRequest): IntentRequest {
+  return {
+    method: request.method,
+    fromUri: request.from.uri,
+    fromTag: request.from.tag ?? '',
+    toUri: request.to.uri,
+    toTag: request.to.tag,
+    callId: request.callId,
+    cseq: request.cseq.number,
+    contact: request.method === 'REGISTER' ? headerValue(request, 'contact') : undefined,
+    sessionId: headerValue(request, 'session-id'),
+    dtlsFingerprints: dtlsFingerprints(headerValue(request, 'content-type'), request.body),
+  };
+}

@@ -1,0 +1,111 @@
+import type { Clock } from '../base/index.ts';
+import type { DocumentKind, OverlayDocuments } from './documents.ts';
+import { OverlayError } from './errors.ts';
+import type { Eventual } from './eventual.ts';
+import { LruCache } from './lru-cache.ts';
+import type { Change, ListOptions, OverlayStore, StoreEntry, StorePage } from './store.ts';
+
+export interface CacheLimits {
+  /** Documents of one kind. */
+  readonly maxEntries: number;
+  /** For how long what another process has written may go unnoticed. */
+  readonly freshMs: number;
+  /** For how long a document still counts while the store cannot be reached. */
+  readonly staleMs: number;
+}
+
+export const defaultCacheLimits: CacheLimits = { maxEntries: 100_000, freshMs: 1_000, staleMs: 600_000 };
+
+interface Cached<Document> {
+  /** Undefined: the store had none; remembered too, so that strangers do not reach the store. */
+  readonly document: Document | undefined;
+  readonly readAtMs: number;
+}
+
+type Caches = { readonly [Kind in DocumentKind]: LruCache<Cached<OverlayDocuments[Kind]>> };
+
+/**
+ * Answers from memory what this process has read or written less than `freshMs` ago, at once and without a
+ * promise; own writes are seen as soon as they are stored. While the store is unavailable old answers go on, so
+ * that phones of this node can call each other; writes fail. Secrets in custody are never held.
+ */
+export class CachedStore implements OverlayStore {
+  readonly #store: OverlayStore;
+  readonly #clock: Clock;
+  readonly #limits: CacheLimits;
+  readonly #caches: Caches;
+
+  constructor(store: OverlayStore, clock: Clock, limits: CacheLimits = defaultCacheLimits) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#limits = limits;
+    const { maxEntries } = limits;
+    this.#caches = {
+      identity: new LruCache(maxEntries),
+      name: new LruCache(maxEntries),
+      alias: new LruCache(maxEntries),
+      standing: new LruCache(maxEntries),
+      credential: new LruCache(maxEntries),
+      custody: new LruCache(0),
+      bindings: new LruCache(maxEntries),
+      endpoint: new LruCache(maxEntries),
+    };
+  }
+
+  get<Kind extends DocumentKind>(kind: Kind, key: string): Eventual<OverlayDocuments[Kind] | undefined> {
+    const cached = this.#caches[kind].get(key);
+    if (cached && this.#clock.monotonicMs() - cached.readAtMs < this.#limits.freshMs) return cached.document;
+    const read = this.#store.get(kind, key);
+    if (!(read instanceof Promise)) return this.#hold(kind, key, read);
+    return read.then(
+      (document) => this.#hold(kind, key, document),
+      (error: unknown) => this.#fallBack(cached, error),
+    );
+  }
+
+  async update<Kind extends DocumentKind>(
+    kind: Kind,
+    key: string,
+    change: Change<OverlayDocuments[Kind]>,
+  ): Promise<OverlayDocuments[Kind] | undefined> {
+    return this.#hold(kind, key, await this.#store.update(kind, key, change));
+  }
+
+  find<Kind extends DocumentKind>(
+    kind: Kind,
+    term: string,
+  ): Eventual<readonly StoreEntry<OverlayDocuments[Kind]>[]> {
+    return this.#store.find(kind, term);
+  }
+
+  due(kind: DocumentKind, untilMs: number, limit: number): Eventual<readonly string[]> {
+    return this.#store.due(kind, untilMs, limit);
+  }
+
+  list<Kind extends DocumentKind>(
+    kind: Kind,
+    options: ListOptions,
+  ): Eventual<StorePage<OverlayDocuments[Kind]>> {
+    return this.#store.list(kind, options);
+  }
+
+  close(): Promise<void> {
+    return this.#store.close();
+  }
+
+  #hold<Kind extends DocumentKind>(
+    kind: Kind,
+    key: string,
+    document: OverlayDocuments[Kind] | undefined,
+  ): OverlayDocuments[Kind] | undefined {
+    this.#caches[kind].set(key, { document, readAtMs: this.#clock.monotonicMs() });
+    return document;
+  }
+
+  #fallBack<Document>(cached: Cached<Document> | undefined, error: unknown): Document | undefined {
+    const unavailable = error instanceof OverlayError && error.code === 'store-unavailable';
+    if (!unavailable || !cached || this.#clock.monotonicMs() - cached.readAtMs >= this.#limits.staleMs)
+      throw error;
+    return cached.document;
+  }
+}

@@ -1,0 +1,139 @@
+import type { Fingerprint } from '../tokens/index.ts';
+import type { BindingsDocument } from './binding.ts';
+
+/** Who holds the secret key: the device itself, or the gateway for a phone that has none. */
+export type Custody = 'device' | 'gateway';
+
+/** Key: fingerprint. What was enrolled; what has become of the key since stands in `standing`. */
+export interface IdentityDocument {
+  readonly fingerprint: Fingerprint;
+  readonly name: string;
+  readonly publicKey: Uint8Array;
+  /** The whole identity token. */
+  readonly token: Uint8Array;
+  readonly issuedAt: number;
+  readonly notBefore: number;
+  readonly expires: number;
+  readonly custody: Custody;
+  readonly aliases: readonly string[];
+  readonly createdAtMs: number;
+  readonly status: 'active' | 'pending';
+}
+
+/** Key: the whole name. The first key that claims a name keeps it. */
+export interface NameDocument {
+  readonly fingerprint: Fingerprint;
+  readonly publicKey: Uint8Array;
+}
+
+/** Key: the alias. */
+export interface AliasDocument {
+  readonly fingerprint: Fingerprint;
+}
+
+/** Key: the public key in base32. Trust and revocation follow the key, not one of its fingerprints. */
+export interface StandingDocument {
+  readonly verified: number;
+  readonly failed: number;
+  readonly lastProofAtMs: number | undefined;
+  readonly revokedAtMs: number | undefined;
+}
+
+/** Key: the user name. H(A1) of RFC 7616 §3.4.2, good for one realm only; the password is not kept. */
+export interface CredentialDocument {
+  readonly username: string;
+  readonly realm: string;
+  readonly fingerprint: Fingerprint;
+  readonly ha1Md5: string;
+  readonly ha1Sha256: string;
+  readonly createdAtMs: number;
+}
+
+/** Key: fingerprint. The secret of an identity in the gateway's custody; never cached, listed or logged. */
+export interface CustodyDocument {
+  readonly seed: Uint8Array;
+}
+
+/** Key: fingerprint. The newest signed endpoint record; kept after it has expired, for its sequence number. */
+export interface EndpointDocument {
+  readonly sequence: bigint;
+  readonly address: string;
+  readonly port: number;
+  readonly behindNat: boolean;
+  readonly capabilities: readonly string[];
+  readonly issuedAtMs: number;
+  readonly expiresAtMs: number;
+  readonly record: Uint8Array;
+}
+
+export interface OverlayDocuments {
+  readonly identity: IdentityDocument;
+  readonly name: NameDocument;
+  readonly alias: AliasDocument;
+  readonly standing: StandingDocument;
+  readonly credential: CredentialDocument;
+  readonly custody: CustodyDocument;
+  readonly bindings: BindingsDocument;
+  readonly endpoint: EndpointDocument;
+}
+
+export type DocumentKind = keyof OverlayDocuments;
+
+/** By what, besides its key, a document can be found; a store keeps these in step with the document. */
+export interface IndexRule<Document> {
+  readonly terms: (document: Document) => readonly string[];
+  /** When the sweep has to look at it. */
+  readonly dueAtMs: (document: Document) => number | undefined;
+}
+
+export type IndexRules = { readonly [Kind in DocumentKind]: IndexRule<OverlayDocuments[Kind]> };
+
+export const term = {
+  owner: (fingerprint: Fingerprint): string => `owner:${fingerprint}`,
+  /** Flow ids are a node's own: two nodes may use the same. */
+  flow: (node: string, flowId: string): string => `flow:${node}/${flowId}`,
+  node: (node: string): string => `node:${node}`,
+  capability: (capability: string): string => `can:${capability}`,
+} as const;
+
+const unindexed: IndexRule<unknown> = { terms: () => [], dueAtMs: () => undefined };
+
+export const indexRules: IndexRules = {
+  identity: unindexed,
+  name: unindexed,
+  alias: unindexed,
+  standing: unindexed,
+  custody: unindexed,
+  credential: {
+    terms: (document) => [term.owner(document.fingerprint)],
+    dueAtMs: () => undefined,
+  },
+  bindings: {
+    terms: ({ bindings }) => [
+      ...new Set(
+        bindings.flatMap(({ node, flowId, capabilities }) => [
+          term.flow(node, flowId),
+          term.node(node),
+          ...capabilities.map(term.capability),
+        ]),
+      ),
+    ],
+    dueAtMs: ({ bindings }) =>
+      bindings.length === 0 ? undefined : Math.min(...bindings.map((binding) => binding.expiresAtMs)),
+  },
+  endpoint: {
+    terms: ({ capabilities }) => capabilities.map(term.capability),
+    dueAtMs: () => undefined,
+  },
+};
+
+export const documentKinds: readonly DocumentKind[] = [
+  'identity',
+  'name',
+  'alias',
+  'standing',
+  'credential',
+  'custody',
+  'bindings',
+  'endpoint',
+];

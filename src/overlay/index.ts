@@ -1,0 +1,30 @@
+export * from './address.ts';
+export * from './binding.ts';
+export { type CacheLimits, defaultCacheLimits } from './cached-store.ts';
+export { type Challenge, localProver, type ProofFault, type Prover } from './challenge.ts';
+export { type Device, localDevice } from './device.ts';
+export type { DeviceCredential } from './device-book.ts';
+export * from './documents.ts';
+export * from './embedded-store.ts';
+export { defaultEndpointLimits, type EndpointLimits, endpointText } from './endpoint-book.ts';
+export * from './endpoint-record.ts';
+export type { StockDevice } from './enrolment-desk.ts';
+export * from './errors.ts';
+export type { Eventual } from './eventual.ts';
+export * from './identity-overlay.ts';
+export type { IdentityRecord, IdentityStatus } from './identity-record.ts';
+export type { Annotate, BindingUpdate, LostBinding } from './location-book.ts';
+export {
+  type EventFact,
+  type OverlayEvent,
+  type OverlayEventKind,
+  type OverlayRecord,
+  overlayRecord,
+} from './overlay-event.ts';
+export * from './overlay-location.ts';
+export * from './overlay-options.ts';
+export type { Verification, VerificationFault } from './proof-desk.ts';
+export { defaultRedisTimeouts, type RedisTimeouts } from './redis-connection.ts';
+export { RedisStore, type RedisStoreOptions } from './redis-store.ts';
+export * from './store.ts';
+export * from './trust.ts';

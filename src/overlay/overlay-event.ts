@@ -1,0 +1,113 @@
+import { type Clock, encodeBase64Url } from '../base/index.ts';
+import { type Fingerprint, sha256 } from '../tokens/index.ts';
+
+export type OverlayEventKind =
+  | 'enrolment'
+  | 'approval'
+  | 'revocation'
+  | 'alias'
+  | 'device'
+  | 'registration'
+  | 'deregistration'
+  | 'endpoint'
+  | 'verification'
+  | 'resolution';
+
+export type EventFact = string | number | boolean;
+
+/** Something that has happened to an identity, or was refused: all that its TIBET record needs. */
+export interface OverlayEvent {
+  readonly kind: OverlayEventKind;
+  readonly outcome: 'done' | 'refused';
+  /** Why it was refused. */
+  readonly code: string | undefined;
+  readonly atMs: number;
+  readonly node: string;
+  /** The name, alias or fingerprint as it was given. */
+  readonly asked: string;
+  /** Undefined when there is no such identity. */
+  readonly identity: { readonly fingerprint: Fingerprint; readonly name: string } | undefined;
+  readonly facts: Readonly<Record<string, EventFact>>;
+  /** The tokens, signed records and challenges that it rests on. */
+  readonly evidence: readonly Uint8Array[];
+  /** Why somebody wanted it; never empty. */
+  readonly intent: string;
+}
+
+/** The four layers of a record, in the shape that the audit log takes. */
+export interface OverlayRecord {
+  readonly erin: { readonly event: string } & Readonly<Record<string, EventFact>>;
+  readonly eraan: { readonly parents: readonly string[]; readonly tokens: readonly string[] };
+  readonly eromheen: Readonly<Record<string, EventFact>>;
+  readonly erachter: string;
+  readonly parties: readonly { readonly fingerprint: Fingerprint; readonly role: 'subject' }[];
+}
+
+/** The record of an event; `parents` are the ids of the records before it. */
+export function overlayRecord(event: OverlayEvent, parents: readonly string[] = []): OverlayRecord {
+  const { kind, outcome, code, asked, identity, facts, evidence } = event;
+  return {
+    erin: {
+      event: `overlay.${kind}`,
+      outcome,
+      ...(code !== undefined && { code }),
+      asked,
+      ...(identity && { identity: identity.name, fingerprint: identity.fingerprint }),
+      ...facts,
+    },
+    eraan: { parents, tokens: evidence.map((bytes) => encodeBase64Url(sha256(bytes))) },
+    eromheen: { node: event.node, time: new Date(event.atMs).toISOString() },
+    erachter: event.intent,
+    parties: identity ? [{ fingerprint: identity.fingerprint, role: 'subject' }] : [],
+  };
+}
+
+/** What differs from event to event; `identity` may be given as any record that holds both fields. */
+export interface EventDetails {
+  readonly asked: string;
+  readonly identity?: { readonly fingerprint: Fingerprint; readonly name: string } | undefined;
+  readonly facts?: Readonly<Record<string, EventFact>>;
+  readonly evidence?: readonly Uint8Array[];
+  readonly intent: string;
+}
+
+/** Hands events to whoever records them, with time and node. */
+export class EventReporter {
+  readonly #clock: Clock;
+  readonly #node: string;
+  readonly #onEvent: (event: OverlayEvent) => void;
+
+  constructor(clock: Clock, node: string, onEvent: (event: OverlayEvent) => void) {
+    this.#clock = clock;
+    this.#node = node;
+    this.#onEvent = onEvent;
+  }
+
+  done(kind: OverlayEventKind, details: EventDetails): void {
+    this.#report(kind, 'done', undefined, details);
+  }
+
+  refused(kind: OverlayEventKind, code: string, details: EventDetails): void {
+    this.#report(kind, 'refused', code, details);
+  }
+
+  #report(
+    kind: OverlayEventKind,
+    outcome: OverlayEvent['outcome'],
+    code: string | undefined,
+    { asked, identity, facts = {}, evidence = [], intent }: EventDetails,
+  ): void {
+    this.#onEvent({
+      kind,
+      outcome,
+      code,
+      atMs: this.#clock.now(),
+      node: this.#node,
+      asked,
+      identity: identity && { fingerprint: identity.fingerprint, name: identity.name },
+      facts,
+      evidence,
+      intent,
+    });
+  }
+}

@@ -1,0 +1,135 @@
+import { createClient, createCluster, RESP_TYPES } from 'redis';
+import type { Logger } from '../base/index.ts';
+import { OverlayError } from './errors.ts';
+
+/** What comes back from a raw command. */
+export type RedisReply = Buffer | string | number | null | readonly RedisReply[];
+
+/** Sends raw commands to one server or to the right one of a cluster. */
+export interface RedisConnection {
+  /** `key` decides where the command goes. Throws OverlayError `store-unavailable`. */
+  command(key: string, args: readonly (string | Buffer)[]): Promise<RedisReply>;
+  close(): Promise<void>;
+}
+
+export interface RedisTimeouts {
+  readonly connectMs: number;
+  /** A silent server counts as gone: it is pinged more often than that. */
+  readonly silenceMs: number;
+  readonly commandMs: number;
+  /** Longest pause between two attempts to connect again. */
+  readonly maxReconnectDelayMs: number;
+}
+
+export const defaultRedisTimeouts: RedisTimeouts = {
+  connectMs: 3_000,
+  silenceMs: 5_000,
+  commandMs: 2_000,
+  maxReconnectDelayMs: 1_000,
+};
+
+export interface RedisConnectionOptions {
+  /** `redis://user:password@host:port/db`, or `rediss://` for TLS. */
+  readonly url: string;
+  /** The server belongs to a Redis Cluster, whose other nodes are then found by themselves. */
+  readonly cluster: boolean;
+  readonly timeouts: RedisTimeouts;
+  readonly logger: Logger;
+}
+
+// Values are binary, whatever RESP version the server speaks.
+const typeMapping = { [RESP_TYPES.BLOB_STRING]: Buffer };
+
+/** Throws OverlayError `store-open` when nobody answers at first; later losses are waited out. */
+export async function connectRedis(options: RedisConnectionOptions): Promise<RedisConnection> {
+  try {
+    return await (options.cluster ? connectCluster(options) : connectServer(options));
+  } catch (cause) {
+    throw new OverlayError('store-open', `no Redis answers at ${withoutSecret(options.url)}`, { cause });
+  }
+}
+
+async function connectServer(options: RedisConnectionOptions): Promise<RedisConnection> {
+  let started = false;
+  const client = createClient({ url: options.url, ...clientOptions(options, () => started) });
+  client.on('error', (error: unknown) =>
+    options.logger.warn({ error: text(error) }, 'Redis connection lost'),
+  );
+  try {
+    await client.connect();
+  } catch (error) {
+    client.destroy();
+    throw error;
+  }
+  started = true;
+  return {
+    command: (_key, args) =>
+      available(client.sendCommand<RedisReply>(args, { typeMapping, timeout: options.timeouts.commandMs })),
+    close: () => client.close(),
+  };
+}
+
+async function connectCluster(options: RedisConnectionOptions): Promise<RedisConnection> {
+  let started = false;
+  const { username, password, protocol } = new URL(options.url);
+  const cluster = createCluster({
+    rootNodes: [{ url: options.url }],
+    defaults: {
+      ...clientOptions(options, () => started, protocol === 'rediss:'),
+      ...(username && { username: decodeURIComponent(username) }),
+      ...(password && { password: decodeURIComponent(password) }),
+    },
+  });
+  cluster.on('error', (error: unknown) =>
+    options.logger.warn({ error: text(error) }, 'Redis connection lost'),
+  );
+  await cluster.connect();
+  started = true;
+  return {
+    command: (key, args) =>
+      available(
+        cluster.sendCommand<RedisReply>(key, false, [...args], {
+          typeMapping,
+          timeout: options.timeouts.commandMs,
+        }),
+      ),
+    close: () => cluster.close(),
+  };
+}
+
+function clientOptions({ timeouts }: RedisConnectionOptions, started: () => boolean, tls = false) {
+  const socket = {
+    connectTimeout: timeouts.connectMs,
+    socketTimeout: timeouts.silenceMs,
+    // A wrong address shows at the start; a server that goes away later is waited for.
+    reconnectStrategy: (retries: number) =>
+      started() ? Math.min(50 * 2 ** Math.min(retries, 10), timeouts.maxReconnectDelayMs) : false,
+  } as const;
+  return {
+    // Without a connection a command fails at once: a call must not wait for a server to come back.
+    disableOfflineQueue: true,
+    pingInterval: Math.floor(timeouts.silenceMs / 3),
+    socket: tls ? { ...socket, tls: true as const } : socket,
+  };
+}
+
+async function available(reply: Promise<RedisReply>): Promise<RedisReply> {
+  try {
+    return await reply;
+  } catch (cause) {
+    throw new OverlayError('store-unavailable', 'the shared store does not answer', { cause });
+  }
+}
+
+function withoutSecret(url: string): string {
+  try {
+    const { protocol, host } = new URL(url);
+    return `${protocol}//${host}`;
+  } catch {
+    return 'a malformed URL';
+  }
+}
+
+function text(error: unknown): string {
+  return error instanceof Error ? error.message : 'unknown';
+}

@@ -1,0 +1,58 @@
+import type { DocumentKind, OverlayDocuments } from './documents.ts';
+import type { Eventual } from './eventual.ts';
+
+/** Answered by a change that leaves the document as it is. */
+export const keep: unique symbol = Symbol('keep');
+
+/**
+ * The next document, undefined to remove it, or `keep`. Pure: a store without locks runs it again when somebody
+ * else was faster. What it throws, `update` throws, and nothing has changed.
+ */
+export type Change<Document> = (stored: Document | undefined) => Document | undefined | typeof keep;
+
+export type StoreEntry<Document> = readonly [key: string, document: Document];
+
+export interface ListOptions {
+  /** Where the page before ended; opaque. */
+  readonly cursor?: string;
+  readonly limit: number;
+}
+
+export interface StorePage<Document> {
+  readonly entries: readonly StoreEntry<Document>[];
+  /** Undefined on the last page. */
+  readonly cursor: string | undefined;
+}
+
+/**
+ * Where the overlay keeps its documents. The promise is small, so that a cluster of shared stores can keep it:
+ * one document changes atomically, two documents do not. Whoever writes two orders them so that a crash between
+ * leaves nothing wrong. Other processes may write at any time. Throws OverlayError `store-unavailable` and
+ * `store-corrupt`. Keys have at most `maxKeyLength` characters.
+ */
+export interface OverlayStore {
+  get<Kind extends DocumentKind>(kind: Kind, key: string): Eventual<OverlayDocuments[Kind] | undefined>;
+  /** Changes one document. Once it returns, the document is stored so that it outlives this process. */
+  update<Kind extends DocumentKind>(
+    kind: Kind,
+    key: string,
+    change: Change<OverlayDocuments[Kind]>,
+  ): Promise<OverlayDocuments[Kind] | undefined>;
+  /** Exactly the documents that carry the index term. */
+  find<Kind extends DocumentKind>(
+    kind: Kind,
+    term: string,
+  ): Eventual<readonly StoreEntry<OverlayDocuments[Kind]>[]>;
+  /** Keys of documents that fall due up to `untilMs`, at most `limit`. */
+  due(kind: DocumentKind, untilMs: number, limit: number): Eventual<readonly string[]>;
+  /** All documents in pages, in no order that a caller may rely on. */
+  list<Kind extends DocumentKind>(
+    kind: Kind,
+    options: ListOptions,
+  ): Eventual<StorePage<OverlayDocuments[Kind]>>;
+  /** Waits until everything is on disk, or handed to the server. */
+  close(): Promise<void>;
+}
+
+/** LMDB's limit is 1,978 bytes; no key that the overlay makes comes near. */
+export const maxKeyLength = 512;

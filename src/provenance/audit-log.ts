@@ -1,0 +1,196 @@
+import { mkdir } from 'node:fs/promises';
+import { type Clock, type Logger, type Random, silentLogger, systemClock, systemRandom } from '../base/index.ts';
+import type { SigningKey } from '../tokens/index.ts';
+import { DiskStorage } from './disk-storage.ts';
+import { ProvenanceError } from './error.ts';
+import { type AuditLimits, defaultAuditLimits } from './limits.ts';
+import { LogReader } from './log-reader.ts';
+import { type AppendResult, LogWriter, type NodeIdentity } from './log-writer.ts';
+import { proveRecord, type ProofOptions } from './record-proof.ts';
+import { findByIdPrefix, type QuerySource, queryRecords, type RecordQuery } from './query.ts';
+import { type OpenCall, type RawRecord, readRecord, type RecordDraft, type RecordId, type StoredRecord } from './record.ts';
+import { RecordIndex } from './record-index.ts';
+import { recoverLog } from './recovery.ts';
+import { formatVkey, isNoteName } from './signed-note.ts';
+import type { Storage, StorageLock } from './storage.ts';
+
+export interface AuditLogOptions extends NodeIdentity {
+  readonly directory: string;
+  /** Outside `directory`: derived from it, not covered by its checkpoint, rebuilt when it is gone. */
+  readonly indexDirectory: string;
+  /** Lives as long as the log; auditors know its public half as the verifier key. */
+  readonly checkpointKey: SigningKey;
+  /** The log's name in checkpoints, such as `example.com/calls`. */
+  readonly origin: string;
+  /** What runs on the node; recorded when it starts. */
+  readonly software?: { readonly name: string; readonly version: string; readonly hash?: string };
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly logger?: Logger;
+  readonly limits?: Partial<AuditLimits>;
+  /** Default: the file system. */
+  readonly storage?: Storage;
+}
+
+/** The event of the record that opens a node's run. */
+export const nodeStartEvent = 'node.start';
+
+interface Parts {
+  readonly lock: StorageLock;
+  readonly index: RecordIndex;
+  readonly writer: LogWriter;
+  readonly reader: LogReader;
+  readonly vkey: string;
+}
+
+/** The audit log of one gateway: append-only, durable by group commit, verifiable by anybody. */
+export class AuditLog {
+  readonly #parts: Parts;
+  #closed: Promise<void> | undefined;
+
+  private constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Opens or creates the log and recovers what a crash left. When it returns, all durable records are under a
+   * signed checkpoint. Throws ProvenanceError; `locked` when another process has it open.
+   */
+  static async open(options: AuditLogOptions): Promise<AuditLog> {
+    const { origin, checkpointKey, logger = silentLogger } = options;
+    if (!isNoteName(origin))
+      throw new ProvenanceError('origin', 'the log needs a name without spaces and plus signs');
+    const storage = options.storage ?? new DiskStorage(options.directory);
+    const limits = { ...defaultAuditLimits, ...options.limits };
+    const lock = await storage.lock();
+    let index: RecordIndex | undefined;
+    try {
+      await mkdir(options.indexDirectory, { recursive: true, mode: 0o700 });
+      index = RecordIndex.open({ directory: options.indexDirectory, origin, readOnly: false });
+      const recovered = await recoverLog({ storage, index, origin, checkpointKey, limits, logger });
+      const { clock = systemClock, random = systemRandom } = options;
+      const writer = new LogWriter({ ...options, storage, index, clock, random, logger, limits, recovered });
+      await writer.integrate();
+      const reader = new LogReader(storage);
+      const vkey = formatVkey({ name: origin, publicKey: checkpointKey.publicKey });
+      const log = new AuditLog({ lock, index, writer, reader, vkey });
+      await log.#announce(options);
+      return log;
+    } catch (error) {
+      await index?.close();
+      await lock.release();
+      throw error;
+    }
+  }
+
+  /** False when records cannot be made durable: no call may begin then. Turns true again by itself. */
+  get healthy(): boolean {
+    return this.#parts.writer.healthy;
+  }
+
+  onHealthChange(listener: (healthy: boolean) => void): void {
+    this.#parts.writer.onHealthChange(listener);
+  }
+
+  /** The key that auditors need, in C2SP form. */
+  get vkey(): string {
+    return this.#parts.vkey;
+  }
+
+  /** Entries under the newest signed checkpoint. */
+  get size(): number {
+    return this.#parts.writer.integrator.size;
+  }
+
+  /** The newest signed checkpoint, as it lies on disk. */
+  checkpoint(): string {
+    return this.#parts.writer.integrator.checkpoint;
+  }
+
+  /**
+   * Queues a record for the next group commit and returns its id; cheap and synchronous. Throws ProvenanceError:
+   * `unhealthy`, `closed`, `erachter-empty`, `layer-invalid`, `too-large`, `call-open`, `call-closed`.
+   */
+  append(draft: RecordDraft): AppendResult {
+    return this.#parts.writer.append(draft);
+  }
+
+  /** Calls with an attempt and no closing record, also those of a run that crashed. */
+  openCalls(): readonly OpenCall[] {
+    return this.#parts.writer.ledger.openCalls();
+  }
+
+  /** Durable records that match, page by page. */
+  query(query: RecordQuery = {}): AsyncGenerator<StoredRecord, void, undefined> {
+    return queryRecords(this.#source(), query);
+  }
+
+  /** By id, or a prefix that fits one record only; throws `record-ambiguous`. */
+  async get(idPrefix: RecordId): Promise<StoredRecord | undefined> {
+    return onlyOne(await findByIdPrefix(this.#source(), idPrefix));
+  }
+
+  /** A C2SP tlog-proof of the record; throws `record-unknown`, or `record-pending` before its checkpoint. */
+  prove(id: RecordId, options?: ProofOptions): Promise<string> {
+    const { index, reader } = this.#parts;
+    return proveRecord({ ...this.#source(), index, reader, checkpoint: this.checkpoint() }, id, options);
+  }
+
+  /** Writes everything out, signs the last checkpoint and lets another process open the log. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    const { writer, index, lock } = this.#parts;
+    try {
+      await writer.close();
+    } finally {
+      await index.close();
+      await lock.release();
+    }
+  }
+
+  #source(): QuerySource {
+    const { writer, index, reader } = this.#parts;
+    const { integrator } = writer;
+    const waiting = integrator.waiting;
+    const size = integrator.size;
+    return {
+      index,
+      size: size + waiting.length,
+      read: async (position) => readRecord(waiting[position - size] ?? (await this.#raw(reader, position))),
+    };
+  }
+
+  #raw(reader: LogReader, position: number): Promise<RawRecord> {
+    return reader.raw(position, this.size);
+  }
+
+  /** Publishes the node's key: without it nobody could check the receipts of this run. */
+  async #announce({ software }: AuditLogOptions): Promise<void> {
+    const { writer } = this.#parts;
+    const { durability } = writer.append(
+      {
+        erin: { event: nodeStartEvent },
+        eraan: { parents: [] },
+        eromheen: { software },
+        erachter: 'open the audit log',
+        parties: [],
+      },
+      true,
+    );
+    const state = await new Promise((resolve) => durability.whenSettled(resolve));
+    if (state === 'failed') {
+      await writer.close().catch(() => undefined);
+      throw new ProvenanceError('storage', 'the audit log cannot write its first record: is the disk full?');
+    }
+  }
+}
+
+export function onlyOne(found: readonly StoredRecord[]): StoredRecord | undefined {
+  if (found.length > 1)
+    throw new ProvenanceError('record-ambiguous', 'more than one record begins so: give more of the id');
+  return found[0];
+}

@@ -1,0 +1,123 @@
+import { ProvenanceError } from './error.ts';
+
+/** RFC 8949 §3.1: major types, already shifted into the initial byte. */
+export const cborMajor = { unsigned: 0x00, negative: 0x20, bytes: 0x40, text: 0x60, array: 0x80, map: 0xa0 } as const;
+
+const initialBytes = 4096;
+/** Beyond this a native UTF-8 call beats the loop over char codes. */
+const longText = 48;
+
+/**
+ * Writes deterministic CBOR and fixed-width integers into memory that is used again for the next record. Records
+ * have few fixed shapes; going through general CBOR values would take several times as long on the call path. A
+ * test holds each shape against `encodeCbor`.
+ */
+export class ByteWriter {
+  #bytes: Buffer = Buffer.allocUnsafe(initialBytes);
+  #at = 0;
+
+  get length(): number {
+    return this.#at;
+  }
+
+  reset(): void {
+    this.#at = 0;
+  }
+
+  /** A copy of what was written since `start`. */
+  copy(start = 0): Uint8Array {
+    return Buffer.from(this.#bytes.subarray(start, this.#at));
+  }
+
+  /** What was written since `start`, valid until the next write. */
+  view(start = 0): Uint8Array {
+    return this.#bytes.subarray(start, this.#at);
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#bytes.set(bytes, this.#at);
+    this.#at += bytes.length;
+  }
+
+  uint8(value: number): void {
+    this.#reserve(1);
+    this.#bytes[this.#at++] = value;
+  }
+
+  uint16(value: number): void {
+    this.#reserve(2);
+    this.#at = this.#bytes.writeUInt16BE(value, this.#at);
+  }
+
+  uint32(value: number): void {
+    this.#reserve(4);
+    this.#at = this.#bytes.writeUInt32BE(value, this.#at);
+  }
+
+  uint64(value: number): void {
+    this.uint32(Math.floor(value / 0x1_0000_0000));
+    this.uint32(value % 0x1_0000_0000);
+  }
+
+  /** One byte per character. */
+  latin1(text: string): void {
+    this.#reserve(text.length);
+    this.#at += this.#bytes.write(text, this.#at, text.length, 'latin1');
+  }
+
+  /** RFC 8949 §4.2.1: the shortest head. */
+  head(major: number, argument: number): void {
+    if (argument < 24) this.uint8(major | argument);
+    else if (argument < 0x100) {
+      this.uint8(major | 24);
+      this.uint8(argument);
+    } else if (argument < 0x1_0000) {
+      this.uint8(major | 25);
+      this.uint16(argument);
+    } else if (argument < 0x1_0000_0000) {
+      this.uint8(major | 26);
+      this.uint32(argument);
+    } else {
+      this.uint8(major | 27);
+      this.uint64(argument);
+    }
+  }
+
+  byteString(bytes: Uint8Array): void {
+    this.head(cborMajor.bytes, bytes.length);
+    this.raw(bytes);
+  }
+
+  text(text: string): void {
+    if (text.length <= longText && this.#shortAscii(text)) return;
+    if (!text.isWellFormed()) throw new ProvenanceError('layer-invalid', 'text holds a lone surrogate');
+    const length = Buffer.byteLength(text);
+    this.head(cborMajor.text, length);
+    this.#reserve(length);
+    this.#at += this.#bytes.write(text, this.#at, length, 'utf8');
+  }
+
+  #shortAscii(text: string): boolean {
+    this.#reserve(text.length + 2);
+    const start = this.#at;
+    this.head(cborMajor.text, text.length);
+    for (let i = 0; i < text.length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit > 0x7f) {
+        this.#at = start;
+        return false;
+      }
+      this.#bytes[this.#at++] = unit;
+    }
+    return true;
+  }
+
+  #reserve(count: number): void {
+    const needed = this.#at + count;
+    if (needed <= this.#bytes.length) return;
+    const grown = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2));
+    this.#bytes.copy(grown, 0, 0, this.#at);
+    this.#bytes = grown;
+  }
+}

@@ -1,0 +1,172 @@
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { ProvenanceError } from './error.ts';
+import type { AppendFile, DirectoryEntry, Storage, StorageLock } from './storage.ts';
+
+/** Always empty: only its lock matters. */
+export const lockFileName = 'lock';
+
+/** Openings name people: nobody but the gateway's own user reads what is created here. */
+const fileMode = 0o600;
+const directoryMode = 0o700;
+
+class DiskFile implements AppendFile {
+  readonly #handle: FileHandle;
+  #size: number;
+
+  constructor(handle: FileHandle, size: number) {
+    this.#handle = handle;
+    this.#size = size;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  async append(bytes: Uint8Array): Promise<void> {
+    let written = 0;
+    while (written < bytes.length) {
+      const part = await this.#handle.write(bytes, written, bytes.length - written, this.#size);
+      written += part.bytesWritten;
+      this.#size += part.bytesWritten;
+    }
+  }
+
+  async truncate(size: number): Promise<void> {
+    await this.#handle.truncate(size);
+    this.#size = size;
+  }
+
+  sync(): Promise<void> {
+    return this.#handle.datasync();
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close();
+  }
+}
+
+/** The log's directory on a real file system. */
+export class DiskStorage implements Storage {
+  readonly #root: string;
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  /**
+   * An exclusive SQLite transaction that is never committed: a POSIX file lock that the kernel drops with the
+   * process, on every platform that Node runs on. Node has no lock call of its own.
+   */
+  async lock(): Promise<StorageLock> {
+    await mkdir(this.#root, { recursive: true, mode: directoryMode });
+    const database = this.#tryLock();
+    if (!database)
+      throw new ProvenanceError(
+        'locked',
+        `the audit log in ${this.#root} is in use by another process; only one may write to it`,
+      );
+    return {
+      release: async () => {
+        database.close();
+      },
+    };
+  }
+
+  async locked(): Promise<boolean> {
+    const handle = await openIfThere(this.#path(lockFileName));
+    if (!handle) return false;
+    await handle.close();
+    const database = this.#tryLock();
+    database?.close();
+    return database === undefined;
+  }
+
+  async read(path: string): Promise<Uint8Array | undefined> {
+    try {
+      return await readFile(this.#path(path));
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  }
+
+  async list(path: string): Promise<readonly DirectoryEntry[]> {
+    try {
+      const entries = await readdir(this.#path(path), { withFileTypes: true });
+      return entries.map((entry) => ({ name: entry.name, directory: entry.isDirectory() }));
+    } catch (error) {
+      if (isMissing(error)) return [];
+      throw error;
+    }
+  }
+
+  async makeDirectory(path: string): Promise<void> {
+    await mkdir(this.#path(path), { recursive: true, mode: directoryMode });
+  }
+
+  async syncDirectory(path: string): Promise<void> {
+    const handle = await open(this.#path(path), 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async openAppend(path: string): Promise<AppendFile> {
+    // Not 'a': O_APPEND would ignore positions, and a part written before an error must be overwritten.
+    const handle =
+      (await openIfThere(this.#path(path), 'r+')) ?? (await open(this.#path(path), 'wx+', fileMode));
+    const { size } = await handle.stat();
+    return new DiskFile(handle, size);
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await rename(this.#path(from), this.#path(to));
+  }
+
+  async remove(path: string): Promise<void> {
+    await rm(this.#path(path), { force: true, recursive: true });
+  }
+
+  #path(path: string): string {
+    return join(this.#root, path);
+  }
+
+  #tryLock(): DatabaseSync | undefined {
+    let database: DatabaseSync;
+    try {
+      database = new DatabaseSync(this.#path(lockFileName));
+    } catch (cause) {
+      throw new ProvenanceError('storage', `cannot write to ${this.#root}`, { cause });
+    }
+    try {
+      database.exec('PRAGMA journal_mode=MEMORY; PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE');
+      return database;
+    } catch (cause) {
+      database.close();
+      if (isBusy(cause)) return undefined;
+      throw new ProvenanceError('storage', `cannot lock the audit log in ${this.#root}`, { cause });
+    }
+  }
+}
+
+async function openIfThere(path: string, flags = 'r'): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, flags);
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
+}
+
+/** SQLITE_BUSY. */
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && 'errcode' in error && error.errcode === 5;
+}

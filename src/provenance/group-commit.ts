@@ -1,0 +1,108 @@
+import { type Clock, epochSeconds, type Logger } from '../base/index.ts';
+import type { SigningKey } from '../tokens/index.ts';
+import { ByteWriter } from './byte-writer.ts';
+import type { PendingDurability } from './durability.ts';
+import { writeEntryHead } from './entry.ts';
+import type { Journal } from './journal.ts';
+import type { RecordFacts } from './ledger.ts';
+import type { RawRecord } from './record.ts';
+import { sealBatch, writeReceipt } from './receipt.ts';
+
+export interface PendingRecord {
+  readonly position: number;
+  readonly statement: Uint8Array;
+  readonly opening: Uint8Array;
+  readonly facts: RecordFacts;
+  readonly sipCallId: string | undefined;
+  readonly durability: PendingDurability;
+}
+
+/** A record that has a receipt and is in the journal. */
+export interface DurableRecord extends RawRecord {
+  readonly facts: RecordFacts;
+  readonly sipCallId: string | undefined;
+}
+
+export interface GroupCommitOptions {
+  readonly journal: Journal;
+  readonly node: { readonly key: SigningKey; readonly kid: Uint8Array };
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly maxBatchRecords: number;
+  /** Called in log order, before anybody is told. */
+  readonly onDurable: (records: readonly DurableRecord[]) => void;
+  /** The batch and all that waited behind it have failed; called before anybody is told. */
+  readonly onFailure: (error: unknown, failed: readonly PendingRecord[]) => void;
+}
+
+/** One signature, one write and one sync for all records that came while the sync before was under way. */
+export class GroupCommit {
+  readonly #options: GroupCommitOptions;
+  readonly #writer = new ByteWriter();
+  #waiting: PendingRecord[] = [];
+  #inFlight = 0;
+  #running: Promise<void> | undefined;
+
+  constructor(options: GroupCommitOptions) {
+    this.#options = options;
+  }
+
+  /** Records that are not durable yet. */
+  get waiting(): number {
+    return this.#waiting.length + this.#inFlight;
+  }
+
+  add(record: PendingRecord): void {
+    this.#waiting.push(record);
+    this.#running ??= this.#run();
+  }
+
+  /** Resolves when nothing waits any more, durable or failed. */
+  async drained(): Promise<void> {
+    while (this.#running) await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // One turn of the event loop: what arrives in the same poll shares the first batch.
+    await new Promise((resolve) => setImmediate(resolve));
+    while (this.#waiting.length > 0) await this.#commit();
+    this.#running = undefined;
+  }
+
+  async #commit(): Promise<void> {
+    const { journal, maxBatchRecords, onDurable, onFailure, logger } = this.#options;
+    const all = this.#waiting;
+    const batch = all.length > maxBatchRecords ? all.slice(0, maxBatchRecords) : all;
+    this.#waiting = all.length > maxBatchRecords ? all.slice(maxBatchRecords) : [];
+    this.#inFlight = batch.length;
+    try {
+      const records = this.#seal(batch);
+      await journal.append(records);
+      onDurable(records);
+    } catch (error) {
+      const failed = [...batch, ...this.#waiting];
+      this.#waiting = [];
+      this.#inFlight = 0;
+      onFailure(error, failed);
+      for (const { durability } of failed) durability.settle('failed', logger);
+      return;
+    }
+    this.#inFlight = 0;
+    for (const { durability } of batch) durability.settle('durable', logger);
+  }
+
+  #seal(batch: readonly PendingRecord[]): DurableRecord[] {
+    const { node, clock } = this.#options;
+    const ids = batch.map(({ facts }) => facts.idBytes);
+    const seal = sealBatch(ids, node, epochSeconds(clock));
+    return batch.map(({ position, statement, opening, facts, sipCallId }, at) => {
+      this.#writer.reset();
+      writeReceipt(this.#writer, seal, at);
+      const receipt = this.#writer.copy();
+      this.#writer.reset();
+      writeEntryHead(this.#writer, statement);
+      this.#writer.byteString(receipt);
+      return { position, entry: this.#writer.copy(), opening, facts, sipCallId };
+    });
+  }
+}

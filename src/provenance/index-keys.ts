@@ -1,0 +1,66 @@
+import { ByteWriter } from './byte-writer.ts';
+import type { Head } from './ledger.ts';
+import { decodeLayer, isLayer, writeLayer } from './layer.ts';
+import type { OpenCall, Party } from './record.ts';
+import { ProvenanceError } from './error.ts';
+
+export function uint64(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(8);
+  bytes.writeBigUInt64BE(BigInt(value));
+  return bytes;
+}
+
+export function countFrom(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+}
+
+/** Keys of one prefix sort by position. */
+export function positionKey(prefix: Uint8Array, position: number): Buffer {
+  return Buffer.concat([prefix, uint64(position)]);
+}
+
+export function encodeHead({ seq, position, id }: Head): Buffer {
+  return Buffer.concat([uint64(seq), uint64(position), id]);
+}
+
+export function decodeHead(bytes: Buffer | undefined): Head | undefined {
+  if (!bytes) return undefined;
+  return {
+    seq: Number(bytes.readBigUInt64BE(0)),
+    position: Number(bytes.readBigUInt64BE(8)),
+    id: Uint8Array.from(bytes.subarray(16)),
+  };
+}
+
+export function encodeCall(call: OpenCall): Buffer {
+  const writer = new ByteWriter();
+  writeLayer(writer, { ...call });
+  return Buffer.from(writer.view());
+}
+
+export function decodeCall(bytes: Uint8Array): OpenCall {
+  const { id, attempt, lastRecord, parties, sinceMs } = decodeLayer(bytes);
+  if (
+    typeof id !== 'string' ||
+    typeof attempt !== 'string' ||
+    typeof lastRecord !== 'string' ||
+    typeof sinceMs !== 'number' ||
+    !Array.isArray(parties)
+  )
+    throw damaged();
+  return { id, attempt, lastRecord, sinceMs, parties: parties.map(decodeParty) };
+}
+
+function decodeParty(party: unknown): Party {
+  if (!isLayer(party)) throw damaged();
+  const { fingerprint, role, details } = party;
+  if (typeof fingerprint !== 'string' || (role !== 'caller' && role !== 'callee' && role !== 'subject'))
+    throw damaged();
+  return { fingerprint, role, ...(isLayer(details) ? { details } : {}) };
+}
+
+function damaged(): ProvenanceError {
+  return new ProvenanceError('index-foreign', 'the index is damaged; remove its directory to rebuild it');
+}

@@ -1,0 +1,135 @@
+import type { Logger } from '../base/index.ts';
+import type { SigningKey } from '../tokens/index.ts';
+import { encodeBundle, entryLengthBytes, openingLengthBytes } from './bundle.ts';
+import { signCheckpoint } from './checkpoint.ts';
+import type { DurableRecord } from './group-commit.ts';
+import type { Journal } from './journal.ts';
+import type { Ledger } from './ledger.ts';
+import type { LogEdge } from './log-edge.ts';
+import { leafHash } from './merkle-tree.ts';
+import type { IndexedRecord, RecordIndex } from './record-index.ts';
+import { FilePublisher, type Storage } from './storage.ts';
+import { bundlePath, checkpointPath, openingsPath, partialsOf, tilePath, tileWidth } from './tile-layout.ts';
+import { encodeTile, extendTree, type Tile, treeRoot } from './tile-tree.ts';
+
+export interface IntegratorOptions {
+  readonly storage: Storage;
+  readonly journal: Journal;
+  readonly index: RecordIndex;
+  readonly ledger: Ledger;
+  readonly origin: string;
+  readonly checkpointKey: SigningKey;
+  readonly logger: Logger;
+  /** The end of the log as the last checkpoint has it. */
+  readonly edge: LogEdge;
+  readonly checkpoint: string;
+}
+
+/**
+ * Takes durable records into the Merkle tree. Order is what keeps the promise that no signed checkpoint is ever
+ * contradicted: entries, openings and tiles are synced, then the checkpoint is signed and synced, then the index
+ * follows, and only then does the journal let go. A crash or an error between any two steps is repeated from the
+ * journal (or from memory) by this same code.
+ */
+export class Integrator {
+  readonly #options: IntegratorOptions;
+  readonly #publisher: FilePublisher;
+  #edge: LogEdge;
+  #checkpoint: string;
+  /** Durable, not in the tree yet. */
+  #waiting: DurableRecord[] = [];
+  /** In the tree, not in the index yet. */
+  #unindexed: IndexedRecord[] = [];
+  #running: Promise<void> | undefined;
+
+  constructor(options: IntegratorOptions) {
+    this.#options = options;
+    this.#publisher = new FilePublisher(options.storage);
+    this.#edge = options.edge;
+    this.#checkpoint = options.checkpoint;
+  }
+
+  /** The signed checkpoint that is on disk. */
+  get checkpoint(): string {
+    return this.#checkpoint;
+  }
+
+  /** Entries under that checkpoint. */
+  get size(): number {
+    return this.#edge.tree.size;
+  }
+
+  /** Records that only the journal and the memory hold, in log order. */
+  get waiting(): readonly DurableRecord[] {
+    return this.#waiting;
+  }
+
+  add(records: readonly DurableRecord[]): void {
+    for (const record of records) this.#waiting.push(record);
+  }
+
+  /** Takes in all that waits now; throws, changing nothing that counts, when the storage fails. */
+  async run(): Promise<void> {
+    while (this.#running) await this.#running.catch(() => undefined);
+    this.#running = this.#integrate();
+    try {
+      await this.#running;
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  async #integrate(): Promise<void> {
+    const { index, ledger, journal } = this.#options;
+    if (this.#waiting.length > 0) await this.#extend(this.#waiting.slice());
+    if (this.#unindexed.length > 0) {
+      const records = this.#unindexed.slice();
+      await index.add(records, { size: this.size, root: treeRoot(this.#edge.tree) });
+      this.#unindexed.splice(0, records.length);
+      ledger.indexedUpTo(index.size);
+    }
+    await journal.release(this.size);
+  }
+
+  async #extend(records: readonly DurableRecord[]): Promise<void> {
+    const { origin, checkpointKey } = this.#options;
+    const leaves = records.map(({ entry }) => leafHash(entry));
+    const { tree, tiles } = extendTree(this.#edge.tree, leaves);
+    const entries = [...this.#edge.entries, ...records.map(({ entry }) => entry)];
+    const openings = [...this.#edge.openings, ...records.map(({ opening }) => opening)];
+    const firstBundle = Math.floor(this.#edge.tree.size / tileWidth);
+    for (let at = 0; at < entries.length; at += tileWidth) {
+      const index = firstBundle + at / tileWidth;
+      const bundle = entries.slice(at, at + tileWidth);
+      const opened = openings.slice(at, at + tileWidth);
+      await this.#publisher.publish(openingsPath(index), encodeBundle(opened, openingLengthBytes));
+      await this.#publisher.publish(bundlePath(index, bundle.length), encodeBundle(bundle, entryLengthBytes));
+    }
+    for (const { level, index, hashes } of tiles)
+      await this.#publisher.publish(tilePath(level, index, hashes.length), encodeTile(hashes));
+    await this.#publisher.settle();
+    const checkpoint = signCheckpoint({ origin, size: tree.size, root: treeRoot(tree) }, checkpointKey);
+    await this.#publisher.publish(checkpointPath, Buffer.from(checkpoint));
+    await this.#publisher.settle();
+    const rest = tree.size % tileWidth;
+    this.#edge = {
+      tree,
+      entries: rest === 0 ? [] : entries.slice(-rest),
+      openings: rest === 0 ? [] : openings.slice(-rest),
+    };
+    this.#checkpoint = checkpoint;
+    this.#waiting.splice(0, records.length);
+    for (const { position, facts, sipCallId } of records) this.#unindexed.push({ position, facts, sipCallId });
+    await this.#removePartials(tiles);
+  }
+
+  /** C2SP tlog-tiles: partial versions may go once the full one is there. */
+  async #removePartials(tiles: readonly Tile[]): Promise<void> {
+    for (const { level, index, hashes } of tiles) {
+      if (hashes.length < tileWidth) continue;
+      await this.#publisher.remove(partialsOf(tilePath(level, index, tileWidth)));
+      if (level === 0) await this.#publisher.remove(partialsOf(bundlePath(index, tileWidth)));
+    }
+    await this.#publisher.settle();
+  }
+}

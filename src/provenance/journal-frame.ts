@@ -1,0 +1,118 @@
+import { equalBytes } from '../base/index.ts';
+import { sha256 } from './digest.ts';
+import { ProvenanceError } from './error.ts';
+import { hashBytes } from './merkle-tree.ts';
+import type { RawRecord } from './record.ts';
+
+/** "TSJ1": what a frame begins with. */
+const magic = 0x54534a31;
+/** magic, payload length, position (uint64), count, digest of the frame before. */
+const headerBytes = 4 + 4 + 8 + 4 + hashBytes;
+const overheadBytes: number = headerBytes + hashBytes;
+
+/** The digest "before" the first frame of a log. */
+export const noDigest: Uint8Array = new Uint8Array(hashBytes);
+
+/** One group commit as it lies in the journal. */
+export interface JournalFrame {
+  readonly records: readonly RawRecord[];
+  readonly previous: Uint8Array;
+  readonly digest: Uint8Array;
+}
+
+/** Header, records ([uint16 entry length, entry, uint32 opening length, opening] each), SHA-256 of all before. */
+export function encodeFrame(
+  records: readonly RawRecord[],
+  previous: Uint8Array,
+): { readonly bytes: Uint8Array; readonly digest: Uint8Array } {
+  let payload = 0;
+  for (const { entry, opening } of records) payload += 2 + entry.length + 4 + opening.length;
+  const bytes = Buffer.allocUnsafe(overheadBytes + payload);
+  let at = bytes.writeUInt32BE(magic, 0);
+  at = bytes.writeUInt32BE(payload, at);
+  at = bytes.writeBigUInt64BE(BigInt(records[0]?.position ?? 0), at);
+  at = bytes.writeUInt32BE(records.length, at);
+  bytes.set(previous, at);
+  at += hashBytes;
+  for (const { entry, opening } of records) {
+    at = bytes.writeUInt16BE(entry.length, at);
+    bytes.set(entry, at);
+    at = bytes.writeUInt32BE(opening.length, at + entry.length);
+    bytes.set(opening, at);
+    at += opening.length;
+  }
+  const digest = sha256(bytes.subarray(0, at));
+  bytes.set(digest, at);
+  return { bytes, digest };
+}
+
+export interface JournalScan {
+  readonly frames: readonly JournalFrame[];
+  /** Bytes of whole frames from the start; the rest of the segment, if any, is a torn write. */
+  readonly goodBytes: number;
+  /** True when whole frames stand behind the bytes that are no frame: not a torn write, but damage. */
+  readonly damaged: boolean;
+}
+
+/**
+ * Reads the frames of one segment. A frame is synced before the next one is written, so at most the last write
+ * can be torn; anything else is damage that nobody may guess around.
+ */
+export function scanSegment(segment: Uint8Array): JournalScan {
+  const bytes = Buffer.from(segment.buffer, segment.byteOffset, segment.byteLength);
+  const frames: JournalFrame[] = [];
+  let at = 0;
+  let previous: Uint8Array | undefined;
+  for (;;) {
+    const read = readFrame(bytes, at);
+    if (!read || (previous && !equalBytes(previous, read.frame.previous))) break;
+    frames.push(read.frame);
+    previous = read.frame.digest;
+    at = read.end;
+  }
+  return { frames, goodBytes: at, damaged: at < bytes.length && frameFollows(bytes, at + 1) };
+}
+
+function readFrame(bytes: Buffer, start: number): { readonly frame: JournalFrame; readonly end: number } | undefined {
+  if (start + overheadBytes > bytes.length || bytes.readUInt32BE(start) !== magic) return undefined;
+  const digestAt = start + headerBytes + bytes.readUInt32BE(start + 4);
+  const end = digestAt + hashBytes;
+  if (end > bytes.length) return undefined;
+  const digest = bytes.subarray(digestAt, end);
+  if (!digest.equals(sha256(bytes.subarray(start, digestAt)))) return undefined;
+  const position = Number(bytes.readBigUInt64BE(start + 8));
+  const count = bytes.readUInt32BE(start + 16);
+  const records: RawRecord[] = [];
+  let at = start + headerBytes;
+  for (let i = 0; i < count; i++) {
+    const entryEnd = at + 2 + bytes.readUInt16BE(at);
+    const opening = entryEnd + 4;
+    const openingEnd = opening + bytes.readUInt32BE(entryEnd);
+    records.push({
+      position: position + i,
+      entry: bytes.subarray(at + 2, entryEnd),
+      opening: bytes.subarray(opening, openingEnd),
+    });
+    at = openingEnd;
+  }
+  if (at !== digestAt) throw new ProvenanceError('journal-damaged', 'a journal frame contradicts its own length');
+  return { frame: { records, previous: bytes.subarray(start + 20, start + 20 + hashBytes), digest }, end };
+}
+
+/** Whether a whole frame stands anywhere from `from` on. */
+function frameFollows(bytes: Buffer, from: number): boolean {
+  const mark = Buffer.allocUnsafe(4);
+  mark.writeUInt32BE(magic);
+  for (let at = bytes.indexOf(mark, from); at >= 0; at = bytes.indexOf(mark, at + 1))
+    if (readFrame(bytes, at)) return true;
+  return false;
+}
+
+/** Segment names sort in log order: the position of their first record. */
+export function segmentName(position: number): string {
+  return `${String(position).padStart(16, '0')}.journal`;
+}
+
+export function isSegmentName(name: string): boolean {
+  return name.length === 24 && name.endsWith('.journal') && Number.isSafeInteger(Number(name.slice(0, 16)));
+}

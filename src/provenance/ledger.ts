@@ -1,0 +1,127 @@
+import type { Fingerprint } from '../tokens/index.ts';
+import { ProvenanceError } from './error.ts';
+import type { CallPhase, OpenCall, Party, RecordId } from './record.ts';
+
+/** The newest record of an identity. */
+export interface Head {
+  readonly seq: number;
+  readonly id: Uint8Array;
+  readonly position: number;
+}
+
+/** What the books need to know of one record. */
+export interface RecordFacts {
+  readonly id: RecordId;
+  readonly idBytes: Uint8Array;
+  readonly timeMs: number;
+  readonly event: string;
+  readonly call: { readonly id: string; readonly phase: CallPhase } | undefined;
+  readonly parties: readonly (Party & { readonly seq: number })[];
+  /** Set in the record that opens a node's run. */
+  readonly opensNode: Fingerprint | undefined;
+}
+
+/** Heads as far as the index on disk knows them. */
+export interface HeadSource {
+  head(fingerprint: Fingerprint): Head | undefined;
+}
+
+/**
+ * The books of the log: each identity's newest record, and the calls that are open. Kept twice: as durable, and
+ * as it will be once the records under way are durable too. When those fail, the second set is thrown away.
+ */
+export class Ledger {
+  readonly #source: HeadSource;
+  readonly #durableHeads = new Map<Fingerprint, Head>();
+  readonly #pendingHeads = new Map<Fingerprint, Head>();
+  readonly #durableCalls = new Map<string, OpenCall>();
+  /** undefined as a value: closed by a record that is under way. */
+  readonly #pendingCalls = new Map<string, OpenCall | undefined>();
+
+  constructor(source: HeadSource, openCalls: readonly OpenCall[]) {
+    this.#source = source;
+    for (const call of openCalls) this.#durableCalls.set(call.id, call);
+  }
+
+  head(fingerprint: Fingerprint): Head | undefined {
+    return (
+      this.#pendingHeads.get(fingerprint) ??
+      this.#durableHeads.get(fingerprint) ??
+      this.#source.head(fingerprint)
+    );
+  }
+
+  call(id: string): OpenCall | undefined {
+    return this.#pendingCalls.has(id) ? this.#pendingCalls.get(id) : this.#durableCalls.get(id);
+  }
+
+  /** Throws `call-open` or `call-closed`: a call has one attempt, then others, and one closing record. */
+  checkPhase(call: { readonly id: string; readonly phase: CallPhase }): void {
+    const open = this.call(call.id) !== undefined;
+    if (call.phase === 'attempt' && open)
+      throw new ProvenanceError('call-open', `the call ${call.id} has an attempt already`);
+    if (call.phase !== 'attempt' && !open)
+      throw new ProvenanceError('call-closed', `the call ${call.id} is closed, or never began`);
+  }
+
+  expect(facts: RecordFacts, position: number): void {
+    applyHeads(this.#pendingHeads, facts, position);
+    const { call } = facts;
+    if (call) this.#pendingCalls.set(call.id, nextState(facts, this.call(call.id)));
+  }
+
+  /** Called in log order, also for what recovery finds in the journal. */
+  settle(facts: RecordFacts, position: number): void {
+    applyHeads(this.#durableHeads, facts, position);
+    for (const { fingerprint } of facts.parties)
+      if (this.#pendingHeads.get(fingerprint)?.position === position) this.#pendingHeads.delete(fingerprint);
+    const { call } = facts;
+    if (!call) return;
+    const state = nextState(facts, this.#durableCalls.get(call.id));
+    if (state) this.#durableCalls.set(call.id, state);
+    else this.#durableCalls.delete(call.id);
+    const pending = this.#pendingCalls.get(call.id);
+    if (!this.#pendingCalls.has(call.id)) return;
+    if (pending === undefined ? state === undefined : pending.lastRecord === state?.lastRecord)
+      this.#pendingCalls.delete(call.id);
+  }
+
+  /** The records under way never came to be. */
+  forgetPending(): void {
+    this.#pendingHeads.clear();
+    this.#pendingCalls.clear();
+  }
+
+  /** The index on disk now answers for every record before `position`. */
+  indexedUpTo(position: number): void {
+    for (const [fingerprint, head] of this.#durableHeads)
+      if (head.position < position) this.#durableHeads.delete(fingerprint);
+  }
+
+  openCalls(): readonly OpenCall[] {
+    const calls: OpenCall[] = [];
+    for (const [id, call] of this.#durableCalls) if (!this.#pendingCalls.has(id)) calls.push(call);
+    for (const call of this.#pendingCalls.values()) if (call) calls.push(call);
+    return calls;
+  }
+}
+
+function applyHeads(heads: Map<Fingerprint, Head>, facts: RecordFacts, position: number): void {
+  for (const { fingerprint, seq } of facts.parties)
+    heads.set(fingerprint, { seq, id: facts.idBytes, position });
+}
+
+/** The call after this record; undefined once it is closed. */
+export function nextState(facts: RecordFacts, before: OpenCall | undefined): OpenCall | undefined {
+  const { call } = facts;
+  if (!call || call.phase === 'close') return undefined;
+  if (call.phase === 'attempt' || !before) {
+    const parties = facts.parties.map(({ fingerprint, role, details }) => ({
+      fingerprint,
+      role,
+      ...(details ? { details } : {}),
+    }));
+    return { id: call.id, attempt: facts.id, lastRecord: facts.id, parties, sinceMs: facts.timeMs };
+  }
+  return { ...before, lastRecord: facts.id };
+}

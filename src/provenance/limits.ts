@@ -1,0 +1,30 @@
+/** Every bound of the audit log: what it holds in memory, how long it waits, how large a record may be. */
+export interface AuditLimits {
+  /** Largest opening (all layers and salts of one record) that `append` accepts. */
+  readonly maxRecordBytes: number;
+  /** Records under one signature and one sync; the queue behind a slow disk is cut into batches of this size. */
+  readonly maxBatchRecords: number;
+  /** Records that may wait for the disk, and then for the tree; beyond that `append` refuses. */
+  readonly maxWaitingRecords: number;
+  /** How far the checkpoint may stay behind the journal. */
+  readonly checkpointDelayMs: number;
+  /** Durable records that start an integration before `checkpointDelayMs` has passed. */
+  readonly integrateAtRecords: number;
+  /** A journal segment is left behind for a new one at this size. */
+  readonly journalSegmentBytes: number;
+  /** Pause between attempts to write again after the disk failed. */
+  readonly healDelayMs: number;
+  /** Bytes that must be writable before a full disk counts as healed. */
+  readonly healProbeBytes: number;
+}
+
+export const defaultAuditLimits: AuditLimits = {
+  maxRecordBytes: 32_768,
+  maxBatchRecords: 1024,
+  maxWaitingRecords: 65_536,
+  checkpointDelayMs: 250,
+  integrateAtRecords: 8192,
+  journalSegmentBytes: 16_777_216,
+  healDelayMs: 500,
+  healProbeBytes: 1_048_576,
+};

@@ -1,0 +1,138 @@
+import { entryLengthBytes, openingLengthBytes } from './bundle.ts';
+import { decodeEntry } from './entry.ts';
+import { ProvenanceError } from './error.ts';
+import type { RecordFacts } from './ledger.ts';
+import { firstItems } from './log-edge.ts';
+import { leafHash, type RangeHash, rootOf, splitPoint, nodeHash } from './merkle-tree.ts';
+import { type RawRecord, readRecord, type StoredRecord } from './record.ts';
+import { decodeStatement } from './statement.ts';
+import type { Storage } from './storage.ts';
+import { bundlePath, openingsPath, tilePath, tileWidth, widthOf } from './tile-layout.ts';
+import { splitTile } from './tile-tree.ts';
+
+/** Bundles kept decoded; a page of records usually comes from one or two. */
+const cachedBundles = 8;
+const cachedTiles = 32;
+
+interface Bundle {
+  readonly entries: readonly Uint8Array[];
+  readonly openings: readonly Uint8Array[];
+}
+
+/** Reads records and tree hashes from a log's files, whoever writes to them. */
+export class LogReader {
+  readonly #storage: Storage;
+  readonly #bundles = new Map<string, Bundle>();
+  readonly #tiles = new Map<string, readonly Uint8Array[]>();
+
+  constructor(storage: Storage) {
+    this.#storage = storage;
+  }
+
+  /** `size` is that of a checkpoint that covers the position. */
+  async raw(position: number, size: number): Promise<RawRecord> {
+    const index = Math.floor(position / tileWidth);
+    const { entries, openings } = await this.#bundle(index, widthOf(size, 0, index));
+    const entry = entries[position % tileWidth];
+    const opening = openings[position % tileWidth];
+    if (!entry || !opening) throw new ProvenanceError('record-unknown', `the log has no record ${position}`);
+    return { position, entry, opening };
+  }
+
+  /** Hashes of the tree of `size` entries, for proofs. */
+  rangeHash(size: number): RangeHash {
+    const hashOf = async (start: number, end: number): Promise<Uint8Array> => {
+      const span = end - start;
+      let level = 0;
+      while (tileWidth ** (level + 1) <= span) level++;
+      const unit = tileWidth ** level;
+      if (isPowerOfTwo(span)) return rootOf(await this.#hashes(level, start / unit, span / unit, size));
+      const middle = start + splitPoint(span);
+      return nodeHash(await hashOf(start, middle), await hashOf(middle, end));
+    };
+    return hashOf;
+  }
+
+  /** Consecutive hashes of one tile. */
+  async #hashes(level: number, first: number, count: number, size: number): Promise<readonly Uint8Array[]> {
+    const index = Math.floor(first / tileWidth);
+    const tile = await readTile(this.#storage, level, index, widthOf(size, level, index), this.#tiles);
+    return tile.slice(first % tileWidth, (first % tileWidth) + count);
+  }
+
+  async #bundle(index: number, width: number): Promise<Bundle> {
+    const key = `${index}/${width}`;
+    const known = this.#bundles.get(key);
+    if (known) return known;
+    const bundle = {
+      entries: await this.#entries(index, width),
+      openings: await firstItems(this.#storage, openingsPath(index), width, openingLengthBytes),
+    };
+    remember(this.#bundles, key, bundle, cachedBundles);
+    return bundle;
+  }
+
+  /** A partial bundle may have given way to its full version since the checkpoint was read. */
+  async #entries(index: number, width: number): Promise<readonly Uint8Array[]> {
+    const path = bundlePath(index, width);
+    const there = width === tileWidth || (await this.#storage.read(path)) !== undefined;
+    return firstItems(this.#storage, there ? path : bundlePath(index, tileWidth), width, entryLengthBytes);
+  }
+}
+
+/** The first `width` hashes of a tile, from its partial version or from the full one that replaced it. */
+export async function readTile(
+  storage: Storage,
+  level: number,
+  index: number,
+  width: number,
+  cache?: Map<string, readonly Uint8Array[]>,
+): Promise<readonly Uint8Array[]> {
+  const path = tilePath(level, index, width);
+  const known = cache?.get(path);
+  if (known) return known;
+  const bytes = await storage.read(path);
+  const tile = bytes
+    ? splitTile(bytes, width, path)
+    : splitTile(await storage.read(tilePath(level, index, tileWidth)), tileWidth, path).slice(0, width);
+  if (cache) remember(cache, path, tile, cachedTiles);
+  return tile;
+}
+
+function remember<V>(cache: Map<string, V>, key: string, value: V, limit: number): void {
+  if (cache.size >= limit) {
+    const oldest = cache.keys().next();
+    if (!oldest.done) cache.delete(oldest.value);
+  }
+  cache.set(key, value);
+}
+
+function isPowerOfTwo(value: number): boolean {
+  let power = 1;
+  while (power < value) power *= 2;
+  return power === value;
+}
+
+/** What the books and the index take from a record that is read back. */
+export function factsOf(raw: RawRecord): { readonly facts: RecordFacts; readonly sipCallId: string | undefined } {
+  const record = readRecord(raw);
+  const { statement } = decodeEntry(raw.entry);
+  const { nodeKey } = decodeStatement(statement);
+  return {
+    facts: {
+      id: record.id,
+      idBytes: leafHash(statement),
+      timeMs: record.timeMs,
+      event: record.event,
+      call: record.call,
+      parties: record.parties,
+      opensNode: nodeKey ? record.node : undefined,
+    },
+    sipCallId: sipCallIdOf(record.erin),
+  };
+}
+
+export function sipCallIdOf(erin: StoredRecord['erin']): string | undefined {
+  const id = erin['callId'];
+  return typeof id === 'string' ? id : undefined;
+}

@@ -1,0 +1,194 @@
+import type { Clock, Logger, Random, Timer } from '../base/index.ts';
+import { type Fingerprint, fingerprintBytes, type SigningKey } from '../tokens/index.ts';
+import { type Durability, PendingDurability } from './durability.ts';
+import { ProvenanceError } from './error.ts';
+import { type DurableRecord, GroupCommit, type PendingRecord } from './group-commit.ts';
+import { Integrator } from './integrator.ts';
+import { Ledger, type RecordFacts } from './ledger.ts';
+import type { AuditLimits } from './limits.ts';
+import { LogHealth } from './log-health.ts';
+import { sipCallIdOf } from './log-reader.ts';
+import type { RecordDraft, RecordId } from './record.ts';
+import { RecordBuilder } from './record-builder.ts';
+import type { RecordIndex } from './record-index.ts';
+import type { RecoveredLog } from './recovery.ts';
+import type { Storage } from './storage.ts';
+
+/** The node that logs: a new key and fingerprint at every start. */
+export interface NodeIdentity {
+  readonly nodeKey: SigningKey;
+  readonly nodeFingerprint: Fingerprint;
+  /** The whole node token, published with the key in the record that opens this run. */
+  readonly nodeToken?: Uint8Array;
+}
+
+export interface LogWriterOptions extends NodeIdentity {
+  readonly storage: Storage;
+  readonly index: RecordIndex;
+  readonly checkpointKey: SigningKey;
+  readonly origin: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly limits: AuditLimits;
+  readonly recovered: RecoveredLog;
+}
+
+export interface AppendResult {
+  readonly id: RecordId;
+  readonly durability: Durability;
+}
+
+/** Ids of records that failed, kept so that later ones do not rest on what is nowhere. */
+const maxRememberedFailures = 65_536;
+
+/** The writing half of the log: drafts become pending records, durable ones, and leaves of the tree. */
+export class LogWriter {
+  readonly #options: LogWriterOptions;
+  readonly #builder: RecordBuilder;
+  readonly #ledger: Ledger;
+  readonly #commit: GroupCommit;
+  readonly #integrator: Integrator;
+  readonly #health: LogHealth;
+  readonly #failed = new Set<RecordId>();
+  /** Where the next record goes; falls back to the durable end when a batch fails. */
+  #next: number;
+  #durableEnd: number;
+  #timer: Timer | undefined;
+  #integrating: Promise<void> = Promise.resolve();
+  #closing = false;
+
+  constructor(options: LogWriterOptions) {
+    const { recovered, index, storage, clock, logger, limits } = options;
+    const { journal } = recovered;
+    this.#options = options;
+    this.#builder = new RecordBuilder({ ...options, maxRecordBytes: limits.maxRecordBytes });
+    this.#ledger = new Ledger(index, index.openCalls());
+    this.#integrator = new Integrator({ ...options, ...recovered, storage, ledger: this.#ledger });
+    this.#next = this.#integrator.size;
+    this.#durableEnd = this.#next;
+    this.#commit = new GroupCommit({
+      journal,
+      clock,
+      logger,
+      node: { key: options.nodeKey, kid: fingerprintBytes(options.nodeFingerprint) },
+      maxBatchRecords: limits.maxBatchRecords,
+      onDurable: (records) => this.#accept(records),
+      onFailure: (error, failed) => this.#abandon(error, failed),
+    });
+    this.#health = new LogHealth({
+      clock,
+      logger,
+      healDelayMs: limits.healDelayMs,
+      repair: async () => {
+        await journal.repair();
+        await this.#integrator.run();
+      },
+    });
+    this.#health.onChange(() => this.#scheduleIntegration());
+    this.#accept(recovered.journaled);
+    this.#next = this.#durableEnd;
+  }
+
+  get healthy(): boolean {
+    return this.#health.healthy && !this.#closing;
+  }
+
+  get integrator(): Integrator {
+    return this.#integrator;
+  }
+
+  get ledger(): Ledger {
+    return this.#ledger;
+  }
+
+  onHealthChange(listener: (healthy: boolean) => void): void {
+    this.#health.onChange(listener);
+  }
+
+  /** Takes what the journal holds into the tree: the last step of recovery, and the first of normal work. */
+  integrate(): Promise<void> {
+    return this.#integrator.run();
+  }
+
+  /** `opening` marks the record that publishes the node's key. */
+  append(draft: RecordDraft, opening = false): AppendResult {
+    const { limits, nodeKey, nodeToken } = this.#options;
+    if (this.#closing) throw new ProvenanceError('closed', 'the audit log is closed');
+    if (!this.#health.healthy) throw new ProvenanceError('unhealthy', 'the audit log cannot write');
+    if (this.#commit.waiting + this.#integrator.waiting.length >= limits.maxWaitingRecords)
+      throw new ProvenanceError('unhealthy', 'the disk does not keep up with the audit log');
+    const { call } = draft;
+    if (call) this.#ledger.checkPhase(call);
+    const { statement, opening: opened, ...built } = this.#builder.build(draft, {
+      heads: draft.parties.map(({ fingerprint }) => this.#ledger.head(fingerprint)),
+      previousOfCall: call && this.#ledger.call(call.id)?.lastRecord,
+      parents: this.#withoutFailed(draft.eraan.parents),
+      ...(opening ? { nodeKey: nodeKey.publicKey } : {}),
+      ...(opening && nodeToken ? { nodeToken } : {}),
+    });
+    const facts: RecordFacts = {
+      ...built,
+      event: draft.erin.event,
+      call,
+      parties: draft.parties.map((party) => ({ ...party, seq: (this.#ledger.head(party.fingerprint)?.seq ?? 0) + 1 })),
+      opensNode: opening ? this.#options.nodeFingerprint : undefined,
+    };
+    const position = this.#next++;
+    this.#ledger.expect(facts, position);
+    const durability = new PendingDurability();
+    const sipCallId = sipCallIdOf(draft.erin);
+    this.#commit.add({ position, statement, opening: opened, facts, sipCallId, durability });
+    return { id: facts.id, durability };
+  }
+
+  /** Writes out all that waits; what cannot be written stays in the journal for the next start. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    await this.#commit.drained();
+    this.#timer?.cancel();
+    await this.#health.stop();
+    await this.#integrating;
+    try {
+      if (this.#health.healthy) await this.#integrator.run();
+    } finally {
+      await this.#options.recovered.journal.close();
+    }
+  }
+
+  #withoutFailed(parents: readonly RecordId[]): readonly RecordId[] {
+    return this.#failed.size === 0 ? parents : parents.filter((id) => !this.#failed.has(id));
+  }
+
+  #accept(records: readonly DurableRecord[]): void {
+    for (const { facts, position } of records) this.#ledger.settle(facts, position);
+    this.#durableEnd += records.length;
+    this.#integrator.add(records);
+    this.#scheduleIntegration();
+  }
+
+  #abandon(error: unknown, failed: readonly PendingRecord[]): void {
+    this.#ledger.forgetPending();
+    if (this.#failed.size > maxRememberedFailures) this.#failed.clear();
+    for (const { facts } of failed) this.#failed.add(facts.id);
+    this.#next = this.#durableEnd;
+    this.#health.fail(error);
+  }
+
+  #scheduleIntegration(): void {
+    const { clock, limits } = this.#options;
+    if (!this.#health.healthy || this.#integrator.waiting.length === 0) return;
+    if (this.#integrator.waiting.length >= limits.integrateAtRecords) this.#integrateSoon();
+    else
+      this.#timer ??= clock.setTimer(limits.checkpointDelayMs, () => {
+        this.#timer = undefined;
+        this.#integrateSoon();
+      });
+  }
+
+  #integrateSoon(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#integrating = this.#integrator.run().catch((error: unknown) => this.#health.fail(error));
+  }
+}

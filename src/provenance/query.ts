@@ -1,0 +1,118 @@
+import type { Fingerprint } from '../tokens/index.ts';
+import type { StoredRecord } from './record.ts';
+import type { PositionRange, RecordIndex } from './record-index.ts';
+
+/** Filters add up; nothing given means every record. Paging: `after` is the `position` of the last one seen. */
+export interface RecordQuery {
+  readonly identity?: Fingerprint;
+  /** The gateway's id of the call, or a SIP Call-ID. */
+  readonly callId?: string;
+  readonly event?: string;
+  /** Inclusive, in milliseconds. */
+  readonly sinceMs?: number;
+  readonly untilMs?: number;
+  readonly after?: number;
+  readonly limit?: number;
+  /** Default: in the order in which they were logged. */
+  readonly newestFirst?: boolean;
+}
+
+/** A log to search: everything below `index.size` can be looked up, the rest is read one by one. */
+export interface QuerySource {
+  readonly index: RecordIndex | undefined;
+  readonly size: number;
+  read(position: number): Promise<StoredRecord>;
+}
+
+/** Positions taken from the index at a time: no cursor stays open while records are read. */
+const chunk = 256;
+
+export async function* queryRecords(
+  source: QuerySource,
+  query: RecordQuery,
+): AsyncGenerator<StoredRecord, void, undefined> {
+  const limit = query.limit ?? Number.POSITIVE_INFINITY;
+  let found = 0;
+  if (found >= limit) return;
+  for (const position of candidates(source, query)) {
+    const record = await source.read(position);
+    if (!matches(record, query)) continue;
+    yield record;
+    found += 1;
+    if (found >= limit) return;
+  }
+}
+
+function* candidates({ index, size }: QuerySource, query: RecordQuery): Generator<number> {
+  const newestFirst = query.newestFirst === true;
+  const range = {
+    from: newestFirst || query.after === undefined ? 0 : query.after + 1,
+    to: newestFirst && query.after !== undefined ? Math.min(size, query.after) : size,
+  };
+  const indexed = Math.min(index?.size ?? 0, range.to);
+  const unindexed = { from: Math.max(range.from, indexed), to: range.to };
+  if (newestFirst) yield* everyPosition(unindexed, true);
+  if (index && indexed > range.from) yield* lookedUp(index, query, { from: range.from, to: indexed }, newestFirst);
+  if (!newestFirst) yield* everyPosition(unindexed, false);
+}
+
+function* lookedUp(
+  index: RecordIndex,
+  query: RecordQuery,
+  within: PositionRange,
+  newestFirst: boolean,
+): Generator<number> {
+  const timed = query.sinceMs !== undefined || query.untilMs !== undefined;
+  const ranges = timed
+    ? index.rangesWithin(query.sinceMs ?? Number.NEGATIVE_INFINITY, query.untilMs ?? Number.POSITIVE_INFINITY, within)
+    : [within];
+  for (const range of newestFirst ? ranges.toReversed() : ranges) {
+    if (query.callId !== undefined) yield* inChunks(index, { callId: query.callId }, range, newestFirst);
+    else if (query.identity !== undefined)
+      yield* inChunks(index, { identity: query.identity }, range, newestFirst);
+    else if (query.event !== undefined) yield* inChunks(index, { event: query.event }, range, newestFirst);
+    else yield* everyPosition(range, newestFirst);
+  }
+}
+
+function* inChunks(
+  index: RecordIndex,
+  by: Parameters<RecordIndex['positions']>[0],
+  range: PositionRange,
+  newestFirst: boolean,
+): Generator<number> {
+  let rest = range;
+  for (;;) {
+    const positions = index.positions(by, rest, newestFirst, chunk);
+    yield* positions;
+    const last = positions.at(-1);
+    if (last === undefined || positions.length < chunk) return;
+    rest = newestFirst ? { from: rest.from, to: last } : { from: last + 1, to: rest.to };
+  }
+}
+
+function* everyPosition({ from, to }: PositionRange, newestFirst: boolean): Generator<number> {
+  if (newestFirst) for (let at = to - 1; at >= from; at--) yield at;
+  else for (let at = from; at < to; at++) yield at;
+}
+
+function matches(record: StoredRecord, query: RecordQuery): boolean {
+  const { identity, callId, event, sinceMs, untilMs } = query;
+  if (identity !== undefined && !record.parties.some(({ fingerprint }) => fingerprint === identity)) return false;
+  if (callId !== undefined && record.call?.id !== callId && record.erin['callId'] !== callId) return false;
+  if (event !== undefined && record.event !== event) return false;
+  return record.timeMs >= (sinceMs ?? record.timeMs) && record.timeMs <= (untilMs ?? record.timeMs);
+}
+
+/** Positions of the records whose id begins so: looked up where indexed, read one by one where not. */
+export async function findByIdPrefix(source: QuerySource, prefix: string): Promise<readonly StoredRecord[]> {
+  const enough = 2;
+  const found: StoredRecord[] = [];
+  for (const position of source.index?.withIdPrefix(prefix, enough) ?? [])
+    found.push(await source.read(position));
+  for (let at = source.index?.size ?? 0; at < source.size && found.length < enough; at++) {
+    const record = await source.read(at);
+    if (record.id.startsWith(prefix)) found.push(record);
+  }
+  return found;
+}

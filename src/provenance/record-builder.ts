@@ -1,0 +1,130 @@
+import { type Clock, encodeBase32, type Random } from '../base/index.ts';
+import { type Fingerprint, fingerprintBytes } from '../tokens/index.ts';
+import { ByteWriter } from './byte-writer.ts';
+import { commitmentTo, partyLayerName, saltBytes } from './commitment.ts';
+import { writeOpeningHead, writeOpeningItemHead, writeOpeningPartyCount } from './entry.ts';
+import { ProvenanceError } from './error.ts';
+import type { Head } from './ledger.ts';
+import { type Layer, writeLayer } from './layer.ts';
+import { leafHash } from './merkle-tree.ts';
+import type { Party, RecordDraft, RecordId } from './record.ts';
+import { writeCommitment, writePartyCount, writeStatementHead, writeStatementTail } from './statement.ts';
+
+/** What the log adds to a draft. */
+export interface RecordContext {
+  /** The newest record of each party's identity, in the draft's order. */
+  readonly heads: readonly (Head | undefined)[];
+  /** The call's newest record. */
+  readonly previousOfCall: RecordId | undefined;
+  /** Parents as they stand in the log: without any that never became durable. */
+  readonly parents: readonly RecordId[];
+  readonly nodeKey?: Uint8Array;
+  readonly nodeToken?: Uint8Array;
+}
+
+/** A record whose id is known and which is not durable yet. */
+export interface BuiltRecord {
+  readonly id: RecordId;
+  readonly idBytes: Uint8Array;
+  readonly timeMs: number;
+  readonly statement: Uint8Array;
+  readonly opening: Uint8Array;
+}
+
+export interface RecordBuilderOptions {
+  readonly nodeFingerprint: Fingerprint;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly maxRecordBytes: number;
+}
+
+const maxRememberedFingerprints = 10_000;
+
+/**
+ * Turns drafts into statements and openings. Everything here runs on the call path: each layer is encoded once,
+ * into the opening, and hashed from there.
+ */
+export class RecordBuilder {
+  readonly #options: RecordBuilderOptions;
+  readonly #node: Uint8Array;
+  readonly #layer = new ByteWriter();
+  readonly #opening = new ByteWriter();
+  readonly #statement = new ByteWriter();
+  readonly #scratch = new ByteWriter();
+  /** Fingerprints decoded lately: the same identities call again and again. */
+  readonly #fingerprints = new Map<Fingerprint, Uint8Array>();
+
+  constructor(options: RecordBuilderOptions) {
+    this.#options = options;
+    this.#node = fingerprintBytes(options.nodeFingerprint);
+  }
+
+  /** Throws ProvenanceError `erachter-empty`, `layer-invalid` or `too-large`. */
+  build(draft: RecordDraft, context: RecordContext): BuiltRecord {
+    if (draft.erachter.trim() === '')
+      throw new ProvenanceError('erachter-empty', 'a record needs a declared intent (ERACHTER)');
+    const timeMs = this.#options.clock.now();
+    const head = { node: this.#node, nodeKey: context.nodeKey, nodeToken: context.nodeToken };
+    const opening = this.#opening;
+    const statement = this.#statement;
+    opening.reset();
+    statement.reset();
+    writeOpeningHead(opening);
+    writeStatementHead(statement, head);
+    this.#commit('erin', erinOf(draft));
+    this.#commit('eraan', eraanOf(draft, context));
+    this.#commit('eromheen', {
+      ...draft.eromheen,
+      node: this.#options.nodeFingerprint,
+      time: new Date(timeMs).toISOString(),
+    });
+    this.#commit('erachter', { intent: draft.erachter });
+    writeOpeningPartyCount(opening, draft.parties.length);
+    writePartyCount(statement, draft.parties.length);
+    for (const [at, party] of draft.parties.entries())
+      this.#commit(partyLayerName, this.#partyLayer(party, context.heads[at]));
+    writeStatementTail(statement, head);
+    if (opening.length > this.#options.maxRecordBytes)
+      throw new ProvenanceError('too-large', `a record of ${opening.length} bytes is over the limit`);
+    const idBytes = leafHash(statement.view());
+    return { id: encodeBase32(idBytes), idBytes, timeMs, statement: statement.copy(), opening: opening.copy() };
+  }
+
+  #commit(layerName: string, layer: Layer): void {
+    this.#layer.reset();
+    writeLayer(this.#layer, layer);
+    writeOpeningItemHead(this.#opening);
+    const start = this.#opening.length;
+    this.#opening.byteString(this.#options.random.bytes(saltBytes));
+    this.#opening.byteString(this.#layer.view());
+    writeCommitment(this.#statement, commitmentTo(this.#scratch, layerName, this.#opening.view(start)));
+  }
+
+  #partyLayer(party: Party, head: Head | undefined): Layer {
+    return {
+      fingerprint: this.#fingerprint(party.fingerprint),
+      role: party.role,
+      seq: (head?.seq ?? 0) + 1,
+      prev: head?.id ?? null,
+      details: party.details,
+    };
+  }
+
+  #fingerprint(text: Fingerprint): Uint8Array {
+    let bytes = this.#fingerprints.get(text);
+    if (!bytes) {
+      bytes = fingerprintBytes(text);
+      if (this.#fingerprints.size >= maxRememberedFingerprints) this.#fingerprints.clear();
+      this.#fingerprints.set(text, bytes);
+    }
+    return bytes;
+  }
+}
+
+function erinOf({ erin, call }: RecordDraft): Layer {
+  return call ? { ...erin, call: call.id, phase: call.phase } : erin;
+}
+
+function eraanOf({ eraan }: RecordDraft, { parents, previousOfCall }: RecordContext): Layer {
+  return { ...eraan, parents, previous: previousOfCall };
+}

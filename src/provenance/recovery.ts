@@ -1,0 +1,147 @@
+import type { Logger } from '../base/index.ts';
+import type { SigningKey } from '../tokens/index.ts';
+import { type Checkpoint, openCheckpoint, signCheckpoint } from './checkpoint.ts';
+import { ProvenanceError } from './error.ts';
+import type { DurableRecord } from './group-commit.ts';
+import { Journal } from './journal.ts';
+import type { AuditLimits } from './limits.ts';
+import { type LogEdge, loadEdge } from './log-edge.ts';
+import { factsOf, LogReader, readTile } from './log-reader.ts';
+import { emptyRoot, leafHash } from './merkle-tree.ts';
+import type { IndexedRecord, RecordIndex } from './record-index.ts';
+import { formatVkey } from './signed-note.ts';
+import { FilePublisher, type Storage, temporaryDirectory } from './storage.ts';
+import {
+  bundlePath,
+  checkpointPath,
+  hashesAtLevel,
+  journalDirectory,
+  levelCount,
+  openingsDirectory,
+  partialsOf,
+  publicDirectory,
+  tilePath,
+  tileWidth,
+  vkeyPath,
+  widthOf,
+} from './tile-layout.ts';
+import { extendTree, type TileTree, treeRoot } from './tile-tree.ts';
+
+export interface RecoveryOptions {
+  readonly storage: Storage;
+  readonly index: RecordIndex;
+  readonly origin: string;
+  readonly checkpointKey: SigningKey;
+  readonly limits: AuditLimits;
+  readonly logger: Logger;
+}
+
+/** A log as a stop, a crash or nothing at all (a new directory) has left it, ready to be continued. */
+export interface RecoveredLog {
+  readonly edge: LogEdge;
+  readonly checkpoint: string;
+  readonly journal: Journal;
+  /** Durable records that only the journal holds. */
+  readonly journaled: readonly DurableRecord[];
+}
+
+/**
+ * Reads what the next append needs: the checkpoint, the right edge of the tree, the end of the index, the journal.
+ * Never guesses: a log that contradicts its own checkpoint, index or journal is not opened.
+ */
+export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog> {
+  const { storage, limits, logger } = options;
+  await storage.remove(temporaryDirectory);
+  const checkpoint = (await storage.read(checkpointPath)) ?? (await createLog(options));
+  const note = Buffer.from(checkpoint).toString();
+  const head = openCheckpoint(note, { name: options.origin, publicKey: options.checkpointKey.publicKey });
+  const edge = await loadEdge(storage, head.size);
+  if (Buffer.compare(treeRoot(edge.tree), head.root) !== 0)
+    throw new ProvenanceError('checkpoint-contradicted', 'the tiles on disk do not lead to the signed checkpoint');
+  await removeOldPartials(storage, head.size);
+  await catchUp(options, head);
+  const { journal, frames, tornBytes } = await Journal.open({
+    storage,
+    segmentBytes: limits.journalSegmentBytes,
+    probeBytes: limits.healProbeBytes,
+  });
+  if (tornBytes > 0)
+    logger.warn({ bytes: tornBytes }, 'cut off a journal write that a crash had torn; nobody was told it was durable');
+  const journaled = frames
+    .flatMap(({ records }) => records)
+    .filter(({ position }) => position >= head.size)
+    .map((raw) => ({ ...raw, ...factsOf(raw) }));
+  const first = journaled[0];
+  if (first && first.position !== head.size)
+    throw new ProvenanceError('journal-damaged', `records ${head.size} to ${first.position - 1} are nowhere`);
+  return { edge, checkpoint: note, journal, journaled };
+}
+
+/** A new log begins with a signed checkpoint of nothing: from then on a missing checkpoint is damage. */
+async function createLog({ storage, index, origin, checkpointKey }: RecoveryOptions): Promise<Uint8Array> {
+  const leftovers = [
+    ...(await storage.list(`${publicDirectory}/tile`)),
+    ...(await storage.list(openingsDirectory)),
+    ...(await storage.list(journalDirectory)),
+  ];
+  if (leftovers.length > 0)
+    throw new ProvenanceError('checkpoint-missing', 'the directory holds a log without its checkpoint');
+  if (index.size > 0)
+    throw new ProvenanceError('rolled-back', 'the log is gone, but its index is there; remove both to start a new one');
+  const publisher = new FilePublisher(storage);
+  const vkey = formatVkey({ name: origin, publicKey: checkpointKey.publicKey });
+  await publisher.publish(vkeyPath, Buffer.from(`${vkey}\n`));
+  const checkpoint = Buffer.from(signCheckpoint({ origin, size: 0, root: emptyRoot }, checkpointKey));
+  await publisher.publish(checkpointPath, checkpoint);
+  await publisher.settle();
+  return checkpoint;
+}
+
+/** A crash may have come between a full tile and the removal of the partial ones that it replaced. */
+async function removeOldPartials(storage: Storage, size: number): Promise<void> {
+  for (let level = 0; level < levelCount(size); level++) {
+    const full = Math.floor(hashesAtLevel(size, level) / tileWidth) - 1;
+    if (full < 0) continue;
+    await storage.remove(partialsOf(tilePath(level, full, tileWidth)));
+    if (level === 0) await storage.remove(partialsOf(bundlePath(full, tileWidth)));
+  }
+}
+
+/** Brings the index to the checkpoint's size: the last moments before a crash, or everything when it is new. */
+async function catchUp({ storage, index, logger }: RecoveryOptions, head: Checkpoint): Promise<void> {
+  if (index.size > head.size)
+    throw new ProvenanceError(
+      'rolled-back',
+      `the index has seen a log of ${index.size} records, the directory holds ${head.size}: an older copy was put back`,
+    );
+  let tree = await treeAt(storage, index.size, head.size);
+  if (index.size > 0 && Buffer.compare(treeRoot(tree), index.treeHead.root) !== 0)
+    throw new ProvenanceError('checkpoint-contradicted', 'the log is not the one that its index was made from');
+  if (head.size - index.size > tileWidth)
+    logger.info({ from: index.size, to: head.size }, 'bringing the index of the audit log up to date');
+  const reader = new LogReader(storage);
+  while (index.size < head.size) {
+    const end = Math.min(head.size, (Math.floor(index.size / tileWidth) + 1) * tileWidth);
+    const records: IndexedRecord[] = [];
+    const leaves: Uint8Array[] = [];
+    for (let position = index.size; position < end; position++) {
+      const raw = await reader.raw(position, head.size);
+      records.push({ position, ...factsOf(raw) });
+      leaves.push(leafHash(raw.entry));
+    }
+    tree = extendTree(tree, leaves).tree;
+    await index.add(records, { size: end, root: treeRoot(tree) });
+  }
+}
+
+/** The edge of an earlier tree, whose partial tiles may have given way to wider ones. */
+async function treeAt(storage: Storage, size: number, newest: number): Promise<TileTree> {
+  const edges: (readonly Uint8Array[])[] = [];
+  for (let level = 0; level < levelCount(size); level++) {
+    const index = Math.floor(hashesAtLevel(size, level) / tileWidth);
+    const width = widthOf(size, level, index);
+    const known = widthOf(newest, level, index);
+    edges.push(width === 0 ? [] : (await readTile(storage, level, index, known)).slice(0, width));
+  }
+  return { size, edges };
+}

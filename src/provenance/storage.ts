@@ -1,0 +1,114 @@
+/** A file that grows at its end; only `truncate` takes bytes away. */
+export interface AppendFile {
+  /** Bytes written so far, whether synced or not. */
+  readonly size: number;
+  /** Writes all bytes at the end, or throws having written any part of them. */
+  append(bytes: Uint8Array): Promise<void>;
+  truncate(size: number): Promise<void>;
+  /** When it returns, data and size are on stable storage. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface DirectoryEntry {
+  readonly name: string;
+  readonly directory: boolean;
+}
+
+export interface StorageLock {
+  release(): Promise<void>;
+}
+
+/**
+ * All that the log asks of a file system, so that tests can cut it off at every step. Paths are relative to the
+ * log's directory and use '/'. Nothing is durable before its `sync`; a new, renamed or removed name is durable
+ * after `syncDirectory` of the directory that holds it.
+ */
+export interface Storage {
+  /** Throws ProvenanceError `locked` while another process (or another log of this one) writes here. */
+  lock(): Promise<StorageLock>;
+  /** True while somebody holds the lock. */
+  locked(): Promise<boolean>;
+  /** undefined: no such file. */
+  read(path: string): Promise<Uint8Array | undefined>;
+  /** Empty for a directory that does not exist. */
+  list(path: string): Promise<readonly DirectoryEntry[]>;
+  makeDirectory(path: string): Promise<void>;
+  syncDirectory(path: string): Promise<void>;
+  /** Opens at the end, creating the file if need be. */
+  openAppend(path: string): Promise<AppendFile>;
+  rename(from: string, to: string): Promise<void>;
+  /** Removes a file, or a directory with all in it; what is gone already is no error. */
+  remove(path: string): Promise<void>;
+}
+
+/** Where half-written files live: all that is in here after a crash is rubbish. */
+export const temporaryDirectory = 'tmp';
+
+export function parentOf(path: string): string {
+  const slash = path.lastIndexOf('/');
+  return slash < 0 ? '.' : path.slice(0, slash);
+}
+
+/**
+ * Puts whole files under their final names: a crash leaves the old file or the new one, never a part. Names are
+ * durable after `settle`, which syncs each directory touched once.
+ */
+export class FilePublisher {
+  readonly #storage: Storage;
+  readonly #known = new Set<string>(['.']);
+  readonly #touched = new Set<string>();
+  #serial = 0;
+
+  constructor(storage: Storage) {
+    this.#storage = storage;
+  }
+
+  async publish(path: string, bytes: Uint8Array): Promise<void> {
+    const directory = parentOf(path);
+    await this.#ensureDirectory(directory);
+    await this.#ensureDirectory(temporaryDirectory);
+    const temporary = `${temporaryDirectory}/${this.#serial++}`;
+    try {
+      await this.#writeSynced(temporary, bytes);
+      await this.#storage.rename(temporary, path);
+    } catch (error) {
+      // On a full disk, what was half-written must not keep the last free bytes.
+      await this.#storage.remove(temporary).catch(() => undefined);
+      throw error;
+    }
+    this.#touched.add(directory);
+  }
+
+  async remove(path: string): Promise<void> {
+    await this.#storage.remove(path);
+    this.#touched.add(parentOf(path));
+  }
+
+  async settle(): Promise<void> {
+    const directories = [...this.#touched];
+    for (const directory of directories) {
+      await this.#storage.syncDirectory(directory);
+      this.#touched.delete(directory);
+    }
+  }
+
+  async #writeSynced(path: string, bytes: Uint8Array): Promise<void> {
+    const file = await this.#storage.openAppend(path);
+    try {
+      await file.append(bytes);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #ensureDirectory(path: string): Promise<void> {
+    if (this.#known.has(path)) return;
+    const parent = parentOf(path);
+    await this.#ensureDirectory(parent);
+    await this.#storage.makeDirectory(path);
+    this.#touched.add(parent);
+    this.#known.add(path);
+  }
+}

@@ -1,0 +1,72 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { decodeBase64Url, encodeBase64Url, type Random } from '../../base/index.ts';
+
+/** `foreign`: not of this secret, or minted for another flow. Nobody but the holder of the secret can tell these apart. */
+export type NonceState = 'fresh' | 'stale' | 'foreign' | 'malformed';
+
+const timeBytes = 6;
+const saltBytes = 5;
+const macBytes = 16;
+const macStart = timeBytes + saltBytes;
+const nonceBytes = macStart + macBytes;
+const macContext = 'tibet-sip nonce 1';
+
+/**
+ * Nonces that need no memory (RFC 7616 §5.4): [time in ms, salt, MAC over both and the scope], 36 characters.
+ * The scope is the flow id, so what was captured on one flow opens nothing on another.
+ */
+export class NonceMint {
+  readonly #secret: Uint8Array;
+  readonly #random: Random;
+  readonly lifetimeMs: number;
+
+  /** `secret`: 32 random bytes. Kept over a restart it spares phones one round trip; a new one makes old nonces foreign. */
+  constructor(options: {
+    readonly secret: Uint8Array;
+    readonly random: Random;
+    readonly lifetimeMs?: number;
+  }) {
+    this.#secret = options.secret;
+    this.#random = options.random;
+    this.lifetimeMs = options.lifetimeMs ?? 300_000;
+  }
+
+  mint(scope: string, nowMs: number): string {
+    const nonce = Buffer.alloc(nonceBytes);
+    nonce.writeUIntBE(Math.floor(nowMs), 0, timeBytes);
+    nonce.set(this.#random.bytes(saltBytes), timeBytes);
+    nonce.set(this.#mac(nonce.subarray(0, macStart), scope), macStart);
+    return encodeBase64Url(nonce);
+  }
+
+  /** The MAC is checked before the time, so only nonces of this mint and scope are ever called stale. */
+  check(nonce: string, scope: string, nowMs: number): NonceState {
+    const bytes = decodeNonce(nonce);
+    if (!bytes) return 'malformed';
+    const mac = this.#mac(bytes.subarray(0, macStart), scope);
+    if (!timingSafeEqual(mac, bytes.subarray(macStart))) return 'foreign';
+    const ageMs = Math.floor(nowMs) - bytes.readUIntBE(0, timeBytes);
+    // A nonce from the future means that the wall clock was set back; a fresh one costs one round trip.
+    return ageMs >= 0 && ageMs <= this.lifetimeMs ? 'fresh' : 'stale';
+  }
+
+  #mac(timeAndSalt: Uint8Array, scope: string): Buffer {
+    return createHmac('sha256', this.#secret)
+      .update(macContext)
+      .update(timeAndSalt)
+      .update(scope, 'utf8')
+      .digest()
+      .subarray(0, macBytes);
+  }
+}
+
+/** When a nonce says that it was minted; true only after `check`. Undefined for what is no nonce of ours. */
+export function nonceMintedAtMs(nonce: string): number | undefined {
+  return decodeNonce(nonce)?.readUIntBE(0, timeBytes);
+}
+
+function decodeNonce(nonce: string): Buffer | undefined {
+  if (nonce.length !== (nonceBytes * 4) / 3) return undefined;
+  const bytes = decodeBase64Url(nonce);
+  return bytes && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,134 @@
+import type { Timer } from '../../base/index.ts';
+import { type HeaderField, removeTopVia, SipParseError, type SipResponse } from '../message/index.ts';
+import type {
+  ClientTransaction,
+  ClientTransactionHandler,
+  TimerOwner,
+  TimerWheel,
+} from '../transaction/index.ts';
+import type { ProxyTarget } from './policy.ts';
+
+/** Why a branch ended without a response of its own. */
+export type BranchFailure = 'flow-gone' | 'timeout' | 'bad-response';
+
+/** The response context, as a branch sees it. Responses come without this proxy's Via. */
+export interface BranchOwner {
+  readonly timers: TimerWheel;
+  readonly timerCMs: number;
+  onBranchProvisional(branch: Branch, response: SipResponse): void;
+  /** Every 2xx; for an INVITE also its retransmissions, with `first` false for a dialog that is known. */
+  onBranchSuccess(branch: Branch, response: SipResponse, first: boolean): void;
+  onBranchRefused(branch: Branch, response: SipResponse): void;
+  onBranchFailed(branch: Branch, failure: BranchFailure): void;
+}
+
+/** One target of a forwarded request and its client transaction (RFC 3261 §16.6 steps 10 and 11). */
+export class Branch implements ClientTransactionHandler, TimerOwner<'c'> {
+  readonly target: ProxyTarget;
+  readonly #owner: BranchOwner;
+  readonly #invite: boolean;
+  #transaction: ClientTransaction | undefined;
+  #timerC: Timer | undefined;
+  #pending = true;
+  /** The To tags of the dialogs that 2xx responses made; a fork further on can make more than one. */
+  #dialogs: string[] | undefined;
+
+  constructor(owner: BranchOwner, target: ProxyTarget, invite: boolean) {
+    this.#owner = owner;
+    this.target = target;
+    this.#invite = invite;
+  }
+
+  /** True until a final response or a failure; a 2xx may still come afterwards (RFC 6026). */
+  get pending(): boolean {
+    return this.#pending;
+  }
+
+  /** `send` starts the client transaction; its callbacks may already come before it returns. */
+  start(send: (handler: ClientTransactionHandler) => ClientTransaction): void {
+    if (this.#invite) this.#startTimerC();
+    this.#transaction = send(this);
+  }
+
+  /** Cancels what is pending; its final response is still awaited, for as long as the transaction allows. */
+  cancel(headers: readonly HeaderField[]): void {
+    if (!this.#pending) return;
+    this.#stopTimerC();
+    this.#transaction?.cancel(headers);
+  }
+
+  onResponse(received: SipResponse): void {
+    if (received.status === 100) return;
+    const response = withoutOwnVia(received);
+    if (response === undefined) {
+      if (received.status >= 200) this.#fail('bad-response');
+      return;
+    }
+    if (response.status < 200) {
+      if (!this.#pending) return;
+      // RFC 3261 §16.7 step 2. After a CANCEL Timer C stays off: the transaction itself ends it.
+      if (this.#timerC !== undefined) this.#startTimerC();
+      this.#owner.onBranchProvisional(this, response);
+    } else if (response.status < 300) {
+      this.#close();
+      this.#owner.onBranchSuccess(this, response, this.#isNewDialog(response));
+    } else if (this.#pending) {
+      this.#close();
+      this.#owner.onBranchRefused(this, response);
+    }
+  }
+
+  onTimeout(): void {
+    this.#fail('timeout');
+  }
+
+  onTransportError(): void {
+    this.#fail('flow-gone');
+  }
+
+  /** RFC 3261 §16.8: counts as a 408, and the callee stops ringing. */
+  onTimer(): void {
+    this.#timerC = undefined;
+    this.#transaction?.cancel();
+    this.#fail('timeout');
+  }
+
+  #fail(failure: BranchFailure): void {
+    if (!this.#pending) return;
+    this.#close();
+    this.#owner.onBranchFailed(this, failure);
+  }
+
+  #close(): void {
+    this.#pending = false;
+    this.#stopTimerC();
+  }
+
+  #startTimerC(): void {
+    this.#timerC?.cancel();
+    this.#timerC = this.#owner.timers.start(this.#owner.timerCMs, this, 'c');
+  }
+
+  #stopTimerC(): void {
+    this.#timerC?.cancel();
+    this.#timerC = undefined;
+  }
+
+  #isNewDialog(response: SipResponse): boolean {
+    const tag = response.to.tag ?? '';
+    if (this.#dialogs === undefined) this.#dialogs = [tag];
+    else if (this.#dialogs.includes(tag)) return false;
+    else this.#dialogs.push(tag);
+    return true;
+  }
+}
+
+/** RFC 3261 §16.7 step 3. A response that names nobody behind us, or cannot be read that far, is no use. */
+function withoutOwnVia(response: SipResponse): SipResponse | undefined {
+  try {
+    return removeTopVia(response);
+  } catch (error) {
+    if (error instanceof SipParseError) return undefined;
+    throw error;
+  }
+}

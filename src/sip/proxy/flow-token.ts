@@ -1,0 +1,137 @@
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { decodeBase32, decodeBase64Url, encodeBase32, encodeBase64Url } from '../../base/index.ts';
+
+export interface FlowTokenKey {
+  /** 0 to 255; a new secret takes a new id. */
+  readonly id: number;
+  /** At least 32 random bytes. */
+  readonly secret: Uint8Array;
+}
+
+/** The two flows of a dialog, each seen from the request that made it. */
+export interface FlowTokenFields {
+  readonly callerFlow: string;
+  readonly calleeFlow: string;
+  /** Up to 255 bytes of UTF-8. 52 characters of base32 (a 256-bit fingerprint) take only 32 bytes. */
+  readonly callerIdentity?: string | undefined;
+  readonly calleeIdentity?: string | undefined;
+}
+
+export interface FlowTokenContents {
+  /** The gateway that holds the flows. */
+  readonly node: string;
+  readonly callerFlow: string;
+  readonly calleeFlow: string;
+  readonly callerIdentity: string | undefined;
+  readonly calleeIdentity: string | undefined;
+}
+
+export type FlowTokenFault = 'malformed' | 'forged' | 'unknown-key';
+
+const version = 1;
+const macBytes = 32;
+/** Version and key id. */
+const prefixBytes = 2;
+/** No token of ours is longer; bounds the work that a stranger's Route can cause. */
+const maxTokenLength = 1024;
+const fingerprintLength = 52;
+/** What a length byte means for an identity: absent, or 32 bytes of base32. Any other value counts UTF-8 bytes. */
+const absent = 0;
+const packedFingerprint = 0xff;
+const context = 'sip-flow-token 1 ';
+
+/**
+ * Flow tokens (RFC 5626 §5.2): the user part of the Record-Route that leads a dialog's requests back to its flows.
+ * base64url of version, key id, node, two flow ids and two identities, and the full HMAC-SHA256 over all of it.
+ */
+export class FlowTokens {
+  readonly #node: string;
+  readonly #mintingKey: number;
+  readonly #keys = new Map<number, KeyObject>();
+
+  /** Mints with the first key, opens with any: a rotation puts the new key first and later drops the old one. */
+  constructor(options: { readonly keys: readonly FlowTokenKey[]; readonly node: string }) {
+    const [first] = options.keys;
+    if (first === undefined) throw new RangeError('flow tokens need a key');
+    for (const { id, secret } of options.keys) {
+      if (!Number.isInteger(id) || id < 0 || id > 255)
+        throw new RangeError('flow token key id is not a byte');
+      if (secret.length < 32) throw new RangeError('flow token secret is shorter than 32 bytes');
+      this.#keys.set(id, createSecretKey(secret));
+    }
+    this.#mintingKey = first.id;
+    this.#node = options.node;
+  }
+
+  /** `[A-Za-z0-9_-]`: about 100 characters for two flows, 43 more for each fingerprint. */
+  mint(fields: FlowTokenFields): string {
+    const payload = Buffer.concat([
+      Buffer.from([version, this.#mintingKey]),
+      encodeText(this.#node),
+      encodeText(fields.callerFlow),
+      encodeText(fields.calleeFlow),
+      encodeIdentity(fields.callerIdentity),
+      encodeIdentity(fields.calleeIdentity),
+    ]);
+    const key = this.#keys.get(this.#mintingKey);
+    if (key === undefined) throw new RangeError('flow tokens need a key');
+    return encodeBase64Url(Buffer.concat([payload, mac(key, payload)]));
+  }
+
+  /** The contents of a token of ours. The MAC is checked before anything behind the key id is read. */
+  open(text: string): FlowTokenContents | FlowTokenFault {
+    if (text.length > maxTokenLength) return 'malformed';
+    const bytes = decodeBase64Url(text);
+    if (bytes === undefined || bytes.length < prefixBytes + macBytes || bytes[0] !== version)
+      return 'malformed';
+    const key = this.#keys.get(bytes[1] ?? -1);
+    if (key === undefined) return 'unknown-key';
+    const payload = bytes.subarray(0, -macBytes);
+    if (!timingSafeEqual(mac(key, payload), bytes.subarray(-macBytes))) return 'forged';
+    return readFields(payload);
+  }
+}
+
+function mac(key: KeyObject, payload: Uint8Array): Buffer {
+  return createHmac('sha256', key).update(context).update(payload).digest();
+}
+
+function encodeText(text: string): Buffer {
+  const length = Buffer.byteLength(text);
+  if (length >= packedFingerprint) throw new RangeError('flow token field is longer than 254 bytes');
+  const bytes = Buffer.allocUnsafe(1 + length);
+  bytes[0] = length;
+  bytes.write(text, 1, 'utf8');
+  return bytes;
+}
+
+function encodeIdentity(identity: string | undefined): Buffer {
+  if (identity === undefined) return Buffer.from([absent]);
+  const packed = identity.length === fingerprintLength ? decodeBase32(identity) : undefined;
+  return packed === undefined
+    ? encodeText(identity)
+    : Buffer.concat([Buffer.from([packedFingerprint]), packed]);
+}
+
+function readFields(payload: Uint8Array): FlowTokenContents {
+  let at = prefixBytes;
+  const take = (length: number): Buffer => {
+    const end = at + length;
+    const part = Buffer.from(payload.subarray(at, end));
+    at = end;
+    return part;
+  };
+  const text = (): string => take(take(1)[0] ?? 0).toString('utf8');
+  const identity = (): string | undefined => {
+    const length = take(1)[0] ?? absent;
+    if (length === absent) return undefined;
+    return length === packedFingerprint ? encodeBase32(take(32)) : take(length).toString('utf8');
+  };
+  return {
+    node: text(),
+    callerFlow: text(),
+    calleeFlow: text(),
+    callerIdentity: identity(),
+    calleeIdentity: identity(),
+  };
+}

@@ -1,0 +1,89 @@
+import type { HeaderField, SipRequest, SipResponse } from '../message/index.ts';
+import type { ServerTransaction } from '../transaction/index.ts';
+import type { Flow } from '../transport/index.ts';
+import type { FlowTokenContents } from './flow-token.ts';
+
+/** One place to which a request is forwarded. */
+export interface ProxyTarget {
+  readonly flow: Flow;
+  readonly requestUri: string;
+  /** 0 to 1000. Equal values are tried at the same time, higher ones before lower ones (RFC 3261 §16.6). */
+  readonly qValue: number;
+  /** Route values to put first, such as a binding's Path (RFC 3327 §5.3). */
+  readonly routes?: readonly string[];
+  /** Who is reached there; written into the dialog's flow token. */
+  readonly identity?: string;
+}
+
+/**
+ * Holds back every response above 100 until something else is done, such as the durable record of the attempt.
+ * When it fails, the caller gets 503 and the branches are cancelled.
+ */
+export interface ResponseGate {
+  readonly state: 'pending' | 'open' | 'failed';
+  /** Calls back once, possibly at once. */
+  whenSettled(callback: (state: 'open' | 'failed') => void): void;
+}
+
+/** A forwarded request that still awaits its final response. */
+export interface ForwardedRequest {
+  /** Forks to one more place while the request is pending; false when it is too late. */
+  addTarget(target: ProxyTarget): boolean;
+  /** Cancels what is pending, as if the caller had. */
+  cancel(headers?: readonly HeaderField[]): void;
+}
+
+/** Watches what becomes of a forwarded request. Every request ends in at least one `onFinal`. */
+export interface ForwardObserver {
+  onForwarded?(forwarded: ForwardedRequest): void;
+  /** A provisional response other than 100 that went upstream. */
+  onProvisional?(response: SipResponse, target: ProxyTarget): void;
+  /**
+   * The final response that went upstream: the best one, and of 2xx to an INVITE one for each dialog. `target` is
+   * undefined when the proxy made the response itself. A 408 to a non-INVITE request is reported but not sent
+   * (RFC 4320 §4.2).
+   */
+  onFinal?(response: SipResponse, target: ProxyTarget | undefined): void;
+  /** The caller cancelled, or its connection is gone; `onFinal` still follows. */
+  onCancelled?(): void;
+}
+
+export interface RespondDecision {
+  readonly kind: 'respond';
+  readonly status: number;
+  readonly reason?: string;
+  readonly headers?: readonly HeaderField[];
+  readonly gate?: ResponseGate;
+}
+
+export interface ForwardDecision {
+  readonly kind: 'forward';
+  readonly targets: readonly ProxyTarget[];
+  /** `remove` names headers in canonical lower case; Via, Route and what makes up the dialog are not touched. */
+  readonly edit?: { readonly remove: readonly string[]; readonly add: readonly HeaderField[] };
+  readonly recordRoute: boolean;
+  /** Who sent the request; written into the dialog's flow token. */
+  readonly callerIdentity?: string;
+  readonly gate?: ResponseGate;
+  readonly observer?: ForwardObserver;
+  /** What is answered when all that was tried failed for want of a flow. Default 430 (RFC 5626 §5.3.1). */
+  readonly flowFailedStatus?: 430 | 480;
+}
+
+export type RoutingDecision = RespondDecision | ForwardDecision;
+
+/** Where the owner of the proxy decides. Answering without a promise keeps the call on the fast path. */
+export interface ProxyPolicy {
+  /** A request without a flow token of this proxy: outside of any dialog, or of one that bypassed it. */
+  onRequest(request: SipRequest, transaction: ServerTransaction): RoutingDecision | Promise<RoutingDecision>;
+  /**
+   * A request with a flow token whose MAC is right; whether its source may use it is for the policy to say.
+   * An ACK has no transaction: it is forwarded to the first target or dropped.
+   */
+  onInDialog(
+    request: SipRequest,
+    source: Flow,
+    token: FlowTokenContents,
+    transaction: ServerTransaction | undefined,
+  ): RoutingDecision | Promise<RoutingDecision>;
+}

@@ -1,0 +1,26 @@
+import { type HeaderField, headerField, headerItems, type SipRequest } from '../message/index.ts';
+import type { BranchIds } from './branch-id.ts';
+
+/** Why a request goes no further. */
+export interface Rejection {
+  readonly status: number;
+  readonly headers?: readonly HeaderField[];
+}
+
+/** RFC 3261 §16.3, steps 2 to 5; the parser took care of step 1, the policy takes care of authorisation. */
+export function checkRequest(request: SipRequest, branches: BranchIds): Rejection | undefined {
+  if (!isRoutableScheme(request.uri)) return { status: 416 };
+  if (request.maxForwards === 0) return { status: 483 };
+  if (branches.isLoop(request)) return { status: 482 };
+  const required = headerItems(request, 'proxy-require');
+  if (required.length > 0) {
+    // This proxy has no extension that a client could insist on.
+    return { status: 420, headers: [headerField('Unsupported', required.join(', '))] };
+  }
+  return undefined;
+}
+
+function isRoutableScheme(uri: string): boolean {
+  const scheme = uri.slice(0, uri.indexOf(':')).toLowerCase();
+  return scheme === 'sip' || scheme === 'sips' || scheme === 'tel';
+}

@@ -1,0 +1,85 @@
+import {
+  type HeaderField,
+  hasParam,
+  headerItems,
+  parseNameAddr,
+  parseUri,
+  type SipRequest,
+  type SipUri,
+} from '../message/index.ts';
+import type { FlowTokenContents, FlowTokens } from './flow-token.ts';
+import { companionParam } from './record-route.ts';
+
+/** What the Route header says, and the request without the values that led here (RFC 3261 §16.4). */
+export type RouteExamination =
+  | { readonly kind: 'token'; readonly request: SipRequest; readonly token: FlowTokenContents }
+  | { readonly kind: 'no-token'; readonly request: SipRequest }
+  /** A value that names this proxy with a user part that it never minted. */
+  | { readonly kind: 'forged' }
+  /** The first value names somebody else: nobody sends us requests to relay there. */
+  | { readonly kind: 'foreign' };
+
+export interface RouteExaminationOptions {
+  readonly tokens: FlowTokens;
+  /** Whether host (lower case) and port name this proxy. */
+  readonly isOwnAddress: (host: string, port: number | undefined) => boolean;
+}
+
+/** Throws SipParseError when a Route value or its URI is malformed. */
+export function examineRoutes(request: SipRequest, options: RouteExaminationOptions): RouteExamination {
+  const items = headerItems(request, 'route');
+  if (items.length === 0) return { kind: 'no-token', request };
+
+  let { uri } = request;
+  let token = tokenOfStrictRouter(uri, options.tokens);
+  // RFC 3261 §16.4: a strict router put our route into the Request-URI and what belongs there last into Route.
+  if (token !== undefined) uri = parseNameAddr(items.pop() ?? '').uri;
+
+  let taken = 0;
+  let companionAllowed = true;
+  for (; taken < items.length; taken++) {
+    const route = parseNameAddr(items[taken] ?? '');
+    const parsed = parseUri(route.uri);
+    if (parsed.scheme === 'tel' || parsed.scheme === 'other') break;
+    if (isCompanion(parsed) && companionAllowed) {
+      companionAllowed = false;
+      continue;
+    }
+    // A second token belongs to another passage through this proxy (a spiral): it stays for that passage.
+    if (token !== undefined) break;
+    const opened = parsed.user === undefined ? undefined : options.tokens.open(parsed.user);
+    if (typeof opened === 'object') token = opened;
+    else if (!options.isOwnAddress(parsed.host, parsed.port)) break;
+    else if (opened !== undefined) return { kind: 'forged' };
+  }
+  if (token === undefined && taken < items.length) return { kind: 'foreign' };
+  const stripped = withRoutes(request, uri, items.slice(taken));
+  return token === undefined
+    ? { kind: 'no-token', request: stripped }
+    : { kind: 'token', request: stripped, token };
+}
+
+function isCompanion(uri: SipUri): boolean {
+  return uri.user === undefined && hasParam(uri.params, companionParam);
+}
+
+function tokenOfStrictRouter(uri: string, tokens: FlowTokens): FlowTokenContents | undefined {
+  if (!uri.includes(';lr')) return undefined;
+  const parsed = parseUri(uri);
+  if (parsed.scheme !== 'sip' && parsed.scheme !== 'sips') return undefined;
+  const opened = parsed.user === undefined ? undefined : tokens.open(parsed.user);
+  return typeof opened === 'object' ? opened : undefined;
+}
+
+function withRoutes(request: SipRequest, uri: string, routes: readonly string[]): SipRequest {
+  const headers: HeaderField[] = [];
+  let written = false;
+  for (const field of request.headers) {
+    if (field.name !== 'route') headers.push(field);
+    else if (!written) {
+      written = true;
+      if (routes.length > 0) headers.push({ name: 'route', rawName: 'Route', value: routes.join(', ') });
+    }
+  }
+  return { ...request, uri, headers };
+}

@@ -1,0 +1,138 @@
+import { type Logger, type Random, randomId } from '../../base/index.ts';
+import {
+  createResponse,
+  headerField,
+  headerItems,
+  headerValue,
+  parseUri,
+  SipParseError,
+  type SipRequest,
+  type SipResponse,
+  type Uri,
+} from '../message/index.ts';
+import type { Binding, LocationService, RegistrationChange } from './binding.ts';
+import { defaultRegistrarPolicy, type RegistrarPolicy } from './policy.ts';
+import { type RegisterOrder, readRegisterOrder } from './register-order.ts';
+import { acceptedHeaderFields, supportedTags } from './register-response.ts';
+import { decideRegistration, type RegisterSource, type Registration } from './registration.ts';
+import { type RegisterFault, type RegisterRejection, reject } from './rejection.ts';
+
+export interface RegistrarOptions {
+  readonly location: LocationService;
+  /** Whether we are the registrar of this host (RFC 3261 §10.3 step 1); lower case, without port. */
+  readonly serves: (host: string) => boolean;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly policy?: Partial<RegistrarPolicy>;
+}
+
+export interface RegisterOutcome {
+  readonly response: SipResponse;
+  /** Set when the request was refused. */
+  readonly fault: RegisterFault | undefined;
+  /** What was changed, and is stored already. */
+  readonly changes: readonly RegistrationChange[];
+  /** All current bindings, this request's own first. */
+  readonly bindings: readonly Binding[];
+}
+
+/** RFC 3261 §10.3. `screen` comes before authentication and authorisation, `handle` after them. */
+export class Registrar {
+  readonly #location: LocationService;
+  readonly #serves: (host: string) => boolean;
+  readonly #random: Random;
+  readonly #logger: Logger;
+  readonly #policy: RegistrarPolicy;
+
+  constructor(options: RegistrarOptions) {
+    this.#location = options.location;
+    this.#serves = options.serves;
+    this.#random = options.random;
+    this.#logger = options.logger;
+    this.#policy = { ...defaultRegistrarPolicy, ...options.policy };
+  }
+
+  /** Steps 1 and 2: whether this REGISTER is ours and asks for nothing that we lack. Undefined: go on. */
+  screen(request: SipRequest): RegisterOutcome | undefined {
+    const rejection = this.#screen(request);
+    return rejection && this.#refuse(request, rejection, []);
+  }
+
+  #screen(request: SipRequest): RegisterRejection | undefined {
+    const uri = parseRequestUri(request.uri);
+    if (uri === undefined) return reject('scheme', 400, 'Bad Request-URI');
+    if (uri.scheme !== 'sip' && uri.scheme !== 'sips') return reject('scheme', 416);
+    if (!this.#serves(uri.host)) return reject('domain', 403, 'Not Our Domain');
+    const unknown = headerItems(request, 'require').filter(
+      (tag) => !supportedTags.includes(tag.toLowerCase()),
+    );
+    if (unknown.length > 0) {
+      return reject('required-extension', 420, undefined, [headerField('Unsupported', unknown.join(', '))]);
+    }
+    return undefined;
+  }
+
+  /**
+   * Steps 6 to 8, for an address-of-record that the sender was shown to own. Answers after the changes are stored;
+   * never rejects: a failing store gives 500 and leaves all as it was.
+   */
+  async handle(
+    request: SipRequest,
+    source: RegisterSource,
+    aor: string,
+    at: { readonly nowMs: number },
+  ): Promise<RegisterOutcome> {
+    const order = readRegisterOrder(request, this.#policy);
+    if (order.kind === 'rejection') return this.#refuse(request, order, []);
+    const { nowMs } = at;
+    const policy = this.#policy;
+    const userAgent = headerValue(request, 'user-agent');
+    const decide = (current: readonly Binding[]): Registration =>
+      decideRegistration(current, { request, order, source, nowMs, userAgent, policy });
+    try {
+      if (order.action === 'query') {
+        const bindings = (await this.#location.list(aor)).filter(({ expiresAtMs }) => expiresAtMs > nowMs);
+        return this.#accept(request, source, order, nowMs, { bindings, changes: [] });
+      }
+      const registration = await this.#location.update(aor, decide);
+      const { rejection } = registration;
+      if (rejection) return this.#refuse(request, rejection, registration.bindings);
+      return this.#accept(request, source, order, nowMs, registration);
+    } catch (error) {
+      this.#logger.error({ aor, error }, 'location service failed');
+      return this.#refuse(request, reject('location-service', 500), []);
+    }
+  }
+
+  #refuse(request: SipRequest, rejection: RegisterRejection, bindings: readonly Binding[]): RegisterOutcome {
+    const { status, reason, headers, fault } = rejection;
+    const response = createResponse(request, status, reason, { toTag: this.#toTag(), headers });
+    return { response, fault, changes: [], bindings };
+  }
+
+  #accept(
+    request: SipRequest,
+    source: RegisterSource,
+    order: RegisterOrder,
+    nowMs: number,
+    result: { readonly bindings: readonly Binding[]; readonly changes: readonly RegistrationChange[] },
+  ): RegisterOutcome {
+    const { bindings, changes } = result;
+    const headers = acceptedHeaderFields({ request, source, order, bindings, nowMs, policy: this.#policy });
+    const response = createResponse(request, 200, undefined, { toTag: this.#toTag(), headers });
+    return { response, fault: undefined, changes, bindings };
+  }
+
+  #toTag(): string {
+    return randomId(this.#random, 80);
+  }
+}
+
+function parseRequestUri(text: string): Uri | undefined {
+  try {
+    return parseUri(text);
+  } catch (error) {
+    if (error instanceof SipParseError) return undefined;
+    throw error;
+  }
+}

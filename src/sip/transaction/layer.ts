@@ -1,0 +1,237 @@
+import { type Clock, type Logger, type Random, randomId } from '../../base/index.ts';
+import { createResponse, headerField, type SipRequest, type SipResponse } from '../message/index.ts';
+import type { Flow, TransportUser } from '../transport/index.ts';
+import {
+  type ClientTransaction,
+  type ClientTransactionHandler,
+  type ClientTransactionHost,
+  ClientTransactionRunner,
+} from './client-transaction.ts';
+import { FlowIndex } from './flow-index.ts';
+import { clientKey, matchedMethod, serverKey } from './key.ts';
+import {
+  type ServerTransaction,
+  type ServerTransactionHost,
+  ServerTransactionRunner,
+} from './server-transaction.ts';
+import { TimerWheel } from './timer-wheel.ts';
+import { defaultTimerSettings, type TimerSettings } from './timers.ts';
+
+/** Who works above the transactions: the proxy, registrar or user agent. */
+export interface TransactionUser {
+  /** A new request that is neither ACK nor CANCEL. */
+  onRequest(request: SipRequest, transaction: ServerTransaction): void;
+  /** The sender of a pending INVITE cancels it; the CANCEL itself is already answered. */
+  onCancel(cancel: SipRequest, invite: ServerTransaction): void;
+  /** An ACK that belongs to no pending transaction: for a 2xx, or stray. It must never be answered. */
+  onAck(ack: SipRequest, flow: Flow): void;
+  /** A response to no request of ours. */
+  onStrayResponse(response: SipResponse, flow: Flow): void;
+  /** The flow of a request that awaits its final response is gone. */
+  onTransportError(transaction: ServerTransaction): void;
+  onFlowOpen?(flow: Flow): void;
+  onFlowClosed?(flow: Flow, reason: string): void;
+}
+
+/** What the layer needs of the transports. */
+export interface TransactionTransport<Started> {
+  start(user: TransportUser): Promise<Started>;
+}
+
+export interface TransactionLimits {
+  /** Server transactions at one time; a new request above it gets a stateless 503. */
+  readonly maxTransactions: number;
+  /** The Retry-After of that 503 (RFC 3261 §21.5.4). */
+  readonly retryAfterSeconds: number;
+}
+
+export const defaultTransactionLimits: TransactionLimits = { maxTransactions: 200_000, retryAfterSeconds: 5 };
+
+export interface TransactionLayerOptions<Started> {
+  readonly transport: TransactionTransport<Started>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly timers?: TimerSettings;
+  readonly limits?: TransactionLimits;
+}
+
+export interface TransactionCounts {
+  readonly server: number;
+  readonly client: number;
+  readonly timers: number;
+  /** Requests refused since the start because `maxTransactions` was reached. */
+  readonly refused: number;
+}
+
+/** Ongoing dialogs and CANCELs free what calls hold, so they still find room when new requests do not. */
+const inDialogHeadroom = 1.25;
+
+/** RFC 3261 §17: matches messages to transactions and makes new ones. */
+export class TransactionLayer<Started>
+  implements TransportUser, ClientTransactionHost, ServerTransactionHost
+{
+  /** Shared by all transactions; their users may set longer timers (Timer C) on it. */
+  readonly timers: TimerWheel;
+  readonly settings: TimerSettings;
+  readonly #transport: TransactionTransport<Started>;
+  readonly #random: Random;
+  readonly #logger: Logger;
+  readonly #limits: TransactionLimits;
+  readonly #servers = new Map<string, ServerTransactionRunner>();
+  readonly #clients = new Map<string, ClientTransactionRunner>();
+  readonly #serversByFlow = new FlowIndex<ServerTransactionRunner>();
+  readonly #clientsByFlow = new FlowIndex<ClientTransactionRunner>();
+  #user: TransactionUser | undefined;
+  #refused = 0;
+
+  constructor(options: TransactionLayerOptions<Started>) {
+    this.#transport = options.transport;
+    this.#random = options.random;
+    this.#logger = options.logger;
+    this.#limits = options.limits ?? defaultTransactionLimits;
+    this.settings = options.timers ?? defaultTimerSettings;
+    this.timers = new TimerWheel(options.clock);
+  }
+
+  /** Opens the transports under this layer; resolves with what they return. */
+  start(user: TransactionUser): Promise<Started> {
+    this.#user = user;
+    return this.#transport.start(this);
+  }
+
+  /** Ends all transactions silently and leaves no timer behind. The transports are their owner's to close. */
+  close(): void {
+    for (const transaction of this.#servers.values()) transaction.discard();
+    for (const transaction of this.#clients.values()) transaction.discard();
+    this.#servers.clear();
+    this.#clients.clear();
+    this.#serversByFlow.clear();
+    this.#clientsByFlow.clear();
+  }
+
+  counts(): TransactionCounts {
+    return {
+      server: this.#servers.size,
+      client: this.#clients.size,
+      timers: this.timers.pending,
+      refused: this.#refused,
+    };
+  }
+
+  /**
+   * Sends a request, whose topmost Via has a branch of its own, and keeps it until its end. An error of the
+   * transport reaches the handler before this returns.
+   */
+  send(request: SipRequest, flow: Flow, handler: ClientTransactionHandler): ClientTransaction {
+    const transaction = new ClientTransactionRunner(this, request, flow, handler);
+    this.#clients.set(transaction.key, transaction);
+    this.#clientsByFlow.add(flow, transaction);
+    transaction.begin();
+    return transaction;
+  }
+
+  sendCancel(cancel: SipRequest, flow: Flow): void {
+    // Whatever becomes of the CANCEL, the INVITE's own final response or deadline ends the matter.
+    this.send(cancel, flow, indifferent);
+  }
+
+  onRequest(request: SipRequest, flow: Flow): void {
+    const key = serverKey(request, matchedMethod(request.method));
+    const known = this.#servers.get(key);
+    if (request.method === 'ACK') {
+      if (known === undefined) this.#user?.onAck(request, flow);
+      else known.receiveAck(request, flow);
+      return;
+    }
+    if (known !== undefined) {
+      known.receiveRetransmission();
+      return;
+    }
+    if (!this.#hasRoom(request)) {
+      this.#refuse(request, flow);
+      return;
+    }
+    const transaction = new ServerTransactionRunner(this, key, request, flow);
+    this.#servers.set(key, transaction);
+    this.#serversByFlow.add(flow, transaction);
+    transaction.begin();
+  }
+
+  onResponse(response: SipResponse, flow: Flow): void {
+    const transaction = this.#clients.get(clientKey(response));
+    if (transaction === undefined) this.#user?.onStrayResponse(response, flow);
+    else transaction.receive(response);
+  }
+
+  onFlowOpen(flow: Flow): void {
+    this.#user?.onFlowOpen?.(flow);
+  }
+
+  /** RFC 3261 §17.1.4, §17.2.4: what waits for this flow fails now, not when its timers end. */
+  onFlowClosed(flow: Flow, reason: string): void {
+    for (const transaction of this.#clientsByFlow.on(flow)) transaction.transportFailed();
+    for (const transaction of this.#serversByFlow.on(flow)) transaction.transportFailed();
+    this.#user?.onFlowClosed?.(flow, reason);
+  }
+
+  onServerRequest(transaction: ServerTransactionRunner): void {
+    const { request } = transaction;
+    if (request.method === 'CANCEL') this.#cancel(request, transaction);
+    else this.#user?.onRequest(request, transaction);
+  }
+
+  onServerTransportError(transaction: ServerTransactionRunner): void {
+    this.#user?.onTransportError(transaction);
+  }
+
+  onAcceptedAck(ack: SipRequest, flow: Flow): void {
+    this.#user?.onAck(ack, flow);
+  }
+
+  onServerEnded(transaction: ServerTransactionRunner): void {
+    // A request of the same key may have taken the place of one that was abandoned.
+    if (this.#servers.get(transaction.key) === transaction) this.#servers.delete(transaction.key);
+    this.#serversByFlow.remove(transaction.flow, transaction);
+  }
+
+  onClientEnded(transaction: ClientTransactionRunner): void {
+    if (this.#clients.get(transaction.key) === transaction) this.#clients.delete(transaction.key);
+    this.#clientsByFlow.remove(transaction.flow, transaction);
+  }
+
+  /** RFC 3261 §9.2. A branch can be guessed, the INVITE's flow cannot be borrowed: only its owner may cancel. */
+  #cancel(cancel: SipRequest, transaction: ServerTransactionRunner): void {
+    const invite = this.#servers.get(serverKey(cancel, 'INVITE'));
+    const toTag = randomId(this.#random, 64);
+    if (invite === undefined || invite.flow.id !== transaction.flow.id) {
+      transaction.respond(createResponse(cancel, 481, undefined, { toTag }));
+      return;
+    }
+    transaction.respond(createResponse(cancel, 200, undefined, { toTag }));
+    if (invite.state === 'proceeding') this.#user?.onCancel(cancel, invite);
+  }
+
+  #hasRoom(request: SipRequest): boolean {
+    const { maxTransactions } = this.#limits;
+    const ongoing = request.to.tag !== undefined || request.method === 'CANCEL';
+    return this.#servers.size < (ongoing ? maxTransactions * inDialogHeadroom : maxTransactions);
+  }
+
+  #refuse(request: SipRequest, flow: Flow): void {
+    this.#refused++;
+    if (this.#logger.debugEnabled)
+      this.#logger.debug({ method: request.method }, 'refused: too many transactions');
+    const headers = [headerField('Retry-After', String(this.#limits.retryAfterSeconds))];
+    // RFC 3261 §8.2.7 wants the same tag for a retransmission; branch and Call-ID are all that is remembered of it.
+    const toTag = `${request.via.branch?.length ?? 0}-${request.cseq.number}`;
+    flow.send(createResponse(request, 503, undefined, { toTag, headers }));
+  }
+}
+
+const ignore = (): void => {};
+const indifferent: ClientTransactionHandler = {
+  onResponse: ignore,
+  onTimeout: ignore,
+  onTransportError: ignore,
+};

@@ -1,0 +1,80 @@
+import type { Clock, Timer } from '../../base/index.ts';
+import { Admission } from './admission.ts';
+import type { Connection, ConnectionHost } from './connection-life.ts';
+import type { TransportLimits } from './limits.ts';
+import type { Reception } from './reception.ts';
+
+export interface ConnectionTableOptions {
+  readonly limits: TransportLimits;
+  readonly clock: Clock;
+  readonly reception: Reception;
+}
+
+/** All connections of a layer, and the one timer that watches over them. */
+export class ConnectionTable implements ConnectionHost {
+  readonly limits: TransportLimits;
+  readonly clock: Clock;
+  readonly reception: Reception;
+  readonly admission: Admission;
+  readonly #open = new Map<string, Connection>();
+  /** Open ones and those whose farewells are under way. */
+  readonly #live = new Set<Connection>();
+  #sweepTimer: Timer | undefined;
+  #onEmpty: (() => void) | undefined;
+
+  constructor(options: ConnectionTableOptions) {
+    this.limits = options.limits;
+    this.clock = options.clock;
+    this.reception = options.reception;
+    this.admission = new Admission(options.limits);
+  }
+
+  get(id: string): Connection | undefined {
+    return this.#open.get(id);
+  }
+
+  opened(connection: Connection): void {
+    this.#open.set(connection.id, connection);
+    this.#live.add(connection);
+  }
+
+  closing(connection: Connection): void {
+    this.#open.delete(connection.id);
+  }
+
+  gone(connection: Connection): void {
+    this.#live.delete(connection);
+    if (this.#live.size === 0) this.#onEmpty?.();
+  }
+
+  startSweeping(): void {
+    this.#sweepTimer = this.clock.setTimer(this.limits.sweepIntervalMs, () => {
+      const nowMs = this.clock.monotonicMs();
+      this.admission.sweep(nowMs);
+      for (const connection of this.#live) connection.sweep(nowMs);
+      this.startSweeping();
+    });
+  }
+
+  /** Closes everything: what was sent goes out first, within `closeTimeoutMs`. */
+  async close(): Promise<void> {
+    this.admission.destroyUnoccupied();
+    for (const connection of this.#live) connection.close('shutdown');
+    if (this.#live.size > 0) await this.#drained();
+    this.#sweepTimer?.cancel();
+    this.#sweepTimer = undefined;
+  }
+
+  async #drained(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = this.clock.setTimer(this.limits.closeTimeoutMs, () => {
+        for (const connection of this.#live) connection.abort('shutdown');
+      });
+      this.#onEmpty = () => {
+        timer.cancel();
+        resolve();
+      };
+    });
+    this.#onEmpty = undefined;
+  }
+}

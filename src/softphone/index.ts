@@ -1,0 +1,5 @@
+export * from './desk-phone.ts';
+export * from './intent-signer.ts';
+export * from './signing-transport.ts';
+export * from './silent-session.ts';
+export * from './softphone.ts';

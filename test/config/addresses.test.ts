@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import {
+  formatListenAddress,
+  formatWebAddress,
+  isAddressOrNetwork,
+  parseListenAddress,
+  parseWebAddress,
+} from '../../src/config/index.ts';
+
+describe('listen addresses', () => {
+  it.each([
+    ['udp://127.0.0.1:5060', 'udp', '127.0.0.1', 5060],
+    ['TCP://127.0.0.1', 'tcp', '127.0.0.1', 5060],
+    ['tls://[::]', 'tls', '::', 5061],
+    ['ws://[2001:db8::1]:5080', 'ws', '2001:db8::1', 5080],
+    ['wss://pbx.example', 'wss', 'pbx.example', 443],
+    ['udp://localhost:0', 'udp', 'localhost', 0],
+  ])('reads %s', (text, transport, host, port) => {
+    expect(parseListenAddress(text)).toEqual({ transport, host, port });
+  });
+
+  it.each([
+    '',
+    'udp',
+    'udp:127.0.0.1',
+    'sctp://127.0.0.1',
+    'udp://',
+    'udp://:5060',
+    'udp://::1',
+    'udp://[::1',
+    'udp://[::1]x',
+    'udp://[127.0.0.1]',
+    'udp://a:b',
+    'udp://a:',
+    'udp://a:99999',
+    'udp://a/b',
+    'udp://user@host',
+  ])('explains what is wrong with "%s"', (text) => {
+    expect(parseListenAddress(text)).toBeTypeOf('string');
+  });
+
+  it.each(['udp://127.0.0.1:5060', 'tls://[::1]:5061', 'ws://0.0.0.0:80'])(
+    'writes %s as it was read',
+    (text) => {
+      const address = parseListenAddress(text);
+      expect(typeof address === 'string' ? address : formatListenAddress(address)).toBe(text);
+    },
+  );
+});
+
+describe('the admin address', () => {
+  it('is plain HTTP with a host', () => {
+    expect(parseWebAddress('http://127.0.0.1:8060/')).toEqual({ host: '127.0.0.1', port: 8060 });
+    expect(formatWebAddress({ host: '::1', port: 8060 })).toBe('http://[::1]:8060');
+    expect(parseWebAddress('https://127.0.0.1')).toBeTypeOf('string');
+    expect(parseWebAddress('127.0.0.1:8060')).toBeTypeOf('string');
+  });
+});
+
+describe('peer matches', () => {
+  it.each(['10.0.0.5', '10.0.0.0/8', '::1', '2001:db8::/32', '0.0.0.0/0'])('takes %s', (text) => {
+    expect(isAddressOrNetwork(text)).toBe(true);
+  });
+
+  it.each(['', 'pbx.example', '10.0.0.0/33', '::/129', '10.0.0.0/', '10.0.0.0/-1', '10.0.0/8'])(
+    'refuses "%s"',
+    (text) => {
+      expect(isAddressOrNetwork(text)).toBe(false);
+    },
+  );
+});
