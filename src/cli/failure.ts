@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander';
 import { ConfigError } from '../config/index.ts';
 import { type ExitReason, exitCodes } from './exit-codes.ts';
+import { areaHints, areaReasons } from './failure-codes.ts';
 
 /** A failure that a user can do something about; `hint` says what. */
 export class CliError extends Error {
@@ -79,38 +80,17 @@ function explainCode(error: unknown): Line {
   }
 }
 
-/** Codes of the areas' own errors (TokenError, OverlayError, ProvenanceError) that mean more than "failed". */
-const areaReasons: Readonly<Record<string, ExitReason>> = {
-  file: 'storage',
-  'file-exists': 'conflict',
-  attribute: 'usage',
-  lifetime: 'usage',
-  name: 'usage',
-  subject: 'usage',
-  passphrase: 'refused',
-  alg: 'refused',
-  typ: 'refused',
-  claims: 'refused',
-  'cbor-malformed': 'refused',
-  'cbor-not-canonical': 'refused',
-  'cose-malformed': 'refused',
-  signature: 'refused',
-  'core-signature': 'refused',
-  'issuer-proof': 'refused',
-  'realm-proof': 'refused',
-  'key-invalid': 'refused',
-};
-
-const areaHints: Readonly<Record<string, string>> = {
-  passphrase: 'give it in TIBET_SIP_PASSPHRASE or with --passphrase-file',
-  'file-exists': 'choose another file, or renew it with: tibet-sip identity renew',
-};
-
 function explainArea(code: string, message: string, cause: unknown): Line {
-  const reason =
-    code === 'file' && codeOf(cause) === 'ENOENT' ? 'notFound' : (areaReasons[code] ?? 'failure');
-  const hint = areaHints[code];
-  return { reason, text: hint === undefined ? message : `${message}; ${hint}` };
+  const missing = code === 'file' && codeOf(cause) === 'ENOENT';
+  const hint = lookUp(areaHints, code);
+  return {
+    reason: missing ? 'notFound' : (lookUp(areaReasons, code) ?? 'failure'),
+    text: hint === undefined ? message : `${message}; ${hint}`,
+  };
+}
+
+function lookUp<Value>(table: Readonly<Record<string, Value>>, code: string): Value | undefined {
+  return Object.hasOwn(table, code) ? table[code] : undefined;
 }
 
 /** The string `code` of a system error or of one of our own error classes; '' without one. */

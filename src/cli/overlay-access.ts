@@ -1,6 +1,12 @@
 import { existsSync } from 'node:fs';
 import { type Config, dataPaths } from '../config/index.ts';
-import { IdentityOverlay, type IdentityRecord } from '../overlay/index.ts';
+import {
+  IdentityOverlay,
+  type IdentityRecord,
+  type ListOptions,
+  openStore,
+  type Page,
+} from '../overlay/index.ts';
 import { CliError } from './failure.ts';
 import { readPublicToken } from './identity-source.ts';
 
@@ -9,7 +15,6 @@ export async function withOverlay<Result>(
   config: Config,
   use: (overlay: IdentityOverlay) => Result | Promise<Result>,
 ): Promise<Result> {
-  const { openStore } = await import('../overlay/index.ts');
   const paths = dataPaths(config.dataDir);
   const overlay = new IdentityOverlay({
     store: await openStore(config.overlay.store, paths.overlay),
@@ -31,16 +36,18 @@ export async function mustFind(overlay: IdentityOverlay, who: string): Promise<I
   throw new CliError('notFound', `nobody is known as ${who}`, 'list everybody with: tibet-sip overlay list');
 }
 
-/** All pages of a listing. */
+const pageLimit = 500;
+
+/** Everything of a listing, page by page. */
 export async function allPages<Item>(
-  page: (cursor: string | undefined) => Promise<{ readonly items: readonly Item[]; readonly cursor: string | undefined }>,
+  page: (options: ListOptions) => Promise<Page<Item>>,
 ): Promise<readonly Item[]> {
-  const items: Item[] = [];
+  const found: Item[] = [];
   let cursor: string | undefined;
   do {
-    const next = await page(cursor);
-    items.push(...next.items);
+    const next = await page({ limit: pageLimit, ...(cursor !== undefined && { cursor }) });
+    found.push(...next.items);
     cursor = next.cursor;
   } while (cursor !== undefined);
-  return items;
+  return found;
 }

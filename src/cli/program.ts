@@ -1,8 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { registerAudit } from './audit.ts';
+import { registerDemo } from './demo.ts';
+import { registerDevice } from './device.ts';
 import { type ExitReason, exitCodes, exitMeanings } from './exit-codes.ts';
 import { explain } from './failure.ts';
 import { registerIdentity } from './identity.ts';
+import { registerOverlay } from './overlay.ts';
 import { registerPhone } from './phone.ts';
 import { registerServe } from './serve.ts';
 import { registerStatus } from './status.ts';
@@ -34,7 +38,11 @@ export function createProgram(terminal: Terminal): Command {
     .addHelpText('after', exitCodeHelp());
   registerServe(program, terminal);
   registerIdentity(program, terminal);
+  registerDemo(program, terminal, runCommandLine);
   registerPhone(program, terminal);
+  registerDevice(program, terminal);
+  registerOverlay(program, terminal);
+  registerAudit(program, terminal);
   registerStatus(program, terminal);
   return program;
 }

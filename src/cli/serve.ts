@@ -1,7 +1,7 @@
 import { accessSync, constants, mkdirSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { createLogger } from '../base/index.ts';
-import { type Config, formatListenAddress, formatWebAddress } from '../config/index.ts';
+import { type Config, formatListenAddress, formatWebAddress, type ListenAddress } from '../config/index.ts';
 import { addCommand, type CommonOptions, openContext } from './command.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CliError, codeOf } from './failure.ts';
@@ -23,7 +23,11 @@ export function registerServe(program: Command, terminal: Terminal): void {
     const { createGateway } = await import('../gateway/index.ts');
     const gateway = createGateway({ config: loaded, logger: createLogger(loaded.log.level) });
     const stopped = untilStopped(terminal);
-    const addresses = await gateway.start();
+    const addresses = await gateway.start().catch(async (error: unknown) => {
+      // What had opened before the failure would keep the process alive.
+      await gateway.close();
+      throw error;
+    });
     const urls = [
       ...addresses.listen.map(formatListenAddress),
       ...(addresses.admin ? [formatWebAddress(addresses.admin)] : []),
@@ -31,7 +35,7 @@ export function registerServe(program: Command, terminal: Terminal): void {
     if (output.json) output.jsonLine({ ready: true, domain: loaded.domain, addresses: urls });
     else {
       output.text(`ready ${urls.join(' ')}`);
-      output.text(whatToTry(loaded));
+      output.text(whatToTry(addresses.listen, options));
     }
     await stopped;
     output.note('draining; a second signal ends it at once');
@@ -76,14 +80,16 @@ function prepareMachine(config: Config): void {
   }
 }
 
-function whatToTry(config: Config): string {
-  const ws = config.listen.find((address) => address.transport === 'ws' || address.transport === 'wss');
+function whatToTry(listen: readonly ListenAddress[], options: CommonOptions): string {
+  const ws = listen.find(({ transport }) => transport === 'ws' || transport === 'wss');
   const gateway = ws ? ` --gateway ${formatListenAddress(ws)}` : '';
   // In a checkout this file is TypeScript and the command is an npm script; installed, it is on the path.
   const cli = import.meta.filename.endsWith('.ts') ? 'npm run -s tibet-sip --' : 'tibet-sip';
+  const config = options.config === undefined ? '' : ` --config ${options.config}`;
+  const same = options.dataDir === undefined ? config : `${config} --data-dir ${options.dataDir}`;
   return [
     `  a phone:      ${cli} identity new --name jis:alice --out alice.json && ${cli} phone --identity alice.json${gateway}`,
-    `  a desk phone: ${cli} device add jis:desk-7 --extension 1007`,
-    `  the record:   ${cli} audit list`,
+    `  a desk phone: ${cli} device add jis:desk-7 --extension 1007${same}`,
+    `  the record:   ${cli} audit list${same}`,
   ].join('\n');
 }

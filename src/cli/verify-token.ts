@@ -55,20 +55,27 @@ export function registerVerifyToken(group: Command, terminal: Terminal): void {
       const key = await findKey(token, options.key, config);
       const signed = verifyIntentToken(token, key.publicKey);
       const misfit = request && misfitOf(token, request);
-      output.document({ ...describeToken(token), signatureValid: signed, fitsRequest: request && !misfit, key: key.source }, [
-        ['signature', signed ? `valid (key: ${key.source})` : `NOT VALID with the key of ${key.source}`],
-        ['request', request && (misfit === undefined ? 'the token belongs to it' : `DOES NOT FIT: ${misfit}`)],
-        ['signer', key.name === undefined ? token.signer : `${key.name} (${token.signer})`],
-        ['on behalf of', token.onBehalfOf],
-        ['method', token.method],
-        ['audience', token.audience],
-        ['callee', 'fingerprint' in token.callee ? token.callee.fingerprint : 'an address (hashed)'],
-        ['intent', `${token.intent.text} [${token.intent.code}]`],
-        ['assurance', `${token.assurance}: ${assuranceMeanings[token.assurance]}`],
-        ['issued', `${formatTime(token.issuedAt)}, good until ${formatTime(token.expires)}`],
-      ]);
+      output.document(
+        { ...describeToken(token), signatureValid: signed, fitsRequest: request && !misfit, key: key.source },
+        [
+          ['signature', signed ? `valid (key: ${key.source})` : `NOT VALID with the key of ${key.source}`],
+          [
+            'request',
+            request && (misfit === undefined ? 'the token belongs to it' : `DOES NOT FIT: ${misfit}`),
+          ],
+          ['signer', key.name === undefined ? token.signer : `${key.name} (${token.signer})`],
+          ['on behalf of', token.onBehalfOf],
+          ['method', token.method],
+          ['audience', token.audience],
+          ['callee', 'fingerprint' in token.callee ? token.callee.fingerprint : 'an address (hashed)'],
+          ['intent', `${token.intent.text} [${token.intent.code}]`],
+          ['assurance', `${token.assurance}: ${assuranceMeanings[token.assurance]}`],
+          ['issued', `${formatTime(token.issuedAt)}, good until ${formatTime(token.expires)}`],
+        ],
+      );
       if (!signed) throw new CliError('refused', 'the signature is not valid');
-      if (misfit !== undefined) throw new CliError('refused', `the token does not belong to this request: ${misfit}`);
+      if (misfit !== undefined)
+        throw new CliError('refused', `the token does not belong to this request: ${misfit}`);
     });
 }
 
@@ -94,14 +101,20 @@ function readRequest(file: string): SipRequest {
   const firstLine = bytes.subarray(0, bytes.indexOf('\n'));
   // A message that was pasted into a file has lost its carriage returns.
   const message = parseMessage(
-    firstLine.includes('\r') ? bytes : Buffer.from(bytes.toString('latin1').replaceAll('\n', '\r\n'), 'latin1'),
+    firstLine.includes('\r')
+      ? bytes
+      : Buffer.from(bytes.toString('latin1').replaceAll('\n', '\r\n'), 'latin1'),
     defaultMessageLimits,
   );
   if (message.kind !== 'request') throw new CliError('usage', `${file} holds a response, not a request`);
   return message;
 }
 
-async function findKey(token: IntentToken, given: string | undefined, config: () => Config): Promise<FoundKey> {
+async function findKey(
+  token: IntentToken,
+  given: string | undefined,
+  config: () => Config,
+): Promise<FoundKey> {
   if (given !== undefined) {
     const publicKey = decodeHex(given);
     if (publicKey?.length === 32) return { publicKey, source: 'the given key', name: undefined };
@@ -109,7 +122,8 @@ async function findKey(token: IntentToken, given: string | undefined, config: ()
     return { publicKey: identity.publicKey, source: given, name: identity.subject };
   }
   const carried = carriedIdentity(token);
-  if (carried) return { publicKey: carried.publicKey, source: 'the token that came along', name: carried.subject };
+  if (carried)
+    return { publicKey: carried.publicKey, source: 'the token that came along', name: carried.subject };
   const { gatewayKey } = dataPaths(config().dataDir);
   const gateway = existsSync(gatewayKey) ? readPublicToken(gatewayKey) : undefined;
   if (gateway?.fingerprint === token.signer)
@@ -141,7 +155,10 @@ function describeToken(token: IntentToken): object {
     onBehalfOf,
     audience,
     method,
-    callee: 'fingerprint' in callee ? callee.fingerprint : { hash: encodeHex(callee.hash), salt: encodeHex(callee.salt) },
+    callee:
+      'fingerprint' in callee
+        ? callee.fingerprint
+        : { hash: encodeHex(callee.hash), salt: encodeHex(callee.salt) },
     intent,
     assurance,
     issuedAt: formatTime(token.issuedAt),

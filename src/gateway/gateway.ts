@@ -32,7 +32,7 @@ import { Registration } from './registration.ts';
 import { ServedDomain } from './served-domain.ts';
 import { nodeSoftware, softwareVersion } from './software.ts';
 
-/** How long `close()` waits for transactions that are under way. */
+/** How long `close()` waits for requests that await their final response. */
 const drainMs = 3_000;
 const drainPollMs = 50;
 /** Calls that the status page lists. */
@@ -206,6 +206,7 @@ class RunningGateway implements Gateway {
       domain,
       audit,
       clock,
+      random,
       onAccepted: (change) => metrics.registrationAccepted(change),
     });
     const proxy = new ProxyCore({
@@ -348,7 +349,7 @@ class RunningGateway implements Gateway {
   async #closeSip(parts: Parts): Promise<void> {
     const { transactions, transport, calls, records } = parts;
     const deadline = this.#clock.monotonicMs() + drainMs;
-    while (transactions.counts().server > 0 && this.#clock.monotonicMs() < deadline) {
+    while (transactions.unanswered() > 0 && this.#clock.monotonicMs() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, drainPollMs));
     }
     calls.close();

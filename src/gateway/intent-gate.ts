@@ -3,8 +3,8 @@ import { addressOf, intentRequestOf } from '../intent/index.ts';
 import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
 import { type Flow, headerValue, type NonceMint, type SipRequest } from '../sip/index.ts';
 import {
+  carriedIdentity,
   checkIntent,
-  decodeIdentityToken,
   decodeIntentToken,
   type IdentityToken,
   type IntentToken,
@@ -17,8 +17,8 @@ import { SingleUse } from './single-use.ts';
 
 /** How far a token's time of issue may lie from this clock, in seconds. */
 const freshnessSeconds = 60;
-/** How long a used token id is remembered: longer than any token stays fresh in either direction. */
-const replayWindowMs = 130_000;
+/** How long a used token id is remembered: longer than any token, or any nonce of ours, stays fresh. */
+const replayWindowMs = 330_000;
 
 /** Why an intent token did not convince; `fault` is for the log, `reason` for the phone's display. */
 export interface IntentRefusal {
@@ -78,16 +78,15 @@ export class IntentGate {
     const { overlay, clock } = this.#options;
     if (intent.onBehalfOf !== undefined)
       return refused('Bad Intent Token', 'signed-on-behalf', intent.signer);
+    // Throws when the token that came along is not the signer's own.
+    const presented = carriedIdentity(intent);
     const known = await overlay.lookup(intent.signer);
-    const presented =
-      intent.identityToken === undefined ? undefined : decodeIdentityToken(intent.identityToken);
     const publicKey = known?.publicKey ?? presented?.publicKey;
+    const expires = Math.max(known?.expires ?? 0, presented?.expires ?? 0);
     if (publicKey === undefined) return refused('Unknown Identity', 'unknown-identity', intent.signer);
-    if (known === undefined && presented?.fingerprint !== intent.signer)
-      return refused('Bad Intent Token', 'foreign-identity-token', intent.signer);
     if (!verifyIntentToken(intent, publicKey)) return refused('Bad Intent Token', 'signature', intent.signer);
 
-    const fault = this.#bindingFault(request, flow, intent);
+    const fault = this.#bindingFault(request, flow, intent, expires);
     if (fault !== undefined) return fault;
     if (!this.#used.use(`${intent.signer}${Buffer.from(intent.cti).toString('latin1')}`, clock.now()))
       return refused('Intent Token Used Before', 'replay', intent.signer);
@@ -99,7 +98,12 @@ export class IntentGate {
     return this.#usable(identity) ?? { kind: 'accepted', identity, intent };
   }
 
-  #bindingFault(request: SipRequest, flow: Flow, intent: IntentToken): IntentRefusal | undefined {
+  #bindingFault(
+    request: SipRequest,
+    flow: Flow,
+    intent: IntentToken,
+    signerExpires: number,
+  ): IntentRefusal | undefined {
     const { nonces, clock, domain } = this.#options;
     const nonce = intent.nonce === undefined ? undefined : Buffer.from(intent.nonce).toString('latin1');
     const nonceState = nonce === undefined ? 'absent' : nonces.check(nonce, flow.id, clock.now());
@@ -115,9 +119,10 @@ export class IntentGate {
       request: intentRequestOf(request),
       calleeAddresses: { address },
       now: epochSeconds(clock),
+      signerExpires,
       // A fresh nonce of ours proves freshness, whatever the phone's clock says.
       ...(nonceState === 'fresh'
-        ? { freshnessSeconds: Number.POSITIVE_INFINITY }
+        ? { freshnessProved: true }
         : { freshnessSeconds, notIssuedBefore: this.#startedAt }),
     });
     if (fault === undefined) return undefined;
@@ -132,6 +137,10 @@ export class IntentGate {
   }
 
   #usable(identity: IdentityRecord): IntentRefusal | undefined {
+    const now = epochSeconds(this.#options.clock);
+    if (now >= identity.expires) return refused('Identity Expired', 'identity-expired', identity.fingerprint);
+    if (now < identity.notBefore)
+      return refused('Identity Not Valid Yet', 'identity-not-yet-valid', identity.fingerprint);
     if (identity.status === 'active') return undefined;
     return refused(
       identity.status === 'pending' ? 'Identity Awaits Approval' : 'Identity Revoked',

@@ -1,4 +1,4 @@
-import type { Clock } from '../base/index.ts';
+import { type Clock, type Random, randomId } from '../base/index.ts';
 import { declaredIntent } from '../intent/index.ts';
 import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
 import type { AppendResult, RecordId } from '../provenance/index.ts';
@@ -21,6 +21,7 @@ import type { ServedDomain } from './served-domain.ts';
 
 /** What a phone is told when the log cannot take records now, in seconds. */
 const retryAfterSeconds = 5;
+const toTagBits = 64;
 
 export interface RegistrationOptions {
   readonly authentication: Authentication;
@@ -29,6 +30,7 @@ export interface RegistrationOptions {
   readonly domain: ServedDomain;
   readonly audit: Audit;
   readonly clock: Clock;
+  readonly random: Random;
   readonly onAccepted: (change: RegistrationChange['kind']) => void;
 }
 
@@ -52,24 +54,27 @@ export class Registration {
 
   async answer(transaction: ServerTransaction): Promise<void> {
     const { request, flow } = transaction;
-    const { authentication, domain, audit } = this.#options;
+    const { authentication, domain, audit, registrar } = this.#options;
     if (domain.ownUri(request.uri, flow.local.address) === undefined)
-      return reject(transaction, 403, 'Foreign Domain Not Served Here');
+      return this.#reject(transaction, 403, 'Foreign Domain Not Served Here');
     if (!audit.healthy)
-      return reject(transaction, 503, 'Audit Log Unavailable', [
+      return this.#reject(transaction, 503, 'Audit Log Unavailable', [
         headerField('Retry-After', String(retryAfterSeconds)),
       ]);
 
+    const screened = registrar.screen(request);
+    if (screened !== undefined) return transaction.respond(screened.response);
+
     const result = await authentication.identify(request, flow);
-    if (result.kind === 'challenge') return reject(transaction, result.status, undefined, result.headers);
+    if (result.kind === 'challenge') return this.#reject(transaction, result.status, undefined, result.headers);
     if (result.kind === 'refused') {
       if (result.record) await this.#recordRefusal(request, flow, result);
-      return reject(transaction, result.status, result.reason, result.headers);
+      return this.#reject(transaction, result.status, result.reason, result.headers);
     }
     const { principal } = result;
-    if (principal.kind === 'peer') return reject(transaction, 403, 'Peers Do Not Register');
+    if (principal.kind === 'peer') return this.#reject(transaction, 403, 'Peers Do Not Register');
     if (!this.#owns(principal.identity, request, flow))
-      return reject(transaction, 403, 'Not The Address Of This Identity');
+      return this.#reject(transaction, 403, 'Not The Address Of This Identity');
     await this.#bind(transaction, principal);
   }
 
@@ -87,6 +92,17 @@ export class Registration {
       for (const { kind } of changes) onAccepted(kind);
     }
     transaction.respond(response);
+  }
+
+  /** RFC 3261 §8.2.6.2: with a To tag. */
+  #reject(
+    transaction: ServerTransaction,
+    status: number,
+    reason?: string,
+    headers: readonly HeaderField[] = [],
+  ): void {
+    const toTag = randomId(this.#options.random, toTagBits);
+    transaction.respond(createResponse(transaction.request, status, reason, { toTag, headers }));
   }
 
   /** The address-of-record must be one of the identity's own names in this domain. */
@@ -153,13 +169,4 @@ function allDurable(written: readonly AppendResult[]): Promise<unknown> {
   return Promise.all(
     written.map(({ durability }) => new Promise((resolve) => durability.whenSettled(resolve))),
   );
-}
-
-function reject(
-  transaction: ServerTransaction,
-  status: number,
-  reason?: string,
-  headers: readonly HeaderField[] = [],
-): void {
-  transaction.respond(createResponse(transaction.request, status, reason, { headers }));
 }

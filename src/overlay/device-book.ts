@@ -3,7 +3,8 @@ import { type Fingerprint, type SeededSigningKey, signingKeyFromSeed } from '../
 import { type CredentialDocument, term } from './documents.ts';
 import { OverlayError } from './errors.ts';
 import type { Eventual } from './eventual.ts';
-import { keep, type ListOptions, type OverlayStore, type StorePage } from './store.ts';
+import type { Page } from './overlay-options.ts';
+import { keep, type ListOptions, type OverlayStore } from './store.ts';
 
 /** What is kept of a stock phone's password (RFC 7616 §3.4.2): one hash per algorithm, good for one realm. */
 export interface DeviceCredential {
@@ -61,8 +62,9 @@ export class DeviceBook {
     return entries.map(([, document]) => document);
   }
 
-  list(options: ListOptions): Eventual<StorePage<CredentialDocument>> {
-    return this.#store.list('credential', options);
+  async list(options: ListOptions): Promise<Page<CredentialDocument>> {
+    const { entries, cursor } = await this.#store.list('credential', options);
+    return { items: entries.map(([, document]) => document), cursor };
   }
 
   /** Once stored, a key is never replaced: it is what the fingerprint stands for. */

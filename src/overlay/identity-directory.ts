@@ -10,9 +10,10 @@ import {
 import { isAlias, parseAddress } from './address.ts';
 import type { Custody, IdentityDocument } from './documents.ts';
 import { OverlayError } from './errors.ts';
-import { chain, type Eventual } from './eventual.ts';
+import { all, chain, type Eventual } from './eventual.ts';
 import { type IdentityRecord, identityRecord, noStanding, standingKey } from './identity-record.ts';
-import { keep, type ListOptions, type OverlayStore, type StorePage } from './store.ts';
+import type { Page } from './overlay-options.ts';
+import { keep, type ListOptions, type OverlayStore } from './store.ts';
 
 export interface Enrolment {
   readonly status: 'active' | 'pending';
@@ -145,12 +146,10 @@ export class IdentityDirectory {
     return this.#existing(document);
   }
 
-  async list(options: ListOptions): Promise<StorePage<IdentityRecord>> {
+  async list(options: ListOptions): Promise<Page<IdentityRecord>> {
     const { entries, cursor } = await this.#store.list('identity', options);
-    const records = await Promise.all(
-      entries.map(async ([key, document]) => [key, await this.#withStanding(document)] as const),
-    );
-    return { entries: records, cursor };
+    const items = await all(entries.map(([, document]) => this.#withStanding(document)));
+    return { items, cursor };
   }
 
   #byName(name: string): Eventual<IdentityRecord | undefined> {

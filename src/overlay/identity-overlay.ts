@@ -1,11 +1,4 @@
-import {
-  type Clock,
-  type Logger,
-  silentLogger,
-  systemClock,
-  systemRandom,
-  type Timer,
-} from '../base/index.ts';
+import { type Clock, type Logger, silentLogger, systemClock, type Timer } from '../base/index.ts';
 import {
   type Fingerprint,
   type IdentityToken,
@@ -14,32 +7,27 @@ import {
 } from '../tokens/index.ts';
 import { isAlias } from './address.ts';
 import type { Binding, BindingChange } from './binding.ts';
-import { CachedStore } from './cached-store.ts';
-import { type Challenge, ChallengeBook, type Prover } from './challenge.ts';
+import type { Challenge, Prover } from './challenge.ts';
 import type { Device } from './device.ts';
-import { DeviceBook, type DeviceCredential } from './device-book.ts';
+import type { DeviceCredential } from './device-book.ts';
 import type { CredentialDocument } from './documents.ts';
-import { EndpointBook } from './endpoint-book.ts';
-import { EndpointDesk } from './endpoint-desk.ts';
-import { EnrolmentDesk, type StockDevice } from './enrolment-desk.ts';
+import type { StockDevice } from './enrolment-desk.ts';
 import { chain, type Eventual } from './eventual.ts';
-import { IdentityDirectory } from './identity-directory.ts';
 import type { IdentityRecord } from './identity-record.ts';
-import { type Annotate, type BindingUpdate, LocationBook, type LostBinding } from './location-book.ts';
-import { EventReporter } from './overlay-event.ts';
-import {
-  type CapabilityHolder,
-  defaultOverlayLimits,
-  type EndpointOptions,
-  type EnrolOptions,
-  type EnrolResult,
-  type OverlayLimits,
-  type OverlayOptions,
-  type Registration,
-  type Resolution,
+import type { Annotate, BindingUpdate, LostBinding } from './location-book.ts';
+import type {
+  CapabilityHolder,
+  EndpointOptions,
+  EnrolOptions,
+  EnrolResult,
+  OverlayOptions,
+  Page,
+  Registration,
+  Resolution,
 } from './overlay-options.ts';
-import { ProofDesk, type Verification } from './proof-desk.ts';
-import type { ListOptions, StorePage } from './store.ts';
+import { buildParts, type OverlayParts } from './overlay-parts.ts';
+import type { Verification } from './proof-desk.ts';
+import type { ListOptions } from './store.ts';
 
 /**
  * Who there is, by which names, and where each can be reached. Whatever answers an `Eventual` answers at once when
@@ -48,64 +36,22 @@ import type { ListOptions, StorePage } from './store.ts';
  */
 export class IdentityOverlay {
   readonly node: string;
-  readonly #store: CachedStore;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #limits: OverlayLimits;
-  readonly #reporter: EventReporter;
-  readonly #directory: IdentityDirectory;
-  readonly #locations: LocationBook;
-  readonly #devices: DeviceBook;
-  readonly #proofs: ProofDesk;
-  readonly #enrolment: EnrolmentDesk;
-  readonly #endpoints: EndpointDesk;
+  readonly #parts: OverlayParts;
   #sweepTimer: Timer | undefined;
   #sweeping: Promise<unknown> = Promise.resolve();
 
   constructor(options: OverlayOptions) {
-    const { node, clock = systemClock, random = systemRandom, logger = silentLogger } = options;
-    const limits = { ...defaultOverlayLimits, ...options.limits };
-    const store = new CachedStore(options.store, clock, limits.cache);
-    const directory = new IdentityDirectory(store);
-    const devices = new DeviceBook(store, clock);
-    const reporter = new EventReporter(clock, node, options.onEvent ?? (() => {}));
-    const challenges = new ChallengeBook({
-      clock,
-      random,
-      lifetimeMs: limits.challengeLifetimeMs,
-      maxOpen: limits.maxOpenChallenges,
-    });
-    const findProver = options.findProver ?? (() => undefined);
-    const proofs = new ProofDesk({ directory, devices, challenges, reporter, clock, findProver });
-    const policy = options.enrolment ?? 'open';
-    const enrolment = new EnrolmentDesk({ directory, devices, reporter, clock, random, policy });
-    const endpoints = new EndpointBook(store, directory, clock, limits.endpoint);
-    this.node = node;
-    this.#store = store;
-    this.#clock = clock;
-    this.#logger = logger;
-    this.#limits = limits;
-    this.#reporter = reporter;
-    this.#directory = directory;
-    this.#locations = new LocationBook(store, clock, node);
-    this.#devices = devices;
-    this.#proofs = proofs;
-    this.#enrolment = enrolment;
-    this.#endpoints = new EndpointDesk({
-      directory,
-      devices,
-      endpoints,
-      enrolment,
-      proofs,
-      reporter,
-      clock,
-      random,
-    });
+    this.node = options.node;
+    this.#clock = options.clock ?? systemClock;
+    this.#logger = options.logger ?? silentLogger;
+    this.#parts = buildParts(options);
   }
 
   /** Begins to take out what expires. */
   start(): void {
-    this.#sweepTimer = this.#clock.setTimer(this.#limits.sweepIntervalMs, () => {
+    this.#sweepTimer = this.#clock.setTimer(this.#parts.limits.sweepIntervalMs, () => {
       this.#sweeping = this.sweep()
         .catch((error: unknown) => this.#logger.error({ error }, 'expired bindings could not be removed'))
         .finally(() => {
@@ -119,12 +65,12 @@ export class IdentityOverlay {
     this.#sweepTimer?.cancel();
     this.#sweepTimer = undefined;
     await this.#sweeping;
-    await this.#store.close();
+    await this.#parts.store.close();
   }
 
   /** By fingerprint, whole name, bare name or alias. Leaves no event: the call path has its own record. */
   lookup(address: string): Eventual<IdentityRecord | undefined> {
-    return this.#directory.lookup(address);
+    return this.#parts.directory.lookup(address);
   }
 
   /** Whether a SIP user part is one of the identity's own addresses, so that it may call and register as it. */
@@ -137,27 +83,27 @@ export class IdentityOverlay {
 
   /** Takes in a token whose holder has proved its key. Refusals are values. */
   enrol(token: IdentityToken | Uint8Array, options: EnrolOptions = {}): Promise<EnrolResult> {
-    return this.#enrolment.enrol(token, 'device', options);
+    return this.#parts.enrolment.enrol(token, 'device', options);
   }
 
   approve(fingerprint: Fingerprint, intent?: string): Promise<IdentityRecord> {
-    return this.#enrolment.approve(fingerprint, intent);
+    return this.#parts.enrolment.approve(fingerprint, intent);
   }
 
   revoke(fingerprint: Fingerprint, intent?: string): Promise<IdentityRecord> {
-    return this.#enrolment.revoke(fingerprint, intent);
+    return this.#parts.enrolment.revoke(fingerprint, intent);
   }
 
   addAlias(fingerprint: Fingerprint, alias: string, intent?: string): Promise<IdentityRecord> {
-    return this.#enrolment.addAlias(fingerprint, alias, intent);
+    return this.#parts.enrolment.addAlias(fingerprint, alias, intent);
   }
 
   removeAlias(fingerprint: Fingerprint, alias: string, intent?: string): Promise<IdentityRecord> {
-    return this.#enrolment.removeAlias(fingerprint, alias, intent);
+    return this.#parts.enrolment.removeAlias(fingerprint, alias, intent);
   }
 
-  identities(options: ListOptions): Promise<StorePage<IdentityRecord>> {
-    return this.#directory.list(options);
+  identities(options: ListOptions): Promise<Page<IdentityRecord>> {
+    return this.#parts.directory.list(options);
   }
 
   /** Sets a stock phone up, or changes it; throws OverlayError. The password's hashes are the caller's work. */
@@ -166,43 +112,43 @@ export class IdentityOverlay {
     readonly credential: DeviceCredential;
     readonly extension?: string;
   }): Promise<StockDevice> {
-    return this.#enrolment.addDevice(device);
+    return this.#parts.enrolment.addDevice(device);
   }
 
   /** Undefined when there is no such user name. */
   removeDevice(username: string): Promise<CredentialDocument | undefined> {
-    return this.#enrolment.removeDevice(username);
+    return this.#parts.enrolment.removeDevice(username);
   }
 
-  devices(options: ListOptions): Eventual<StorePage<CredentialDocument>> {
-    return this.#devices.list(options);
+  devices(options: ListOptions): Promise<Page<CredentialDocument>> {
+    return this.#parts.devices.list(options);
   }
 
   devicesOf(fingerprint: Fingerprint): Promise<readonly CredentialDocument[]> {
-    return this.#devices.of(fingerprint);
+    return this.#parts.devices.of(fingerprint);
   }
 
   /** What a digest answer is checked against; undefined for a user name that this realm does not know. */
   credential(username: string, realm: string): Eventual<CredentialDocument | undefined> {
-    return chain(this.#devices.find(username), (found) => (found?.realm === realm ? found : undefined));
+    return chain(this.#parts.devices.find(username), (found) => (found?.realm === realm ? found : undefined));
   }
 
   /** Whose phone it is that has this user name. */
   deviceIdentity(username: string): Eventual<IdentityRecord | undefined> {
     return chain(
-      this.#devices.find(username),
-      (found) => found && this.#directory.byFingerprint(found.fingerprint),
+      this.#parts.devices.find(username),
+      (found) => found && this.#parts.directory.byFingerprint(found.fingerprint),
     );
   }
 
   /** The key of an identity in the gateway's custody, for what the gateway signs in its place. */
   custodialKey(fingerprint: Fingerprint): Promise<SeededSigningKey | undefined> {
-    return this.#devices.key(fingerprint);
+    return this.#parts.devices.key(fingerprint);
   }
 
   /** The live ones, newest first. */
   bindings(fingerprint: Fingerprint): Eventual<readonly Binding[]> {
-    return this.#locations.bindings(fingerprint);
+    return this.#parts.locations.bindings(fingerprint);
   }
 
   /** All or none; returns once stored. Leaves no event: who took the REGISTER knows its token and records it. */
@@ -211,7 +157,7 @@ export class IdentityOverlay {
     decide: (current: readonly Binding[]) => Update,
     annotate?: Annotate,
   ): Promise<Update> {
-    return this.#locations.update(fingerprint, decide, annotate);
+    return this.#parts.locations.update(fingerprint, decide, annotate);
   }
 
   async saveBindings(
@@ -219,69 +165,69 @@ export class IdentityOverlay {
     changes: readonly BindingChange[],
     annotate?: Annotate,
   ): Promise<void> {
-    await this.#locations.update(fingerprint, () => ({ changes }), annotate);
+    await this.#parts.locations.update(fingerprint, () => ({ changes }), annotate);
   }
 
   /** Takes the phones on a closed flow of this node out of routing; each leaves an event. */
   removeBindingsOfFlow(flowId: string): Promise<readonly LostBinding[]> {
-    return this.#lost(this.#locations.removeFlow(flowId), 'flow-lost');
+    return this.#lost(this.#parts.locations.removeFlow(flowId), 'flow-lost');
   }
 
   /** After a start: takes out what this node held on connections that have not outlived it. */
   removeDeadFlows(isAlive: (binding: Binding) => boolean): Promise<readonly LostBinding[]> {
-    return this.#lost(this.#locations.removeDeadFlows(isAlive), 'flow-lost');
+    return this.#lost(this.#parts.locations.removeDeadFlows(isAlive), 'flow-lost');
   }
 
   /** Takes out what has expired; returns what this call has taken out. */
   sweep(): Promise<readonly LostBinding[]> {
-    return this.#lost(this.#locations.sweep(this.#limits.maxSweptIdentities), 'expired');
+    return this.#lost(this.#parts.locations.sweep(this.#parts.limits.maxSweptIdentities), 'expired');
   }
 
   /** Enrols a device with where it is. It proves the key that it brings; without one it gets one. */
   register(name: string, endpoint: EndpointOptions, device?: Device): Promise<Registration> {
-    return this.#endpoints.register(name, endpoint, device);
+    return this.#parts.endpoints.register(name, endpoint, device);
   }
 
   /** Asks the identity's device to prove its key now, by a fresh challenge. */
   verify(address: string, intent = `make sure that it is ${address}`): Promise<Verification> {
-    return this.#proofs.verify(address, intent);
+    return this.#parts.proofs.verify(address, intent);
   }
 
   /** The question for a device that proves itself unasked; undefined for identities that cannot. */
   challenge(address: string): Promise<Challenge | undefined> {
-    return this.#proofs.challenge(address);
+    return this.#parts.proofs.challenge(address);
   }
 
   answerChallenge(challenge: Challenge, signature: Uint8Array, intent?: string): Promise<Verification> {
-    return this.#proofs.answer(challenge, signature, intent ?? `prove to be ${challenge.id}`);
+    return this.#parts.proofs.answer(challenge, signature, intent ?? `prove to be ${challenge.id}`);
   }
 
   attachProver(fingerprint: Fingerprint, prover: Prover): void {
-    this.#proofs.attach(fingerprint, prover);
+    this.#parts.proofs.attach(fingerprint, prover);
   }
 
   detachProver(fingerprint: Fingerprint): void {
-    this.#proofs.detach(fingerprint);
+    this.#parts.proofs.detach(fingerprint);
   }
 
   resolve(address: string, intent?: string): Promise<Resolution> {
-    return this.#endpoints.resolve(address, intent);
+    return this.#parts.endpoints.resolve(address, intent);
   }
 
   findByCapability(capability: string): Promise<readonly CapabilityHolder[]> {
-    return this.#endpoints.findByCapability(capability);
+    return this.#parts.endpoints.findByCapability(capability);
   }
 
   /** Takes in a newer record that the identity has signed; throws OverlayError for any other. */
   updateEndpoint(
     signedRecord: Uint8Array,
   ): Promise<{ readonly identity: IdentityRecord; readonly sequence: bigint }> {
-    return this.#endpoints.update(signedRecord);
+    return this.#parts.endpoints.update(signedRecord);
   }
 
   /** The next record of an identity whose key the gateway holds, for `updateEndpoint`. */
   signEndpoint(address: string, endpoint: EndpointOptions): Promise<Uint8Array> {
-    return this.#endpoints.sign(address, endpoint);
+    return this.#parts.endpoints.sign(address, endpoint);
   }
 
   async #lost(
@@ -290,9 +236,9 @@ export class IdentityOverlay {
   ): Promise<readonly LostBinding[]> {
     const lost = await removal;
     for (const { fingerprint, binding } of lost) {
-      const identity = await this.#directory.byFingerprint(fingerprint);
+      const identity = await this.#parts.directory.byFingerprint(fingerprint);
       const { contactUri, flowId, transport } = binding;
-      this.#reporter.done('deregistration', {
+      this.#parts.reporter.done('deregistration', {
         asked: identity?.name ?? fingerprint,
         identity,
         facts: { cause, contact: contactUri, flow: flowId, transport },

@@ -14,11 +14,11 @@ export type { Eventual } from './eventual.ts';
 export * from './identity-overlay.ts';
 export type { IdentityRecord, IdentityStatus } from './identity-record.ts';
 export type { Annotate, BindingUpdate, LostBinding } from './location-book.ts';
+export * from './open-store.ts';
 export {
   type EventFact,
   type OverlayEvent,
   type OverlayEventKind,
-  type OverlayRecord,
   overlayRecord,
 } from './overlay-event.ts';
 export * from './overlay-location.ts';

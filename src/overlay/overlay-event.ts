@@ -1,4 +1,5 @@
 import { type Clock, encodeBase64Url } from '../base/index.ts';
+import type { RecordDraft, RecordId } from '../provenance/index.ts';
 import { type Fingerprint, sha256 } from '../tokens/index.ts';
 
 export type OverlayEventKind =
@@ -13,6 +14,7 @@ export type OverlayEventKind =
   | 'verification'
   | 'resolution';
 
+/** Numbers are integers: a record holds no floating point. */
 export type EventFact = string | number | boolean;
 
 /** Something that has happened to an identity, or was refused: all that its TIBET record needs. */
@@ -34,17 +36,8 @@ export interface OverlayEvent {
   readonly intent: string;
 }
 
-/** The four layers of a record, in the shape that the audit log takes. */
-export interface OverlayRecord {
-  readonly erin: { readonly event: string } & Readonly<Record<string, EventFact>>;
-  readonly eraan: { readonly parents: readonly string[]; readonly tokens: readonly string[] };
-  readonly eromheen: Readonly<Record<string, EventFact>>;
-  readonly erachter: string;
-  readonly parties: readonly { readonly fingerprint: Fingerprint; readonly role: 'subject' }[];
-}
-
-/** The record of an event; `parents` are the ids of the records before it. */
-export function overlayRecord(event: OverlayEvent, parents: readonly string[] = []): OverlayRecord {
+/** The four layers of an event's record; `parents` are the records on which it rests. */
+export function overlayRecord(event: OverlayEvent, parents: readonly RecordId[] = []): RecordDraft {
   const { kind, outcome, code, asked, identity, facts, evidence } = event;
   return {
     erin: {

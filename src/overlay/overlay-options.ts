@@ -96,3 +96,10 @@ export interface CapabilityHolder {
   readonly identity: IdentityRecord;
   readonly endpoint: string;
 }
+
+/** A part of a listing. */
+export interface Page<Item> {
+  readonly items: readonly Item[];
+  /** For the next page; undefined on the last one. */
+  readonly cursor: string | undefined;
+}

@@ -104,7 +104,13 @@ export class ProofDesk {
     if (fault !== undefined) return this.#refuse(asked, identity, fault, intent);
     const { trustScore } = identity;
     const evidence = [challenge.message, signature];
-    reporter.done('verification', { asked, identity, facts: { trustScore }, evidence, intent });
+    reporter.done('verification', {
+      asked,
+      identity,
+      facts: { trustScore: trustScore.toFixed(4) },
+      evidence,
+      intent,
+    });
     return { verified: true, trustScore, fault: undefined, identity: named(identity) };
   }
 

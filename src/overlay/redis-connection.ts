@@ -31,8 +31,6 @@ export const defaultRedisTimeouts: RedisTimeouts = {
 export interface RedisConnectionOptions {
   /** `redis://user:password@host:port/db`, or `rediss://` for TLS. */
   readonly url: string;
-  /** The server belongs to a Redis Cluster, whose other nodes are then found by themselves. */
-  readonly cluster: boolean;
   readonly timeouts: RedisTimeouts;
   readonly logger: Logger;
 }
@@ -40,10 +38,17 @@ export interface RedisConnectionOptions {
 // Values are binary, whatever RESP version the server speaks.
 const typeMapping = { [RESP_TYPES.BLOB_STRING]: Buffer };
 
-/** Throws OverlayError `store-open` when nobody answers at first; later losses are waited out. */
+/**
+ * Connects to one server, or to the whole cluster when that server is part of one. Throws OverlayError `store-open`
+ * when nobody answers at first; later losses are waited out.
+ */
 export async function connectRedis(options: RedisConnectionOptions): Promise<RedisConnection> {
   try {
-    return await (options.cluster ? connectCluster(options) : connectServer(options));
+    const server = await connectServer(options);
+    const facts = String(await server.command('', ['INFO', 'cluster']));
+    if (!facts.includes('cluster_enabled:1')) return server;
+    await server.close();
+    return await connectCluster(options);
   } catch (cause) {
     throw new OverlayError('store-open', `no Redis answers at ${withoutSecret(options.url)}`, { cause });
   }

@@ -21,8 +21,8 @@ import {
 } from './store.ts';
 
 export interface RedisStoreOptions {
+  /** `redis://user:password@host:port`, `rediss://` for TLS; of a cluster, any node. */
   readonly url: string;
-  readonly cluster?: boolean;
   /** Begins every key, so that several overlays can share a server. */
   readonly prefix?: string;
   readonly timeouts?: RedisTimeouts;
@@ -57,9 +57,9 @@ export class RedisStore implements OverlayStore {
 
   /** Throws OverlayError `store-open`. */
   static async open(options: RedisStoreOptions): Promise<RedisStore> {
-    const { url, cluster = false, prefix = 'tibet', logger = silentLogger } = options;
+    const { url, prefix = 'tibet', logger = silentLogger } = options;
     const timeouts = options.timeouts ?? defaultRedisTimeouts;
-    return new RedisStore(await connectRedis({ url, cluster, timeouts, logger }), prefix);
+    return new RedisStore(await connectRedis({ url, timeouts, logger }), prefix);
   }
 
   async get<Kind extends DocumentKind>(kind: Kind, key: string): Promise<OverlayDocuments[Kind] | undefined> {

@@ -22,11 +22,15 @@ export function parseCheckpointText(text: string): Checkpoint {
   const [origin = '', sizeText = '', rootText = '', ...extensions] = text.slice(0, -1).split('\n');
   const size = Number(sizeText);
   const root = decodeBase64(rootText);
-  if (origin === '' || root?.length !== hashBytes || !Number.isSafeInteger(size) || String(size) !== sizeText)
+  if (origin === '' || root?.length !== hashBytes || !isSize(size) || String(size) !== sizeText)
     throw new ProvenanceError('checkpoint-malformed', 'not a checkpoint: origin, size and root expected');
   if (extensions.includes(''))
     throw new ProvenanceError('checkpoint-malformed', 'an extension line of the checkpoint is empty');
   return { origin, size, root };
+}
+
+function isSize(size: number): boolean {
+  return Number.isSafeInteger(size) && size >= 0;
 }
 
 /** A checkpoint whose signature by the log's key was checked. Throws ProvenanceError. */

@@ -6,7 +6,8 @@ import { ProvenanceError } from './error.ts';
 
 export function uint64(value: number): Buffer {
   const bytes = Buffer.allocUnsafe(8);
-  bytes.writeBigUInt64BE(BigInt(value));
+  bytes.writeUInt32BE(Math.floor(value / 0x1_0000_0000));
+  bytes.writeUInt32BE(value % 0x1_0000_0000, 4);
   return bytes;
 }
 
@@ -18,7 +19,11 @@ export function countFrom(value: number): Buffer {
 
 /** Keys of one prefix sort by position. */
 export function positionKey(prefix: Uint8Array, position: number): Buffer {
-  return Buffer.concat([prefix, uint64(position)]);
+  const key = Buffer.allocUnsafe(prefix.length + 8);
+  key.set(prefix);
+  key.writeUInt32BE(Math.floor(position / 0x1_0000_0000), prefix.length);
+  key.writeUInt32BE(position % 0x1_0000_0000, prefix.length + 4);
+  return key;
 }
 
 export function encodeHead({ seq, position, id }: Head): Buffer {

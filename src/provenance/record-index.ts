@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { asBuffer, decodeBase32, equalBytes } from '../base/index.ts';
 import { type Fingerprint, fingerprintBytes } from '../tokens/index.ts';
+import { sha256 } from './digest.ts';
 import { ProvenanceError } from './error.ts';
 import { countFrom, decodeCall, decodeHead, encodeCall, encodeHead, positionKey, uint64 } from './index-keys.ts';
 import { type Head, type HeadSource, nextState, type RecordFacts } from './ledger.ts';
@@ -25,9 +25,19 @@ export interface PositionRange {
 const formatVersion = 1;
 const stateKey = Buffer.from('state');
 /** Records under one LMDB transaction: keeps each stretch of synchronous work short. */
-const chunkRecords = 512;
+const chunkRecords = 1024;
+
+const maxRememberedIdentities = 10_000;
+/** The value of keys that say everything. */
+const present: Buffer = Buffer.alloc(0);
 
 type Table = Database<Buffer, Buffer>;
+
+/** Earliest and latest time of the records of one bundle. */
+interface TimeSpan {
+  readonly from: number;
+  readonly to: number;
+}
 
 /**
  * What can be looked up without reading the log: derived from it, outside its directory, rebuilt when it is gone.
@@ -44,6 +54,7 @@ export class RecordIndex implements HeadSource {
   readonly #times: Table;
   readonly #nodes: Table;
   readonly #origin: Buffer;
+  readonly #identityKeys = new Map<Fingerprint, Buffer>();
   #head: TreeHead;
 
   private constructor(root: RootDatabase<Buffer, Buffer>, origin: string) {
@@ -107,7 +118,7 @@ export class RecordIndex implements HeadSource {
     for (let at = 0; at < records.length; at += chunkRecords) {
       const chunk = records.slice(at, at + chunkRecords);
       await this.#root.transaction(() => {
-        for (const record of chunk) this.#put(record);
+        this.#putAll(chunk);
         if (at + chunk.length === records.length) this.#putHead(head);
       });
     }
@@ -163,40 +174,65 @@ export class RecordIndex implements HeadSource {
     await this.#root.close();
   }
 
-  #put({ position, facts, sipCallId }: IndexedRecord): void {
-    const time = Buffer.allocUnsafe(8);
-    time.writeDoubleBE(facts.timeMs);
-    this.#ids.putSync(asBuffer(facts.idBytes), uint64(position));
-    this.#byEvent.putSync(positionKey(eventPrefix(facts.event), position), time);
-    for (const party of facts.parties) {
-      const key = asBuffer(fingerprintBytes(party.fingerprint));
-      this.#byIdentity.putSync(positionKey(key, position), time);
-      this.#heads.putSync(key, encodeHead({ seq: party.seq, id: facts.idBytes, position }));
+  /** Heads, calls and times change again and again within a chunk: only their last state is written. */
+  #putAll(records: readonly IndexedRecord[]): void {
+    const heads = new Map<Fingerprint, Head>();
+    const calls = new Map<string, OpenCall | undefined>();
+    const times = new Map<number, TimeSpan>();
+    for (const record of records) {
+      const { position, facts } = record;
+      this.#put(record);
+      for (const { fingerprint, seq } of facts.parties) heads.set(fingerprint, { seq, id: facts.idBytes, position });
+      if (facts.call) {
+        const { id } = facts.call;
+        calls.set(id, nextState(facts, calls.has(id) ? calls.get(id) : this.#call(id)));
+      }
+      const bundle = Math.floor(position / tileWidth);
+      times.set(bundle, widened(times.get(bundle) ?? this.#time(bundle), facts.timeMs));
     }
-    for (const id of new Set([facts.call?.id, sipCallId]))
-      if (id !== undefined) this.#byCall.putSync(positionKey(callPrefix(id), position), time);
+    for (const [fingerprint, head] of heads) this.#heads.putSync(this.#identityKey(fingerprint), encodeHead(head));
+    for (const [id, call] of calls)
+      if (call) this.#calls.putSync(callPrefix(id), encodeCall(call));
+      else this.#calls.removeSync(callPrefix(id));
+    for (const [bundle, { from, to }] of times) {
+      const value = Buffer.allocUnsafe(16);
+      value.writeDoubleBE(from, 0);
+      value.writeDoubleBE(to, 8);
+      this.#times.putSync(uint64(bundle), value);
+    }
+  }
+
+  #put({ position, facts, sipCallId }: IndexedRecord): void {
+    this.#ids.putSync(asBuffer(facts.idBytes), uint64(position));
+    this.#byEvent.putSync(positionKey(eventPrefix(facts.event), position), present);
+    for (const { fingerprint } of facts.parties)
+      this.#byIdentity.putSync(positionKey(this.#identityKey(fingerprint), position), present);
+    if (facts.call) this.#byCall.putSync(positionKey(callPrefix(facts.call.id), position), present);
+    if (sipCallId !== undefined && sipCallId !== facts.call?.id)
+      this.#byCall.putSync(positionKey(callPrefix(sipCallId), position), present);
     if (facts.opensNode !== undefined)
-      this.#nodes.putSync(asBuffer(fingerprintBytes(facts.opensNode)), uint64(position));
-    this.#putCall(facts);
-    this.#putTime(position, facts.timeMs);
+      this.#nodes.putSync(this.#identityKey(facts.opensNode), uint64(position));
   }
 
-  #putCall(facts: RecordFacts): void {
-    if (!facts.call) return;
-    const key = callPrefix(facts.call.id);
-    const before = this.#calls.get(key);
-    const state = nextState(facts, before && decodeCall(before));
-    if (state) this.#calls.putSync(key, encodeCall(state));
-    else this.#calls.removeSync(key);
+  #call(id: string): OpenCall | undefined {
+    const value = this.#calls.get(callPrefix(id));
+    return value && decodeCall(value);
   }
 
-  #putTime(position: number, timeMs: number): void {
-    const key = uint64(Math.floor(position / tileWidth));
-    const known = this.#times.get(key);
-    const value = Buffer.allocUnsafe(16);
-    value.writeDoubleBE(Math.min(timeMs, known?.readDoubleBE(0) ?? timeMs), 0);
-    value.writeDoubleBE(Math.max(timeMs, known?.readDoubleBE(8) ?? timeMs), 8);
-    this.#times.putSync(key, value);
+  #time(bundle: number): TimeSpan | undefined {
+    const value = this.#times.get(uint64(bundle));
+    return value && { from: value.readDoubleBE(0), to: value.readDoubleBE(8) };
+  }
+
+  /** Decoding base32 costs as much as the write: the same identities come again and again. */
+  #identityKey(fingerprint: Fingerprint): Buffer {
+    let key = this.#identityKeys.get(fingerprint);
+    if (!key) {
+      key = asBuffer(fingerprintBytes(fingerprint));
+      if (this.#identityKeys.size >= maxRememberedIdentities) this.#identityKeys.clear();
+      this.#identityKeys.set(fingerprint, key);
+    }
+    return key;
   }
 
   #putHead(head: TreeHead): void {
@@ -220,11 +256,15 @@ export class RecordIndex implements HeadSource {
 
 /** Call ids come from the network and may be long: their digest keeps keys short. */
 function callPrefix(id: string): Buffer {
-  return createHash('sha256').update(id).digest().subarray(0, 16);
+  return sha256(Buffer.from(id)).subarray(0, 16);
 }
 
 function eventPrefix(event: string): Buffer {
-  return createHash('sha256').update(event).digest().subarray(0, 8);
+  return sha256(Buffer.from(event)).subarray(0, 8);
+}
+
+function widened(span: TimeSpan | undefined, timeMs: number): TimeSpan {
+  return { from: Math.min(timeMs, span?.from ?? timeMs), to: Math.max(timeMs, span?.to ?? timeMs) };
 }
 
 /** The key just below, for keys that end in a position. */

@@ -90,7 +90,7 @@ describe('serve', () => {
     holder.close();
     expect(exit).toEqual([exitCodes.unavailable, null]);
     expect(errors.trim().split('\n')).toHaveLength(1);
-    expect(errors).toContain(`127.0.0.1:${port} is in use`);
+    expect(errors).toContain(`127.0.0.1:${port} is already in use`);
   });
 
   it('names every configuration problem before anything else happens', async () => {

@@ -1,50 +1,105 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type Finished, run } from './processes.ts';
+import { domain, type StockPhone } from './stock-phones.ts';
+import { until } from './until.ts';
 
 const scenarios = new URL('../sipp-scenarios/', import.meta.url).pathname;
 
 export interface SippOptions {
+  /** A file of `test/sipp-scenarios` without its `.xml`. */
   readonly scenario: string;
-  /** `127.0.0.1:5060` of the gateway. */
-  readonly remote: string;
-  /** `u1`: one UDP socket; `t1`: one TCP connection. */
-  readonly transport?: 'u1' | 't1';
+  /** The gateway's port of that transport, on the loopback address. */
+  readonly gatewayPort: number;
+  /** `udp`: one socket for all calls; `tcp`: one connection. */
+  readonly transport?: 'udp' | 'tcp';
   readonly localPort: number;
-  /** Who is called, or registers. */
-  readonly service?: string;
-  readonly username?: string;
-  readonly password?: string;
-  readonly keys?: Readonly<Record<string, string>>;
+  /** Whose password answers a challenge. */
+  readonly phone?: StockPhone;
+  /** Who is called; without it `phone` itself is meant. */
+  readonly callee?: string;
+  /** The user in From; default is the phone's own. */
+  readonly from?: string;
+  readonly expiresSeconds?: number;
   readonly calls?: number;
-  readonly rate?: number;
+  readonly callsPerSecond?: number;
   /** How long an answered call lasts. */
   readonly holdMs?: number;
+  /** SIPp's `-cid_str`: for scenarios whose two sides must agree on it. */
+  readonly callIds?: string;
   readonly timeoutSeconds?: number;
 }
 
+export interface SippResult extends Finished {
+  readonly successful: number;
+  readonly failed: number;
+}
+
 /** One SIPp run; `code` 0 means that no call failed. */
-export function sipp(options: SippOptions): Promise<Finished> {
-  const { remote, localPort, service, username, password, calls = 1, rate = 10, holdMs = 0 } = options;
+export async function sipp(options: SippOptions): Promise<SippResult> {
+  const { scenario, gatewayPort, localPort, phone, calls = 1, callsPerSecond = 10, holdMs = 0 } = options;
   const timeoutSeconds = options.timeoutSeconds ?? 20;
+  const user = phone?.user ?? 'nobody';
+  const cwd = mkdtempSync(join(tmpdir(), 'tibet-sip-sipp-'));
+  const errorFile = join(cwd, 'errors.log');
+  const settings: Readonly<Record<string, string | number>> = {
+    sf: `${scenarios}${scenario}.xml`,
+    i: '127.0.0.1',
+    p: localPort,
+    t: options.transport === 'tcp' ? 't1' : 'u1',
+    m: calls,
+    r: callsPerSecond,
+    l: 2_000,
+    d: holdMs,
+    s: options.callee ?? user,
+    au: user,
+    ap: phone?.password ?? '',
+    cid_str: options.callIds ?? `%u-%p-${localPort}`,
+    timeout: `${timeoutSeconds}s`,
+    recv_timeout: 10_000,
+    error_file: errorFile,
+    // SIPp gives up when the machine was busy with something else for a moment.
+    watchdog_interval: 0,
+  };
+  const keys = { domain, caller: options.from ?? user, expires: options.expiresSeconds ?? 300 };
   const args = [
-    remote,
-    ...['-sf', `${scenarios}${options.scenario}.xml`, '-i', '127.0.0.1', '-p', String(localPort)],
-    ...[
-      '-m',
-      String(calls),
-      '-r',
-      String(rate),
-      '-l',
-      '2000',
-      '-d',
-      String(holdMs),
-      '-t',
-      options.transport ?? 'u1',
-    ],
-    ...['-nostdin', '-timeout', `${timeoutSeconds}s`, '-timeout_error', '-recv_timeout', '10000'],
-    ...(service === undefined ? [] : ['-s', service]),
-    ...(username === undefined ? [] : ['-au', username]),
-    ...(password === undefined ? [] : ['-ap', password]),
-    ...Object.entries(options.keys ?? {}).flatMap(([name, value]) => ['-key', name, value]),
+    `127.0.0.1:${gatewayPort}`,
+    ...Object.entries(settings).flatMap(([name, value]) => [`-${name}`, String(value)]),
+    ...['-nostdin', '-timeout_error', '-trace_err'],
+    ...Object.entries(keys).flatMap(([name, value]) => ['-key', name, String(value)]),
   ];
-  return run('sipp', args, { timeoutMs: (timeoutSeconds + 10) * 1000, cwd: '/tmp' });
+  const finished = await run('sipp', args, { timeoutMs: (timeoutSeconds + 10) * 1_000, cwd });
+  const err = existsSync(errorFile) ? readFileSync(errorFile, 'latin1') : finished.err;
+  rmSync(cwd, { recursive: true, force: true });
+  return {
+    ...finished,
+    err,
+    successful: lastNumber(finished.out, 'Successful call'),
+    failed: lastNumber(finished.out, 'Failed call'),
+  };
+}
+
+/** The cumulative column of a line on SIPp's last screen. */
+function lastNumber(screen: string, title: string): number {
+  const line = screen.split('\n').findLast((text) => text.includes(title));
+  return Number(line?.split('|').at(-1)?.trim() ?? Number.NaN);
+}
+
+/** A loopback port that nobody has, for TCP and, since few use both, for UDP. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
+
+/** Resolves once a program of this machine has bound the UDP port: SIPp says so nowhere. */
+export function udpBound(port: number): Promise<void> {
+  const hex = `:${port.toString(16).toUpperCase().padStart(4, '0')} `;
+  return until(`UDP port ${port} is bound`, () => readFileSync('/proc/net/udp', 'latin1').includes(hex));
 }

@@ -115,7 +115,8 @@ export class Branch implements ClientTransactionHandler, TimerOwner<'c'> {
   }
 
   #isNewDialog(response: SipResponse): boolean {
-    const tag = response.to.tag ?? '';
+    // A copy: a slice of the parsed text would keep the whole response alive for as long as the transaction.
+    const tag = Buffer.from(response.to.tag ?? '', 'latin1').toString('latin1');
     if (this.#dialogs === undefined) this.#dialogs = [tag];
     else if (this.#dialogs.includes(tag)) return false;
     else this.#dialogs.push(tag);

@@ -39,8 +39,8 @@ export interface ForwardObserver {
   /** A provisional response other than 100 that went upstream. */
   onProvisional?(response: SipResponse, target: ProxyTarget): void;
   /**
-   * The final response that went upstream: the best one, and of 2xx to an INVITE one for each dialog. `target` is
-   * undefined when the proxy made the response itself. A 408 to a non-INVITE request is reported but not sent
+   * The final response that went upstream: the best one, and of 2xx to an INVITE one for each dialog, which may also
+   * come after another final response (RFC 3261 §16.7 step 5). `target` is undefined when the proxy made it itself. A 408 to a non-INVITE request is reported but not sent
    * (RFC 4320 §4.2).
    */
   onFinal?(response: SipResponse, target: ProxyTarget | undefined): void;

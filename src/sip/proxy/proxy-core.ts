@@ -19,7 +19,7 @@ import { BranchIds, loopHash } from './branch-id.ts';
 import type { FlowTokens } from './flow-token.ts';
 import { buildForwarded } from './forward.ts';
 import type { ForwardDecision, ProxyPolicy, ProxyTarget, RoutingDecision } from './policy.ts';
-import { type ProxyAddress, recordRoutes } from './record-route.ts';
+import { localProxyAddress, type ProxyAddress, recordRoutes } from './record-route.ts';
 import { checkRequest } from './request-check.ts';
 import { type ContextHost, ResponseContext } from './response-context.ts';
 import { examineRoutes, type RouteExamination } from './route-examination.ts';
@@ -63,7 +63,7 @@ export class ProxyCore implements TransactionUser, ContextHost {
     this.timerCMs = options.timerCMs ?? defaultTimerCMs;
     this.random = options.random;
     this.#branches = new BranchIds(options.random);
-    this.#addressFor = options.addressFor ?? localAddress;
+    this.#addressFor = options.addressFor ?? localProxyAddress;
   }
 
   /** INVITEs that await their final response. */
@@ -136,8 +136,8 @@ export class ProxyCore implements TransactionUser, ContextHost {
     return this.#options.transactions.send(forwarded, target.flow, handler);
   }
 
-  onContextAnswered(context: ResponseContext): void {
-    this.#contexts.delete(context.transaction);
+  onContextAnswered(transaction: ServerTransaction): void {
+    this.#contexts.delete(transaction);
   }
 
   #examine(request: SipRequest): RouteExamination | undefined {
@@ -154,7 +154,7 @@ export class ProxyCore implements TransactionUser, ContextHost {
     transaction: ServerTransaction,
   ): void {
     const { request } = examined;
-    const context = new ResponseContext(this, request, transaction);
+    const context = new ResponseContext(this);
     const decision = this.#decide(examined, transaction);
     if (request.method === 'INVITE') {
       this.#contexts.set(transaction, context);
@@ -163,10 +163,10 @@ export class ProxyCore implements TransactionUser, ContextHost {
     }
     if (decision instanceof Promise) {
       decision.then(
-        (decided) => this.#carryOut(decided, context),
-        (error: unknown) => this.#carryOut(this.#undecided(error), context),
+        (decided) => this.#carryOut(request, transaction, decided, context),
+        (error: unknown) => this.#carryOut(request, transaction, this.#undecided(error), context),
       );
-    } else this.#carryOut(decision, context);
+    } else this.#carryOut(request, transaction, decision, context);
   }
 
   #decide(
@@ -184,9 +184,14 @@ export class ProxyCore implements TransactionUser, ContextHost {
     }
   }
 
-  #carryOut(decision: RoutingDecision, context: ResponseContext): void {
-    if (decision.kind === 'forward') context.decide(decision);
-    else context.respond(decision);
+  #carryOut(
+    request: SipRequest,
+    transaction: ServerTransaction,
+    decision: RoutingDecision,
+    context: ResponseContext,
+  ): void {
+    if (decision.kind === 'forward') context.forward(request, transaction, decision);
+    else context.respond(transaction, decision);
   }
 
   #forwardAck(received: SipRequest, request: SipRequest, decision: RoutingDecision): void {
@@ -244,9 +249,4 @@ export class ProxyCore implements TransactionUser, ContextHost {
 
 function isImmediateAnswer(decision: RoutingDecision | Promise<RoutingDecision>): boolean {
   return !(decision instanceof Promise) && decision.kind === 'respond' && decision.gate?.state !== 'pending';
-}
-
-function localAddress(flow: Flow): ProxyAddress {
-  const { address, port } = flow.local;
-  return { host: address.includes(':') ? `[${address.split('%', 1)[0]}]` : address, port };
 }

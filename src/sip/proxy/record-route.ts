@@ -1,10 +1,16 @@
-import type { TransportName } from '../transport/index.ts';
+import type { Flow, TransportName } from '../transport/index.ts';
 
 /** How this proxy is written in Via and Record-Route towards one flow. */
 export interface ProxyAddress {
   /** As it stands in a URI: an IPv6 address has its brackets. */
   readonly host: string;
   readonly port: number | undefined;
+}
+
+/** The address at which a flow's peer reaches this proxy, as far as the flow itself knows. */
+export function localProxyAddress(flow: Flow): ProxyAddress {
+  const { address, port } = flow.local;
+  return { host: address.includes(':') ? `[${address.split('%', 1)[0]}]` : address, port };
 }
 
 /** Marks the companion of the value that carries the token: both belong to one passage through this proxy. */

@@ -13,7 +13,8 @@ export function checkRequest(request: SipRequest, branches: BranchIds): Rejectio
   if (request.maxForwards === 0) return { status: 483 };
   if (branches.isLoop(request)) return { status: 482 };
   const required = headerItems(request, 'proxy-require');
-  if (required.length > 0) {
+  // An ACK insists on nothing: its INVITE was already accepted.
+  if (required.length > 0 && request.method !== 'ACK') {
     // This proxy has no extension that a client could insist on.
     return { status: 420, headers: [headerField('Unsupported', required.join(', '))] };
   }

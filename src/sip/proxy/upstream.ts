@@ -1,5 +1,6 @@
-import { createResponse, type SipRequest, type SipResponse } from '../message/index.ts';
+import { createResponse, type SipResponse } from '../message/index.ts';
 import type { ServerTransaction } from '../transaction/index.ts';
+import type { Flow } from '../transport/index.ts';
 import type { ForwardObserver, ProxyTarget, ResponseGate } from './policy.ts';
 
 interface Held {
@@ -9,32 +10,39 @@ interface Held {
 }
 
 export interface UpstreamOwner {
-  readonly transaction: ServerTransaction;
   /** The To tag of responses that the proxy makes. */
   ownTag(): string;
   /** The caller has its 503; the branches are to be cancelled. */
   onGateFailed(): void;
   /** The first final response is on its way. */
-  onFinalSent(): void;
+  onFinalSent(transaction: ServerTransaction): void;
 }
 
 /** The way back to the caller: nothing above 100 passes before the gate is open, and what waited keeps its order. */
 export class Upstream {
   readonly #owner: UpstreamOwner;
   readonly #observer: ForwardObserver | undefined;
+  readonly #invite: boolean;
+  /** Where 2xx responses go that come after the final one. */
+  readonly #flow: Flow;
+  /** Let go with the final response: branches may linger for half a minute, the request need not. */
+  #transaction: ServerTransaction | undefined;
   #state: 'pending' | 'open' | 'failed';
   #held: Held[] = [];
-  #finalSent = false;
 
-  constructor(owner: UpstreamOwner, gate: ResponseGate | undefined, observer: ForwardObserver | undefined) {
+  constructor(
+    owner: UpstreamOwner,
+    transaction: ServerTransaction,
+    gate: ResponseGate | undefined,
+    observer: ForwardObserver | undefined,
+  ) {
     this.#owner = owner;
     this.#observer = observer;
+    this.#transaction = transaction;
+    this.#flow = transaction.flow;
+    this.#invite = transaction.request.method === 'INVITE';
     this.#state = gate?.state ?? 'open';
     if (this.#state !== 'open') gate?.whenSettled((state) => this.#settle(state));
-  }
-
-  get finalSent(): boolean {
-    return this.#finalSent;
   }
 
   /** `first` is false for a 2xx that is only a retransmission: it is sent and not reported again. */
@@ -45,7 +53,8 @@ export class Upstream {
 
   /** Makes and sends a response of the proxy's own. */
   sendOwn(status: number): void {
-    const { request } = this.#owner.transaction;
+    const request = this.#transaction?.request;
+    if (request === undefined) return;
     this.send(createResponse(request, status, undefined, { toTag: this.#owner.ownTag() }), undefined);
   }
 
@@ -65,27 +74,25 @@ export class Upstream {
   }
 
   #deliver(response: SipResponse, target: ProxyTarget | undefined, first: boolean): void {
-    const { transaction } = this.#owner;
-    const observer = this.#observer;
-    if (response.status < 200) {
-      if (this.#finalSent) return;
+    const transaction = this.#transaction;
+    const { status } = response;
+    if (status < 200) {
+      if (transaction === undefined) return;
       transaction.respond(response);
-      if (target !== undefined) observer?.onProvisional?.(response, target);
+      if (target !== undefined) this.#observer?.onProvisional?.(response, target);
       return;
     }
-    const success = response.status < 300;
-    // RFC 3261 §16.7 step 5: after a final response only a 2xx to an INVITE may follow.
-    if (this.#finalSent && !(success && isInvite(transaction.request))) return;
-    const isFirstFinal = !this.#finalSent;
-    this.#finalSent = true;
-    // RFC 4320 §4.2: the sender of a non-INVITE request has timed out by itself; a 408 would only add load.
-    if (response.status === 408 && !isInvite(transaction.request)) transaction.abandon();
-    else transaction.respond(response);
-    if (isFirstFinal) this.#owner.onFinalSent();
-    if (first) observer?.onFinal?.(response, target);
+    if (transaction === undefined) {
+      // RFC 3261 §16.7 step 5: after a final response only a 2xx to an INVITE may follow.
+      if (!this.#invite || status >= 300) return;
+      this.#flow.send(response);
+    } else {
+      this.#transaction = undefined;
+      // RFC 4320 §4.2: the sender of a non-INVITE request has timed out by itself; a 408 would only add load.
+      if (status === 408 && !this.#invite) transaction.abandon();
+      else transaction.respond(response);
+      this.#owner.onFinalSent(transaction);
+    }
+    if (first) this.#observer?.onFinal?.(response, target);
   }
-}
-
-function isInvite(request: SipRequest): boolean {
-  return request.method === 'INVITE';
 }

@@ -1,19 +1,12 @@
 import { type Clock, type Logger, type Random, randomId } from '../../base/index.ts';
 import { createResponse, headerField, type SipRequest, type SipResponse } from '../message/index.ts';
 import type { Flow, TransportUser } from '../transport/index.ts';
-import {
-  type ClientTransaction,
-  type ClientTransactionHandler,
-  type ClientTransactionHost,
-  ClientTransactionRunner,
-} from './client-transaction.ts';
+import { type ClientTransactionHost, ClientTransactionRunner } from './client-runner.ts';
+import type { ClientTransaction, ClientTransactionHandler } from './client-transaction.ts';
 import { FlowIndex } from './flow-index.ts';
 import { clientKey, matchedMethod, serverKey } from './key.ts';
-import {
-  type ServerTransaction,
-  type ServerTransactionHost,
-  ServerTransactionRunner,
-} from './server-transaction.ts';
+import { type ServerTransactionHost, ServerTransactionRunner } from './server-runner.ts';
+import type { ServerTransaction } from './server-transaction.ts';
 import { TimerWheel } from './timer-wheel.ts';
 import { defaultTimerSettings, type TimerSettings } from './timers.ts';
 
@@ -119,6 +112,13 @@ export class TransactionLayer<Started>
     };
   }
 
+  /** Requests that still await their final response; what only lingers for retransmissions is not counted. */
+  unanswered(): number {
+    let count = 0;
+    for (const transaction of this.#servers.values()) if (transaction.handle !== undefined) count += 1;
+    return count;
+  }
+
   /**
    * Sends a request, whose topmost Via has a branch of its own, and keeps it until its end. An error of the
    * transport reaches the handler before this returns.
@@ -175,13 +175,12 @@ export class TransactionLayer<Started>
     this.#user?.onFlowClosed?.(flow, reason);
   }
 
-  onServerRequest(transaction: ServerTransactionRunner): void {
-    const { request } = transaction;
+  onServerRequest(request: SipRequest, transaction: ServerTransaction): void {
     if (request.method === 'CANCEL') this.#cancel(request, transaction);
     else this.#user?.onRequest(request, transaction);
   }
 
-  onServerTransportError(transaction: ServerTransactionRunner): void {
+  onServerTransportError(transaction: ServerTransaction): void {
     this.#user?.onTransportError(transaction);
   }
 
@@ -201,7 +200,7 @@ export class TransactionLayer<Started>
   }
 
   /** RFC 3261 §9.2. A branch can be guessed, the INVITE's flow cannot be borrowed: only its owner may cancel. */
-  #cancel(cancel: SipRequest, transaction: ServerTransactionRunner): void {
+  #cancel(cancel: SipRequest, transaction: ServerTransaction): void {
     const invite = this.#servers.get(serverKey(cancel, 'INVITE'));
     const toTag = randomId(this.#random, 64);
     if (invite === undefined || invite.flow.id !== transaction.flow.id) {
@@ -209,7 +208,7 @@ export class TransactionLayer<Started>
       return;
     }
     transaction.respond(createResponse(cancel, 200, undefined, { toTag }));
-    if (invite.state === 'proceeding') this.#user?.onCancel(cancel, invite);
+    if (invite.handle !== undefined) this.#user?.onCancel(cancel, invite.handle);
   }
 
   #hasRoom(request: SipRequest): boolean {

@@ -67,10 +67,8 @@ export class TimerWheel {
   #arm(tick: number): void {
     this.#disarm();
     this.#armedTick = tick;
-    this.#armed = this.#clock.setTimer(
-      Math.max(0, tick * this.#tickMs - this.#clock.monotonicMs()),
-      this.#turn,
-    );
+    const delayMs = Math.max(0, Math.ceil(tick * this.#tickMs - this.#clock.monotonicMs()));
+    this.#armed = this.#clock.setTimer(delayMs, this.#turn);
   }
 
   #disarm(): void {

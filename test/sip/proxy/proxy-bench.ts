@@ -22,7 +22,9 @@ import { MemoryTransport } from '../../support/memory-transport.ts';
 export class RecordingObserver implements ForwardObserver {
   readonly events: string[] = [];
   forwarded: ForwardedRequest | undefined;
+  forwardedCount = 0;
   onForwarded(forwarded: ForwardedRequest): void {
+    this.forwardedCount++;
     this.forwarded = forwarded;
   }
   onProvisional(response: SipResponse): void {

@@ -1,0 +1,117 @@
+/**
+ * Calls of stock phones over UDP through a real gateway, made by SIPp: how many were lost, what they cost, whether
+ * each left one complete chain of records, and whether memory grows.
+ *
+ *   node bench/calls.ts --rate 500 --seconds 60
+ */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { mintDigestCredential } from '../src/sip/index.ts';
+import { EmbeddedStore, IdentityOverlay } from '../src/overlay/index.ts';
+import { openAuditReader, verifyLog } from '../src/provenance/index.ts';
+import { startGateway } from '../test/support/processes.ts';
+import { freePort, sipp, udpBound } from '../test/support/sipp.ts';
+
+const { values } = parseArgs({
+  options: {
+    rate: { type: 'string', default: '500' },
+    seconds: { type: 'string', default: '60' },
+    set: { type: 'string', multiple: true, default: [] },
+  },
+});
+const rate = Number(values.rate);
+const seconds = Number(values.seconds);
+const calls = rate * seconds;
+const [caller, callee] = [{ user: 'caller', password: 'bench password' }, { user: 'callee', password: 'bench password' }];
+const [callerPort, calleePort] = [await freePort(), await freePort()];
+
+const dataDir = await mkdtemp(join(tmpdir(), 'tibet-sip-bench-'));
+await addPhones(caller, callee);
+const gateway = await startGateway({ dataDir, set: ['log.level=warn', ...values.set] });
+const gatewayPort = gateway.port('udp');
+
+try {
+  await check('callee registers', sipp({ scenario: 'uac-register', gatewayPort, localPort: calleePort, phone: callee }));
+  const answering = sipp({ scenario: 'uas-answer', gatewayPort, localPort: calleePort, calls, timeoutSeconds: seconds + 60 });
+  await udpBound(calleePort);
+  const before = await cpuSeconds(gateway.pid);
+  const memory: number[] = [];
+  const sampler = setInterval(() => void residentMb(gateway.pid).then((mb) => memory.push(mb)), 1000);
+  await check(
+    `${calls} calls at ${rate}/s`,
+    sipp({
+      scenario: 'uac-call',
+      gatewayPort,
+      localPort: callerPort,
+      phone: caller,
+      callee: callee.user,
+      calls,
+      callsPerSecond: rate,
+      timeoutSeconds: seconds + 30,
+    }),
+  );
+  clearInterval(sampler);
+  const spent = (await cpuSeconds(gateway.pid)) - before;
+  await check('callee saw every call end', answering);
+  console.log(`cpu ${((spent / calls) * 1e6).toFixed(0)} us per call (${((spent / seconds) * 100).toFixed(0)} % of a core)`);
+  const [early, late] = [median(memory.slice(9, 15)), median(memory.slice(-6))];
+  console.log(`resident memory ${early} MB after ten seconds, ${late} MB at the end; each second: ${memory.join(' ')}`);
+} finally {
+  console.log(`gateway exit ${await gateway.stop()}`);
+  process.stderr.write(gateway.log().slice(-2000));
+}
+await checkRecords();
+await rm(dataDir, { recursive: true });
+
+async function addPhones(...phones: readonly { readonly user: string; readonly password: string }[]): Promise<void> {
+  const store = EmbeddedStore.open({ directory: join(dataDir, 'overlay') });
+  const overlay = new IdentityOverlay({ store, node: 'bench' });
+  for (const { user, password } of phones) {
+    const credential = mintDigestCredential({ username: user, realm: 'localhost', password });
+    await overlay.addDevice({ name: `jis:${user}`, credential });
+  }
+  await overlay.close();
+}
+
+async function check(what: string, run: ReturnType<typeof sipp>): Promise<void> {
+  const { code, out, err } = await run;
+  console.log(`${code === 0 ? 'ok  ' : 'FAIL'} ${what}`);
+  if (code !== 0) throw new Error(`${out.slice(-3000)}\n${err.slice(-2000)}`);
+}
+
+async function checkRecords(): Promise<void> {
+  const directory = join(dataDir, 'log');
+  const started = performance.now();
+  const reader = await openAuditReader({ directory, indexDirectory: join(dataDir, 'index') });
+  const chains = new Map<string, string[]>();
+  for await (const record of reader.query()) {
+    if (record.call === undefined) continue;
+    const chain = chains.get(record.call.id) ?? [];
+    chain.push(record.event);
+    chains.set(record.call.id, chain);
+  }
+  await reader.close();
+  const shapes = new Map<string, number>();
+  for (const chain of chains.values()) shapes.set(chain.join(' '), (shapes.get(chain.join(' ')) ?? 0) + 1);
+  console.log('chains of records:', Object.fromEntries(shapes));
+  const vkey = (await readFile(join(directory, 'public', 'vkey'), 'utf8')).trim();
+  const verdict = await verifyLog({ directory, vkey });
+  console.log(`log of ${verdict.size} records ${verdict.valid ? 'verifies' : 'IS DAMAGED'} (${((performance.now() - started) / 1000).toFixed(1)} s)`);
+  if (chains.size !== calls || !verdict.valid) process.exitCode = 1;
+}
+
+async function cpuSeconds(pid: number): Promise<number> {
+  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+async function residentMb(pid: number): Promise<number> {
+  const pages = Number((await readFile(`/proc/${pid}/statm`, 'utf8')).split(' ')[1]);
+  return Math.round((pages * 4096) / 1e6);
+}
+
+function median(numbers: readonly number[]): number {
+  return [...numbers].sort((a, b) => a - b)[numbers.length >> 1] ?? 0;
+}

@@ -1,0 +1,94 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Config, dataPaths } from '../config/index.ts';
+import {
+  type AuditReader,
+  openAuditReader,
+  ProvenanceError,
+  type StoredRecord,
+} from '../provenance/index.ts';
+import { isFingerprint } from '../tokens/index.ts';
+import { CliError } from './failure.ts';
+import { mustFind, withOverlay } from './overlay-access.ts';
+
+/** Opens the log for reading, beside a running gateway or without one. */
+export async function withLog<Result>(
+  config: Config,
+  use: (log: AuditReader) => Promise<Result>,
+): Promise<Result> {
+  const { log: directory, index: indexDirectory } = dataPaths(config.dataDir);
+  let log: AuditReader;
+  try {
+    log = await openAuditReader({ directory, indexDirectory });
+  } catch (error) {
+    if (error instanceof ProvenanceError && error.code === 'checkpoint-missing') throw noLog(config);
+    throw error;
+  }
+  try {
+    return await use(log);
+  } finally {
+    await log.close();
+  }
+}
+
+export function noLog(config: Config): CliError {
+  return new CliError(
+    'notFound',
+    `there is no audit log in ${config.dataDir}`,
+    "name the gateway's data directory with --data-dir",
+  );
+}
+
+/** The fingerprint of whom the user means; a fingerprint needs no overlay, so that a copied log is enough. */
+export async function fingerprintFor(config: Config, who: string): Promise<string> {
+  if (isFingerprint(who)) return who;
+  return withOverlay(config, async (overlay) => (await mustFind(overlay, who)).fingerprint);
+}
+
+/** Names for fingerprints, as far as the overlay is there to tell them. */
+export async function withNames<Result>(
+  config: Config,
+  use: (nameOf: (fingerprint: string) => Promise<string>) => Promise<Result>,
+): Promise<Result> {
+  const alone =
+    config.overlay.store.kind === 'embedded' &&
+    !existsSync(join(dataPaths(config.dataDir).overlay, 'data.mdb'));
+  if (alone) return use(async (fingerprint) => shortId(fingerprint));
+  return withOverlay(config, (overlay) => {
+    const names = new Map<string, string>();
+    return use(async (fingerprint) => {
+      let name = names.get(fingerprint);
+      if (name === undefined) {
+        name = (await overlay.lookup(fingerprint))?.name ?? shortId(fingerprint);
+        names.set(fingerprint, name);
+      }
+      return name;
+    });
+  });
+}
+
+/** Enough of an id to tell it from others, and to find it again: every command takes a prefix. */
+export function shortId(id: string): string {
+  return id.slice(0, 12);
+}
+
+/** The whole record of an id or its prefix. */
+export async function mustGet(log: AuditReader, id: string): Promise<StoredRecord> {
+  const record = await log.get(id);
+  if (record) return record;
+  throw new CliError('notFound', `the log has no record ${id}`, 'list them with: tibet-sip audit list');
+}
+
+/** `2026-01-31`, `2026-01-31T12:00:00Z`, or a span back from now: `90s`, `15m`, `2h`, `7d`. */
+export function parseWhen(text: string): number {
+  const span = /^(\d+)([smhd])$/.exec(text);
+  const unitMs = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[span?.[2] ?? ''];
+  const whenMs = span && unitMs !== undefined ? Date.now() - Number(span[1]) * unitMs : Date.parse(text);
+  if (Number.isNaN(whenMs))
+    throw new CliError(
+      'usage',
+      `"${text}" is not a time`,
+      'write 2026-01-31, 2026-01-31T12:00:00Z or 15m, 2h, 7d',
+    );
+  return whenMs;
+}

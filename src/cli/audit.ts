@@ -1,0 +1,13 @@
+import type { Command } from 'commander';
+import { registerAuditChecking } from './audit-check.ts';
+import { registerAuditReading } from './audit-read.ts';
+import { addGroup } from './command.ts';
+import type { Terminal } from './terminal.ts';
+import { registerVerifyToken } from './verify-token.ts';
+
+export function registerAudit(program: Command, terminal: Terminal): void {
+  const group = addGroup(program, 'audit', 'the record of calls and identities: read it, check it, prove it');
+  registerAuditReading(group, terminal);
+  registerAuditChecking(group, terminal);
+  registerVerifyToken(group, terminal);
+}

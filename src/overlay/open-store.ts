@@ -1,0 +1,17 @@
+import type { Logger } from '../base/index.ts';
+import { EmbeddedStore } from './embedded-store.ts';
+import { RedisStore } from './redis-store.ts';
+import type { OverlayStore } from './store.ts';
+
+/** The store that a configuration names. */
+export type StoreLocation = { readonly kind: 'embedded' } | { readonly kind: 'redis'; readonly url: string };
+
+/** LMDB in `directory`, or Redis, a cluster when the server is part of one. Throws OverlayError `store-open`. */
+export async function openStore(
+  location: StoreLocation,
+  directory: string,
+  logger?: Logger,
+): Promise<OverlayStore> {
+  if (location.kind === 'embedded') return EmbeddedStore.open({ directory });
+  return RedisStore.open({ url: location.url, ...(logger && { logger }) });
+}

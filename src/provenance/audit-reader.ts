@@ -1,0 +1,111 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { onlyOne } from './audit-log.ts';
+import { peekCheckpoint } from './checkpoint.ts';
+import { DiskStorage } from './disk-storage.ts';
+import { ProvenanceError } from './error.ts';
+import { readJournal } from './journal.ts';
+import { LogReader } from './log-reader.ts';
+import { proveRecord, type ProofOptions } from './record-proof.ts';
+import { findByIdPrefix, type QuerySource, queryRecords, type RecordQuery } from './query.ts';
+import { type RawRecord, readRecord, type RecordId, type StoredRecord } from './record.ts';
+import { RecordIndex } from './record-index.ts';
+import type { Storage } from './storage.ts';
+import { checkpointPath } from './tile-layout.ts';
+
+/** Reads a log that another process may be writing to; changes nothing. */
+export interface AuditReader {
+  query(query?: RecordQuery): AsyncGenerator<StoredRecord, void, undefined>;
+  /** By id, or a prefix that fits one record only; throws `record-ambiguous`. */
+  get(idPrefix: RecordId): Promise<StoredRecord | undefined>;
+  /** A C2SP tlog-proof; throws `record-unknown` or `record-pending`. */
+  prove(idPrefix: RecordId, options?: ProofOptions): Promise<string>;
+  /** The signed checkpoint as it lies on disk. */
+  checkpoint(): Promise<string>;
+  close(): Promise<void>;
+}
+
+export interface AuditReaderOptions {
+  readonly directory: string;
+  /** Without an index (none yet, or removed) every record is read one by one. */
+  readonly indexDirectory: string;
+  readonly storage?: Storage;
+}
+
+/** Opens a log for reading, live or offline. Throws ProvenanceError `checkpoint-missing` when there is none. */
+export async function openAuditReader(options: AuditReaderOptions): Promise<AuditReader> {
+  const storage = options.storage ?? new DiskStorage(options.directory);
+  const { origin } = peekCheckpoint(await readCheckpoint(storage));
+  const index = existsSync(join(options.indexDirectory, 'data.mdb'))
+    ? RecordIndex.open({ directory: options.indexDirectory, origin, readOnly: true })
+    : undefined;
+  return new FileAuditReader(storage, index);
+}
+
+class FileAuditReader implements AuditReader {
+  readonly #storage: Storage;
+  readonly #index: RecordIndex | undefined;
+  readonly #reader: LogReader;
+
+  constructor(storage: Storage, index: RecordIndex | undefined) {
+    this.#storage = storage;
+    this.#index = index;
+    this.#reader = new LogReader(storage);
+  }
+
+  async *query(query: RecordQuery = {}): AsyncGenerator<StoredRecord, void, undefined> {
+    yield* queryRecords((await this.#snapshot()).source, query);
+  }
+
+  async get(idPrefix: RecordId): Promise<StoredRecord | undefined> {
+    return onlyOne(await findByIdPrefix((await this.#snapshot()).source, idPrefix));
+  }
+
+  async prove(idPrefix: RecordId, options?: ProofOptions): Promise<string> {
+    const { source, checkpoint } = await this.#snapshot();
+    return proveRecord({ ...source, reader: this.#reader, checkpoint }, idPrefix, options);
+  }
+
+  checkpoint(): Promise<string> {
+    return readCheckpoint(this.#storage);
+  }
+
+  async close(): Promise<void> {
+    await this.#index?.close();
+  }
+
+  /** Index, journal, checkpoint, in this order: whatever moves on meanwhile moves to what is read later. */
+  async #snapshot(): Promise<{ readonly source: QuerySource; readonly checkpoint: string }> {
+    this.#index?.refresh();
+    const journal = await this.#journal();
+    const checkpoint = await readCheckpoint(this.#storage);
+    const { size } = peekCheckpoint(checkpoint);
+    const beyond = journal.filter(({ position }) => position >= size);
+    const source: QuerySource = {
+      index: this.#index,
+      size: size + beyond.length,
+      read: async (position) =>
+        readRecord(beyond[position - size] ?? (await this.#reader.raw(position, size))),
+    };
+    return { source, checkpoint };
+  }
+
+  /** A segment that is being replaced at this moment reads as damaged; a moment later it does not. */
+  async #journal(): Promise<readonly RawRecord[]> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return (await readJournal(this.#storage)).frames.flatMap(({ records }) => records);
+      } catch (error) {
+        if (!(error instanceof ProvenanceError) || attempt === maxReadAttempts) throw error;
+      }
+    }
+  }
+}
+
+const maxReadAttempts = 5;
+
+async function readCheckpoint(storage: Storage): Promise<string> {
+  const bytes = await storage.read(checkpointPath);
+  if (!bytes) throw new ProvenanceError('checkpoint-missing', 'there is no audit log in this directory');
+  return Buffer.from(bytes).toString();
+}

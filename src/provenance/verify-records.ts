@@ -1,0 +1,120 @@
+import { decodeBase32, encodeBase32 } from '../base/index.ts';
+import { type Fingerprint, fingerprintFromBytes, TokenError } from '../tokens/index.ts';
+import { decodeEntry } from './entry.ts';
+import { ProvenanceError } from './error.ts';
+import { IdSet } from './id-set.ts';
+import { leafHash } from './merkle-tree.ts';
+import { decodeReceipt, ReceiptChecker } from './receipt.ts';
+import { type RawRecord, readRecord, type StoredRecord } from './record.ts';
+import { openingFault } from './record-checks.ts';
+import { decodeStatement, type Statement } from './statement.ts';
+import { openingsPath, tileWidth } from './tile-layout.ts';
+import type { Findings } from './verdict.ts';
+
+/** Checks what records say, one after the other in log order: receipts, commitments, and the chains they form. */
+export class RecordVerifier {
+  readonly #findings: Findings;
+  readonly #receipts = new ReceiptChecker();
+  readonly #nodeKeys = new Map<Fingerprint, Uint8Array>();
+  readonly #heads = new Map<Fingerprint, { readonly seq: number; readonly id: string }>();
+  readonly #calls = new Map<string, string>();
+  readonly #ids = new IdSet();
+
+  constructor(findings: Findings) {
+    this.#findings = findings;
+  }
+
+  get identities(): number {
+    return this.#heads.size;
+  }
+
+  get openCalls(): number {
+    return this.#calls.size;
+  }
+
+  /** `file` holds the entry. */
+  check(raw: RawRecord, file: string): void {
+    const record = raw.position;
+    try {
+      const { statement: bytes, receipt } = decodeEntry(raw.entry);
+      const statement = decodeStatement(bytes);
+      const id = leafHash(bytes);
+      this.#checkReceipt(statement, receipt, id, { file, record });
+      this.#ids.add(id);
+      this.#checkOpening(raw, statement);
+    } catch (error) {
+      if (!(error instanceof ProvenanceError || error instanceof TokenError)) throw error;
+      this.#findings.problem('statement', error.message, { file, record });
+    }
+  }
+
+  #checkReceipt(
+    statement: Statement,
+    bytes: Uint8Array,
+    id: Uint8Array,
+    at: { readonly file: string; readonly record: number },
+  ): void {
+    const node = fingerprintFromBytes(statement.node);
+    if (statement.nodeKey && !this.#nodeKeys.has(node)) this.#nodeKeys.set(node, statement.nodeKey);
+    const receipt = decodeReceipt(bytes);
+    const key = this.#nodeKeys.get(node);
+    if (!key) this.#findings.problem('receipt', `the key of node ${node} was never published in the log`, at);
+    else if (fingerprintFromBytes(receipt.node) !== node || !this.#receipts.holds(receipt, id, key))
+      this.#findings.problem('receipt', 'the node did not sign a batch that holds this record', at);
+  }
+
+  #checkOpening(raw: RawRecord, statement: Statement): void {
+    const at = { file: openingsPath(Math.floor(raw.position / tileWidth)), record: raw.position };
+    const fault = openingFault(statement, raw.opening);
+    if (fault !== undefined) {
+      this.#findings.problem('opening', fault, at);
+      return;
+    }
+    const record = readRecord(raw);
+    this.#checkSequences(record, at);
+    this.#checkCall(record, at);
+    this.#checkParents(record, at);
+  }
+
+  #checkSequences(record: StoredRecord, at: { readonly record: number }): void {
+    for (const { fingerprint, seq, prev } of record.parties) {
+      const head = this.#heads.get(fingerprint);
+      if (seq !== (head?.seq ?? 0) + 1 || prev !== head?.id)
+        this.#findings.problem(
+          'sequence',
+          `identity ${fingerprint}: record ${seq} follows record ${head?.seq ?? 0}; something before it is missing or moved`,
+          at,
+        );
+    }
+    for (const { fingerprint, seq } of record.parties) this.#heads.set(fingerprint, { seq, id: record.id });
+  }
+
+  #checkCall({ call, id, eraan }: StoredRecord, at: { readonly record: number }): void {
+    if (!call) return;
+    const last = this.#calls.get(call.id);
+    if (call.phase === 'attempt' ? last !== undefined : last === undefined)
+      this.#findings.problem('call', `the call ${call.id} is ${last === undefined ? 'not open' : 'open already'}`, at);
+    else if (eraan['previous'] !== last)
+      this.#findings.problem('call', `the call ${call.id} does not go on from its last record`, at);
+    if (call.phase === 'close') this.#calls.delete(call.id);
+    else this.#calls.set(call.id, id);
+  }
+
+  #checkParents({ eraan, id }: StoredRecord, at: { readonly record: number }): void {
+    const parents: unknown = eraan['parents'];
+    for (const parent of Array.isArray(parents) ? parents : []) {
+      const bytes = typeof parent === 'string' ? decodeBase32(parent) : undefined;
+      if (bytes?.length !== 32 || parent === id || !this.#ids.has(bytes))
+        this.#findings.problem('parent', `it rests on ${String(parent)}, which is not in the log before it`, at);
+    }
+  }
+}
+
+/** The id of an entry, as far as it can be read at all. */
+export function idOfEntry(entry: Uint8Array): string | undefined {
+  try {
+    return encodeBase32(leafHash(decodeEntry(entry).statement));
+  } catch {
+    return undefined;
+  }
+}

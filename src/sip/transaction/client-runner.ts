@@ -1,0 +1,239 @@
+import { asBuffer, type Timer } from '../../base/index.ts';
+import { type HeaderField, type SipRequest, type SipResponse, serializeMessage } from '../message/index.ts';
+import type { Flow } from '../transport/index.ts';
+import type { ClientState, ClientTransaction, ClientTransactionHandler } from './client-transaction.ts';
+import { buildAck, buildCancel } from './derived-requests.ts';
+import { type InviteClientAction, type InviteClientInput, inviteClient } from './invite-client.ts';
+import { clientKey } from './key.ts';
+import {
+  type NonInviteClientAction,
+  type NonInviteClientInput,
+  nonInviteClient,
+} from './non-invite-client.ts';
+import type { Step } from './state-table.ts';
+import type { TimerOwner, TimerWheel } from './timer-wheel.ts';
+import { firstDelayMs, nextRetransmissionMs, type TimerName, type TimerSettings } from './timers.ts';
+
+type ClientInput = InviteClientInput | NonInviteClientInput;
+type ClientAction = InviteClientAction | NonInviteClientAction;
+type ClientTimer = Extract<TimerName, 'a' | 'b' | 'd' | 'e' | 'f' | 'k' | 'm' | 'cancelled'>;
+type Row = Readonly<Partial<Record<ClientInput, Step<ClientState, ClientAction>>>>;
+type Rows = Readonly<Partial<Record<ClientState, Row>>>;
+
+/** What a running transaction needs from its layer. */
+export interface ClientTransactionHost {
+  readonly timers: TimerWheel;
+  readonly settings: TimerSettings;
+  onClientEnded(transaction: ClientTransactionRunner): void;
+  sendCancel(cancel: SipRequest, flow: Flow): void;
+}
+
+/** Performs what the client state tables say. */
+export class ClientTransactionRunner implements ClientTransaction, TimerOwner<ClientTimer> {
+  readonly key: string;
+  readonly flow: Flow;
+  readonly #host: ClientTransactionHost;
+  readonly #handler: ClientTransactionHandler;
+  readonly #invite: boolean;
+  readonly #rows: Rows;
+  #state: ClientState;
+  /** Needed for ACK and CANCEL of an INVITE, until its final response. */
+  #request: SipRequest | undefined;
+  /** The request for retransmission, while that is possible. */
+  #bytes: Uint8Array | undefined;
+  /** For retransmitted final responses; as latin1 text, since a view of Node's buffer pool would keep 8 kB alive. */
+  #ack: string | undefined;
+  #retransmitTimer: Timer | undefined;
+  #retransmitMs = 0;
+  #deadlineTimer: Timer | undefined;
+  #cancelHeaders: readonly HeaderField[] | undefined;
+  #cancelSent = false;
+
+  constructor(
+    host: ClientTransactionHost,
+    request: SipRequest,
+    flow: Flow,
+    handler: ClientTransactionHandler,
+  ) {
+    this.key = clientKey(request);
+    this.flow = flow;
+    this.#host = host;
+    this.#handler = handler;
+    this.#request = request;
+    this.#invite = request.method === 'INVITE';
+    this.#rows = this.#invite ? inviteClient.rows : nonInviteClient.rows;
+    this.#state = this.#invite ? inviteClient.start.state : nonInviteClient.start.state;
+  }
+
+  get state(): ClientState {
+    return this.#state;
+  }
+
+  /** Sends the request; separate from the constructor, so that the layer knows the transaction when a reply comes. */
+  begin(): void {
+    this.#apply(this.#invite ? inviteClient.start : nonInviteClient.start, undefined);
+  }
+
+  receive(response: SipResponse): void {
+    const { status } = response;
+    if (status < 200) this.#input('provisional', response);
+    else if (!this.#invite) this.#input('final', response);
+    else this.#input(status < 300 ? 'success' : 'failure', response);
+  }
+
+  transportFailed(): void {
+    this.#input('transport-error', undefined);
+  }
+
+  onTimer(name: ClientTimer): void {
+    if (name === 'a' || name === 'e') this.#retransmitTimer = undefined;
+    else this.#deadlineTimer = undefined;
+    this.#input(`timer-${name}`, undefined);
+  }
+
+  cancel(headers: readonly HeaderField[] = []): void {
+    if (!this.#invite || this.#cancelHeaders !== undefined) return;
+    this.#cancelHeaders = headers;
+    this.#cancelIfAllowed();
+  }
+
+  /** Forgets everything without a word to the handler: the layer is closing. */
+  discard(): void {
+    this.#state = 'terminated';
+    this.#stopTimers();
+  }
+
+  #input(input: ClientInput, response: SipResponse | undefined): void {
+    const step = this.#rows[this.#state]?.[input];
+    if (step !== undefined) this.#apply(step, response);
+  }
+
+  #apply(step: Step<ClientState, ClientAction>, response: SipResponse | undefined): void {
+    this.#state = step.state;
+    let sent = true;
+    let expired: ClientTimer | undefined;
+    for (const action of step.actions) {
+      switch (action) {
+        case 'send':
+          sent = this.#sendFirst();
+          break;
+        case 'retransmit':
+          sent = this.#bytes === undefined || this.flow.send(this.#bytes);
+          break;
+        case 'send-ack':
+          sent = this.#sendAck(response);
+          break;
+        case 'to-user':
+          this.#toUser(response);
+          break;
+        case 'start-a':
+          this.#startRetransmission('a');
+          break;
+        case 'start-e':
+          this.#startRetransmission('e');
+          break;
+        case 'start-e-at-t2':
+          this.#retransmitMs = this.#host.settings.t2Ms;
+          this.#startRetransmission('e');
+          break;
+        case 'start-b':
+        case 'start-f':
+        case 'start-d':
+        case 'start-k':
+        case 'start-m':
+          expired = this.#startDeadline(deadlineOf[action]);
+          break;
+        case 'stop-timers':
+          this.#stopTimers();
+          break;
+        case 'timeout':
+          this.#handler.onTimeout();
+          break;
+        case 'transport-error':
+          this.#handler.onTransportError();
+          break;
+      }
+    }
+    if (step.state === 'terminated') this.#end();
+    else if (expired !== undefined) this.#input(`timer-${expired}`, undefined);
+    else if (!sent) this.#input('transport-error', undefined);
+  }
+
+  #sendFirst(): boolean {
+    const request = this.#request;
+    if (request === undefined) return true;
+    const bytes = serializeMessage(request);
+    if (!this.flow.reliable) this.#bytes = bytes;
+    return this.flow.send(bytes);
+  }
+
+  #sendAck(response: SipResponse | undefined): boolean {
+    if (this.#ack !== undefined) return this.flow.send(Buffer.from(this.#ack, 'latin1'));
+    if (this.#request === undefined || response === undefined) return true;
+    const bytes = serializeMessage(buildAck(this.#request, response));
+    if (!this.flow.reliable) this.#ack = asBuffer(bytes).toString('latin1');
+    return this.flow.send(bytes);
+  }
+
+  #toUser(response: SipResponse | undefined): void {
+    if (response === undefined) return;
+    if (this.#state === 'proceeding') this.#cancelIfAllowed();
+    else {
+      this.#request = undefined;
+      this.#bytes = undefined;
+    }
+    this.#handler.onResponse(response);
+  }
+
+  #cancelIfAllowed(): void {
+    const headers = this.#cancelHeaders;
+    if (headers === undefined || this.#cancelSent || this.#state !== 'proceeding') return;
+    if (this.#request === undefined) return;
+    this.#cancelSent = true;
+    this.#startDeadline('cancelled');
+    this.#host.sendCancel(buildCancel(this.#request, headers), this.flow);
+  }
+
+  #startRetransmission(name: 'a' | 'e'): void {
+    const { settings, timers } = this.#host;
+    const delayMs =
+      this.#retransmitMs === 0
+        ? firstDelayMs(name, this.flow.reliable, settings)
+        : nextRetransmissionMs(name, this.#retransmitMs, settings);
+    if (delayMs === undefined || this.flow.reliable) return;
+    this.#retransmitMs = delayMs;
+    this.#retransmitTimer = timers.start(delayMs, this, name);
+  }
+
+  /** Returns the timer's name when its time is zero: it then counts as fired once the step is done. */
+  #startDeadline(name: ClientTimer): ClientTimer | undefined {
+    this.#deadlineTimer?.cancel();
+    const delayMs = firstDelayMs(name, this.flow.reliable, this.#host.settings);
+    if (delayMs === 0) return name;
+    this.#deadlineTimer = delayMs === undefined ? undefined : this.#host.timers.start(delayMs, this, name);
+    return undefined;
+  }
+
+  #stopTimers(): void {
+    this.#retransmitTimer?.cancel();
+    this.#deadlineTimer?.cancel();
+    this.#retransmitTimer = undefined;
+    this.#deadlineTimer = undefined;
+  }
+
+  #end(): void {
+    this.#stopTimers();
+    this.#request = undefined;
+    this.#bytes = undefined;
+    this.#ack = undefined;
+    this.#host.onClientEnded(this);
+  }
+}
+
+const deadlineOf = {
+  'start-b': 'b',
+  'start-f': 'f',
+  'start-d': 'd',
+  'start-k': 'k',
+  'start-m': 'm',
+} as const satisfies Record<string, ClientTimer>;

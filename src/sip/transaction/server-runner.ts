@@ -1,0 +1,240 @@
+import { asBuffer, type Timer } from '../../base/index.ts';
+import { type SipRequest, type SipResponse, serializeMessage } from '../message/index.ts';
+import type { Flow } from '../transport/index.ts';
+import { type InviteServerAction, type InviteServerInput, inviteServer } from './invite-server.ts';
+import {
+  type NonInviteServerAction,
+  type NonInviteServerInput,
+  nonInviteServer,
+} from './non-invite-server.ts';
+import type { ServerState, ServerTransaction } from './server-transaction.ts';
+import type { Step } from './state-table.ts';
+import type { TimerOwner, TimerWheel } from './timer-wheel.ts';
+import { firstDelayMs, nextRetransmissionMs, type TimerName, type TimerSettings } from './timers.ts';
+
+type ServerInput = InviteServerInput | NonInviteServerInput;
+type ServerAction = InviteServerAction | NonInviteServerAction;
+type ServerTimer = Extract<TimerName, 'g' | 'h' | 'i' | 'j' | 'l'>;
+type Row = Readonly<Partial<Record<ServerInput, Step<ServerState, ServerAction>>>>;
+type Rows = Readonly<Partial<Record<ServerState, Row>>>;
+
+/** What a running transaction needs from its layer. */
+export interface ServerTransactionHost {
+  readonly timers: TimerWheel;
+  readonly settings: TimerSettings;
+  onServerEnded(transaction: ServerTransactionRunner): void;
+  onServerTransportError(transaction: ServerTransaction): void;
+  onServerRequest(request: SipRequest, transaction: ServerTransaction): void;
+  onAcceptedAck(ack: SipRequest, flow: Flow): void;
+}
+
+class ServerTransactionHandle implements ServerTransaction {
+  readonly request: SipRequest;
+  readonly #runner: ServerTransactionRunner;
+
+  constructor(request: SipRequest, runner: ServerTransactionRunner) {
+    this.request = request;
+    this.#runner = runner;
+  }
+
+  get flow(): Flow {
+    return this.#runner.flow;
+  }
+
+  get state(): ServerState {
+    return this.#runner.state;
+  }
+
+  respond(response: SipResponse): void {
+    this.#runner.respond(response);
+  }
+
+  abandon(): void {
+    this.#runner.abandon();
+  }
+}
+
+/** Performs what the server state tables say. */
+export class ServerTransactionRunner implements TimerOwner<ServerTimer> {
+  readonly key: string;
+  readonly flow: Flow;
+  readonly #host: ServerTransactionHost;
+  readonly #invite: boolean;
+  readonly #rows: Rows;
+  #state: ServerState;
+  #handle: ServerTransaction | undefined;
+  /**
+   * What answers a retransmission, as latin1 text: a view of Node's buffer pool would keep 8 kB alive. None on
+   * reliable flows, where nothing is retransmitted.
+   */
+  #lastResponse: string | undefined;
+  #retransmitTimer: Timer | undefined;
+  #retransmitMs = 0;
+  #deadlineTimer: Timer | undefined;
+  #ended = false;
+
+  constructor(host: ServerTransactionHost, key: string, request: SipRequest, flow: Flow) {
+    this.key = key;
+    this.flow = flow;
+    this.#host = host;
+    this.#handle = new ServerTransactionHandle(request, this);
+    this.#invite = request.method === 'INVITE';
+    this.#rows = this.#invite ? inviteServer.rows : nonInviteServer.rows;
+    this.#state = this.#invite ? inviteServer.start.state : nonInviteServer.start.state;
+  }
+
+  get state(): ServerState {
+    return this.#state;
+  }
+
+  /** What the transaction user holds; undefined once the final response is sent. */
+  get handle(): ServerTransaction | undefined {
+    return this.#handle;
+  }
+
+  /** Hands the request up; separate from the constructor, so that the layer knows the transaction by then. */
+  begin(): void {
+    this.#apply(this.#invite ? inviteServer.start : nonInviteServer.start, undefined);
+  }
+
+  respond(response: SipResponse): void {
+    const { status } = response;
+    if (status < 200) this.#input('user-provisional', response);
+    else if (!this.#invite) this.#input('user-final', response);
+    else this.#input(status < 300 ? 'user-success' : 'user-failure', response);
+  }
+
+  receiveRetransmission(): void {
+    this.#input('retransmission', undefined);
+  }
+
+  receiveAck(ack: SipRequest, flow: Flow): void {
+    // Only the Accepted state passes the ACK up; the others absorb it (RFC 6026 §7.1).
+    if (this.#state === 'accepted') this.#host.onAcceptedAck(ack, flow);
+    else this.#input('ack', undefined);
+  }
+
+  transportFailed(): void {
+    this.#input('transport-error', undefined);
+  }
+
+  onTimer(name: ServerTimer): void {
+    if (name === 'g') this.#retransmitTimer = undefined;
+    else this.#deadlineTimer = undefined;
+    this.#input(`timer-${name}`, undefined);
+  }
+
+  abandon(): void {
+    this.discard();
+    this.#end();
+  }
+
+  /** Forgets everything without a word to anybody: the layer is closing. */
+  discard(): void {
+    this.#state = 'terminated';
+    this.#stopTimers();
+  }
+
+  #input(input: ServerInput, response: SipResponse | undefined): void {
+    const step = this.#rows[this.#state]?.[input];
+    if (step !== undefined) this.#apply(step, response);
+  }
+
+  #apply(step: Step<ServerState, ServerAction>, response: SipResponse | undefined): void {
+    this.#state = step.state;
+    const handle = this.#handle;
+    if (step.state !== 'trying' && step.state !== 'proceeding') this.#handle = undefined;
+    let sent = true;
+    let expired: ServerTimer | undefined;
+    for (const action of step.actions) {
+      switch (action) {
+        case 'to-user':
+          if (handle !== undefined) this.#host.onServerRequest(handle.request, handle);
+          break;
+        case 'send':
+          sent = this.#send(response, true);
+          break;
+        case 'send-unstored':
+          sent = this.#send(response, false);
+          break;
+        case 'resend':
+          sent =
+            this.#lastResponse === undefined || this.flow.send(Buffer.from(this.#lastResponse, 'latin1'));
+          break;
+        case 'start-g':
+          this.#startRetransmission();
+          break;
+        case 'start-h':
+        case 'start-i':
+        case 'start-j':
+        case 'start-l':
+          expired = this.#startDeadline(deadlineOf[action]);
+          break;
+        case 'stop-timers':
+          this.#stopTimers();
+          break;
+        case 'transport-error':
+          if (handle !== undefined) this.#host.onServerTransportError(handle);
+          break;
+        case 'ack-to-user':
+        case 'timeout':
+          // The ACK went up in receiveAck. A missing ACK (Timer H) concerns no proxy: the call was refused anyway.
+          break;
+      }
+    }
+    if (step.state === 'terminated') this.#end();
+    else if (expired !== undefined) this.#input(`timer-${expired}`, undefined);
+    else if (!sent) this.#input('transport-error', undefined);
+  }
+
+  #send(response: SipResponse | undefined, store: boolean): boolean {
+    if (response === undefined) return true;
+    const bytes = serializeMessage(response);
+    if (store && !this.flow.reliable) this.#lastResponse = asBuffer(bytes).toString('latin1');
+    else if (this.#state === 'accepted') this.#lastResponse = undefined;
+    return this.flow.send(bytes);
+  }
+
+  #startRetransmission(): void {
+    const { settings, timers } = this.#host;
+    const delayMs =
+      this.#retransmitMs === 0
+        ? firstDelayMs('g', this.flow.reliable, settings)
+        : nextRetransmissionMs('g', this.#retransmitMs, settings);
+    if (delayMs === undefined || this.flow.reliable) return;
+    this.#retransmitMs = delayMs;
+    this.#retransmitTimer = timers.start(delayMs, this, 'g');
+  }
+
+  /** Returns the timer's name when its time is zero: it then counts as fired once the step is done. */
+  #startDeadline(name: ServerTimer): ServerTimer | undefined {
+    this.#deadlineTimer?.cancel();
+    const delayMs = firstDelayMs(name, this.flow.reliable, this.#host.settings);
+    if (delayMs === 0) return name;
+    this.#deadlineTimer = delayMs === undefined ? undefined : this.#host.timers.start(delayMs, this, name);
+    return undefined;
+  }
+
+  #stopTimers(): void {
+    this.#retransmitTimer?.cancel();
+    this.#deadlineTimer?.cancel();
+    this.#retransmitTimer = undefined;
+    this.#deadlineTimer = undefined;
+  }
+
+  #end(): void {
+    this.#stopTimers();
+    this.#handle = undefined;
+    this.#lastResponse = undefined;
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#host.onServerEnded(this);
+  }
+}
+
+const deadlineOf = {
+  'start-h': 'h',
+  'start-i': 'i',
+  'start-j': 'j',
+  'start-l': 'l',
+} as const satisfies Record<string, ServerTimer>;

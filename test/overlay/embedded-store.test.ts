@@ -1,0 +1,76 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { EmbeddedStore } from '../../src/overlay/index.ts';
+import { describeStore } from './store-contract.ts';
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'tibet-overlay-'));
+});
+afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+describeStore('EmbeddedStore', async () => {
+  const store = EmbeddedStore.open({ directory });
+  // LMDB is one environment a process: a second door in this process is the same one.
+  return { store, other: store, dispose: () => store.close() };
+});
+
+describe('EmbeddedStore', () => {
+  it('keeps documents over a restart', async () => {
+    const first = EmbeddedStore.open({ directory });
+    await first.update('alias', '1007', () => ({ fingerprint: 'a' }));
+    await first.close();
+    const second = EmbeddedStore.open({ directory });
+    expect(second.get('alias', '1007')).toEqual({ fingerprint: 'a' });
+    await second.close();
+  });
+
+  it('answers reads at once, without a promise', async () => {
+    const store = EmbeddedStore.open({ directory });
+    await store.update('alias', '1007', () => ({ fingerprint: 'a' }));
+    expect(store.get('alias', '1007')).not.toBeInstanceOf(Promise);
+    await store.close();
+  });
+
+  it('shares its documents with another process that has it open at the same time', async () => {
+    const store = EmbeddedStore.open({ directory });
+    await store.update('alias', '1', () => ({ fingerprint: 'from the gateway' }));
+    const seen = runBeside(`
+      const seen = store.get('alias', '1').fingerprint;
+      await store.update('alias', '2', () => ({ fingerprint: 'from the command line' }));
+      process.stdout.write(seen);
+    `);
+    expect(seen).toBe('from the gateway');
+    await expect.poll(() => store.get('alias', '2')).toEqual({ fingerprint: 'from the command line' });
+    await store.close();
+  });
+
+  it('makes its directory for its owner only', async () => {
+    const own = join(directory, 'data', 'overlay');
+    await EmbeddedStore.open({ directory: own }).close();
+    expect(statSync(own).mode & 0o777).toBe(0o700);
+  });
+
+  it('refuses a directory that it cannot make, with a clear code', () => {
+    writeFileSync(join(directory, 'file'), '');
+    const open = () => EmbeddedStore.open({ directory: join(directory, 'file', 'overlay') });
+    expect(open).toThrow(expect.objectContaining({ code: 'store-open' }));
+    chmodSync(directory, 0o700);
+  });
+});
+
+/** Runs `body` with the same store open in another process; gives what it prints. */
+function runBeside(body: string): string {
+  const overlay = pathToFileURL(join(import.meta.dirname, '../../src/overlay/index.ts')).href;
+  const script = `
+    import { EmbeddedStore } from ${JSON.stringify(overlay)};
+    const store = EmbeddedStore.open({ directory: ${JSON.stringify(directory)} });
+    ${body}
+    await store.close();
+  `;
+  return execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+}

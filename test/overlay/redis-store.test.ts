@@ -1,0 +1,56 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { OverlayError, RedisStore } from '../../src/overlay/index.ts';
+import { startRedis, type TestRedis } from './redis-server.ts';
+import { describeStore, type StorePair } from './store-contract.ts';
+
+const timeouts = { connectMs: 1_000, silenceMs: 1_500, commandMs: 500, maxReconnectDelayMs: 50 };
+
+let server: TestRedis;
+let cluster: TestRedis;
+beforeAll(async () => {
+  server = await startRedis({ password: 'se/cret' });
+  cluster = await startRedis({ cluster: true });
+});
+afterAll(async () => {
+  await server.stop();
+  await cluster.stop();
+});
+
+/** Each test has a prefix of its own, so that one server does for all. */
+async function openPair(url: string): Promise<StorePair> {
+  const options = { url, prefix: randomUUID(), timeouts };
+  const store = await RedisStore.open(options);
+  const other = await RedisStore.open(options);
+  return { store, other, dispose: async () => void (await Promise.all([store.close(), other.close()])) };
+}
+
+describeStore('RedisStore on one server with a password', () => openPair(withPassword(server.url)));
+describeStore('RedisStore on a Redis Cluster', () => openPair(cluster.url));
+
+function withPassword(url: string): string {
+  return url.replace('se/cret', encodeURIComponent('se/cret'));
+}
+
+describe('RedisStore', () => {
+  it('refuses to open where nobody answers, and does not say the password', async () => {
+    const opened = RedisStore.open({ url: 'redis://:hush@127.0.0.1:1', timeouts });
+    await expect(opened).rejects.toMatchObject({ code: 'store-open' });
+    await expect(opened).rejects.not.toThrow('hush');
+  });
+
+  it('refuses a wrong password', async () => {
+    const url = server.url.replace('se/cret', 'wrong');
+    await expect(RedisStore.open({ url, timeouts })).rejects.toMatchObject({ code: 'store-open' });
+  });
+
+  it('says at once that the server is gone', async () => {
+    const own = await startRedis();
+    const store = await RedisStore.open({ url: own.url, timeouts });
+    await own.stop();
+    const read = store.get('alias', '1007');
+    await expect(read).rejects.toBeInstanceOf(OverlayError);
+    await expect(read).rejects.toMatchObject({ code: 'store-unavailable' });
+    await store.close();
+  });
+});

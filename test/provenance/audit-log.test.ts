@@ -1,0 +1,238 @@
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { type AuditLog, openAuditReader, verifyLog } from '../../src/provenance/index.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { SimulatedDisk } from './support/simulated-disk.ts';
+import { alice, attempt, bob, closing, collect, draft, openLog, scratch, settled } from './support/test-log.ts';
+
+let directory: ReturnType<typeof scratch>;
+const open: AuditLog[] = [];
+beforeEach(() => {
+  directory = scratch();
+});
+afterEach(async () => {
+  for (const log of open.splice(0)) await log.close();
+  directory.dispose();
+});
+
+async function opened(options: Parameters<typeof openLog>[1] = {}): Promise<AuditLog> {
+  const log = await openLog(directory.path, options);
+  open.push(log);
+  return log;
+}
+
+describe('appending', () => {
+  test('gives an id at once and durability later, with all four layers readable', async () => {
+    const log = await opened();
+    const result = log.append(draft('call.attempt', { call: { id: 'c1', phase: 'attempt' } }));
+    expect(result.id).toMatch(/^[a-z2-7]{52}$/);
+    expect(result.durability.state).toBe('pending');
+    expect(await settled(result)).toBe('durable');
+    const record = await log.get(result.id.slice(0, 10));
+    expect(record).toMatchObject({
+      id: result.id,
+      event: 'call.attempt',
+      call: { id: 'c1', phase: 'attempt' },
+      erin: { event: 'call.attempt', callId: 'sip-1@example.com' },
+      eraan: { parents: [] },
+      eromheen: { transport: 'udp', node: expect.any(String), time: expect.any(String) },
+      erachter: 'voice call to jis:bob',
+      parties: [
+        { fingerprint: alice, role: 'caller', seq: 1, prev: undefined },
+        { fingerprint: bob, role: 'callee', seq: 1, prev: undefined },
+      ],
+    });
+  });
+
+  test('numbers the records of each identity and names the one before', async () => {
+    const log = await opened();
+    const first = log.append(draft('one'));
+    const second = log.append(draft('two', { parties: [{ fingerprint: alice, role: 'subject' }] }));
+    await settled(log.append(draft('three')));
+    const records = await collect(log.query({ identity: alice }));
+    expect(records.map(({ parties }) => parties[0]?.seq)).toEqual([1, 2, 3]);
+    expect(records.map(({ parties }) => parties[0]?.prev)).toEqual([undefined, first.id, second.id]);
+  });
+
+  test('refuses a record without a declared intent (ERACHTER), and layers that have no encoding', async () => {
+    const log = await opened();
+    expect(() => log.append(draft('x', { erachter: '  ' }))).toThrow(expect.objectContaining({ code: 'erachter-empty' }));
+    for (const bad of [1.5, Number.NaN, () => 1, 'lone \ud800', Symbol('x'), new Date()])
+      if (!(bad instanceof Date))
+        expect(() => log.append(draft('x', { eromheen: { bad } }))).toThrow(
+          expect.objectContaining({ code: 'layer-invalid' }),
+        );
+    expect(() => log.append(draft('x', { eromheen: { big: 'x'.repeat(40_000) } }))).toThrow(
+      expect.objectContaining({ code: 'too-large' }),
+    );
+    const ok = log.append(draft('x', { eromheen: { text: 'ü'.repeat(300), list: [1, -1, null, true], left: undefined } }));
+    await settled(ok);
+    expect((await log.get(ok.id))?.eromheen).toMatchObject({ text: 'ü'.repeat(300), list: [1, -1, null, true] });
+  });
+
+  test('a call has one attempt and exactly one closing record', async () => {
+    const log = await opened();
+    const first = log.append(attempt('c1'));
+    expect(() => log.append(attempt('c1'))).toThrow(expect.objectContaining({ code: 'call-open' }));
+    const middle = log.append(draft('call.ringing', { call: { id: 'c1', phase: 'progress' } }));
+    expect(log.openCalls()).toMatchObject([{ id: 'c1', attempt: first.id, lastRecord: middle.id }]);
+    const last = log.append(closing('c1'));
+    expect(log.openCalls()).toEqual([]);
+    for (const phase of ['close', 'answer'] as const)
+      expect(() => log.append(draft('late', { call: { id: 'c1', phase } }))).toThrow(
+        expect.objectContaining({ code: 'call-closed' }),
+      );
+    await settled(last);
+    expect((await log.get(last.id))?.eraan['previous']).toBe(middle.id);
+  });
+
+  test('many records share one signature and one sync', async () => {
+    const disk = new SimulatedDisk();
+    const log = await opened({ storage: disk, limits: { checkpointDelayMs: 60_000 } });
+    const before = disk.operations;
+    const results = Array.from({ length: 500 }, (_, at) => log.append(draft(`event ${at}`)));
+    expect(await Promise.all(results.map(settled))).toEqual(results.map(() => 'durable'));
+    // One write and one sync.
+    expect(disk.operations - before).toBe(2);
+  });
+
+  test('the checkpoint follows within its delay', async () => {
+    const clock = new FakeClock();
+    const log = await opened({ clock, storage: new SimulatedDisk() });
+    await settled(log.append(draft('x')));
+    expect(log.size).toBe(0);
+    clock.advance(250);
+    await expect.poll(() => log.size).toBe(2);
+    expect(log.checkpoint().split('\n')[1]).toBe('2');
+  });
+});
+
+describe('opening', () => {
+  test('a second writer is refused with a clear message', async () => {
+    await opened();
+    await expect(openLog(directory.path)).rejects.toMatchObject({ code: 'locked', message: /in use by another process/ });
+  });
+
+  test('keeps heads and open calls over a restart, also when the index is gone', async () => {
+    const first = await openLog(directory.path);
+    await settled(first.append(attempt('c1')));
+    await first.close();
+    for (const removeIndex of [false, true]) {
+      if (removeIndex) {
+        const { rmSync } = await import('node:fs');
+        rmSync(join(directory.path, 'index'), { recursive: true });
+      }
+      const log = await openLog(directory.path);
+      expect(log.openCalls()).toMatchObject([{ id: 'c1', parties: [{ fingerprint: alice }, { fingerprint: bob }] }]);
+      await settled(log.append(draft('another')));
+      await log.close();
+    }
+    const log = await opened();
+    const seqs = (await collect(log.query({ identity: bob }))).map(({ parties }) => parties[1]?.seq);
+    expect(seqs).toEqual([1, 2, 3]);
+  });
+
+  test('refuses a log that was put back to an earlier state', async () => {
+    const disk = new SimulatedDisk();
+    const log = await openLog(directory.path, { storage: disk });
+    const earlier = disk.afterKill();
+    await settled(log.append(draft('x')));
+    await log.close();
+    await expect(openLog(directory.path, { storage: earlier })).rejects.toMatchObject({ code: 'rolled-back' });
+  });
+
+  test('refuses a log with other contents, another key or no checkpoint', async () => {
+    const disk = new SimulatedDisk();
+    const log = await openLog(directory.path, { storage: disk });
+    await log.close();
+    const other = scratch();
+    const foreign = new SimulatedDisk();
+    const second = await openLog(other.path, { storage: foreign });
+    await settled(second.append(draft('x')));
+    await second.close();
+    await expect(openLog(directory.path, { storage: foreign })).rejects.toMatchObject({ code: 'checkpoint-contradicted' });
+    await expect(openLog(directory.path, { storage: disk, origin: 'example.com/other' })).rejects.toThrow();
+    disk.delete('public/checkpoint');
+    await expect(openLog(directory.path, { storage: disk })).rejects.toMatchObject({ code: 'checkpoint-missing' });
+    other.dispose();
+  });
+
+  test('names no origin that a checkpoint could not carry', async () => {
+    await expect(openLog(directory.path, { origin: 'with space' })).rejects.toMatchObject({ code: 'origin' });
+  });
+});
+
+describe('queries', () => {
+  test('by identity, call, event and time, in both orders, page by page, across bundle borders', async () => {
+    const clock = new FakeClock(1_000_000);
+    const log = await opened({ clock, storage: new SimulatedDisk() });
+    const carol = bob.replace(/^./, 'c');
+    for (let at = 0; at < 300; at++) {
+      clock.advance(10);
+      const result = log.append(
+        draft(at % 2 ? 'odd' : 'even', {
+          erin: { event: at % 2 ? 'odd' : 'even', callId: `sip-${at % 7}` },
+          parties: [{ fingerprint: at % 3 ? alice : carol, role: 'subject' }],
+        }),
+      );
+      if (at % 50 === 49) await settled(result);
+    }
+    clock.advance(250);
+    await expect.poll(() => log.size).toBeGreaterThan(256);
+    const positions = async (query: Parameters<AuditLog['query']>[0]): Promise<number[]> =>
+      (await collect(log.query(query))).map(({ position }) => position);
+    expect(await positions({ event: 'odd' })).toHaveLength(150);
+    expect(await positions({ identity: carol })).toHaveLength(100);
+    expect(await positions({ identity: carol, event: 'odd' })).toHaveLength(50);
+    expect(await positions({ callId: 'sip-3' })).toHaveLength(43);
+    expect(await positions({ sinceMs: 1_000_010, untilMs: 1_000_100 })).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(await positions({ sinceMs: 1_002_900, event: 'odd', newestFirst: true })).toEqual([300, 298, 296, 294, 292, 290]);
+    const forwards = await positions({ event: 'even' });
+    expect(await positions({ event: 'even', newestFirst: true })).toEqual(forwards.toReversed());
+    const paged: number[] = [];
+    for (;;) {
+      const after = paged.at(-1);
+      const page = await positions({ event: 'even', limit: 37, ...(after === undefined ? {} : { after }) });
+      if (page.length === 0) break;
+      paged.push(...page);
+    }
+    expect(paged).toEqual(forwards);
+    expect(await positions({ event: 'even', newestFirst: true, after: 5, limit: 2 })).toEqual([3, 1]);
+  });
+
+  test('an unknown or ambiguous id prefix is told apart', async () => {
+    const log = await opened();
+    for (let at = 0; at < 40; at++) log.append(draft('x'));
+    await settled(log.append(draft('x')));
+    expect(await log.get('a'.repeat(52))).toBeUndefined();
+    await expect(log.get('')).rejects.toMatchObject({ code: 'record-ambiguous' });
+  });
+});
+
+describe('reading from another process', () => {
+  test('sees what the writer has made durable, integrated or not, and after it is gone', async () => {
+    const log = await opened({ limits: { checkpointDelayMs: 60_000 } });
+    const options = { directory: join(directory.path, 'log'), indexDirectory: join(directory.path, 'index') };
+    const reader = await openAuditReader(options);
+    const first = log.append(attempt('c1'));
+    await settled(first);
+    expect((await collect(reader.query({ callId: 'c1' }))).map(({ id }) => id)).toEqual([first.id]);
+    const last = log.append(closing('c1'));
+    await settled(last);
+    expect((await collect(reader.query({ identity: alice, newestFirst: true }))).map(({ id }) => id)).toEqual([last.id, first.id]);
+    const live = await verifyLog({ directory: options.directory, vkey: log.vkey });
+    expect(live).toMatchObject({ valid: true, journaled: 3 });
+    expect(live.notes.join()).toContain('being written to');
+    await log.close();
+    expect((await reader.get(last.id))?.event).toBe('call.end');
+    expect((await collect(reader.query({ callId: 'c1' }))).map(({ id }) => id)).toEqual([first.id, last.id]);
+    await reader.close();
+    expect(await verifyLog({ directory: options.directory, vkey: log.vkey })).toMatchObject({ valid: true, size: 3 });
+  });
+
+  test('a directory without a log is said to be one', async () => {
+    await expect(openAuditReader({ directory: directory.path, indexDirectory: directory.path })).rejects.toMatchObject({
+      code: 'checkpoint-missing',
+    });
+  });
+});

@@ -1,0 +1,87 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { WebSocket } from 'ws';
+import { defaultMessageLimits, parseMessage, type SipMessage, StreamFramer } from '../../src/sip/index.ts';
+
+export type WireTransport = 'udp' | 'tcp' | 'ws';
+
+/** A user agent's end of one flow: a real socket on the loopback address. */
+export interface Wire {
+  readonly transport: WireTransport;
+  readonly port: number;
+  send(bytes: Uint8Array): void;
+  /** Resolves when the socket is closed. */
+  close(): Promise<void>;
+}
+
+export type Receive = (message: SipMessage) => void;
+
+/** Opens a socket towards a gateway's port; `receive` gets each message, keepalives left out. */
+export function openWire(transport: WireTransport, gatewayPort: number, receive: Receive): Promise<Wire> {
+  switch (transport) {
+    case 'udp':
+      return openUdp(gatewayPort, 0, receive);
+    case 'tcp':
+      return openTcp(gatewayPort, receive);
+    case 'ws':
+      return openWebSocket(gatewayPort, receive);
+  }
+}
+
+/** `localPort` lets a phone keep its address while the gateway restarts; 0 takes any. */
+export async function openUdp(gatewayPort: number, localPort: number, receive: Receive): Promise<Wire> {
+  const socket = createSocket('udp4');
+  socket.on('message', (bytes) => receive(parseMessage(bytes, defaultMessageLimits)));
+  socket.bind(localPort, '127.0.0.1');
+  await once(socket, 'listening');
+  return {
+    transport: 'udp',
+    port: socket.address().port,
+    send: (bytes) => socket.send(bytes, gatewayPort, '127.0.0.1'),
+    close: () => new Promise((resolve) => socket.close(() => resolve())),
+  };
+}
+
+async function openTcp(gatewayPort: number, receive: Receive): Promise<Wire> {
+  const socket = connect(gatewayPort, '127.0.0.1');
+  await once(socket, 'connect');
+  socket.setNoDelay(true);
+  // The gateway may cut a connection that misbehaves.
+  socket.on('error', () => {});
+  const framer = new StreamFramer(defaultMessageLimits, 'opened');
+  socket.on('data', (chunk: Buffer) => {
+    framer.push(chunk);
+    for (let frame = framer.next(); frame !== undefined; frame = framer.next())
+      if (typeof frame !== 'string') receive(parseMessage(frame, defaultMessageLimits));
+  });
+  const closed = once(socket, 'close');
+  return {
+    transport: 'tcp',
+    port: socket.localPort ?? 0,
+    send: (bytes) => void socket.write(bytes),
+    close: async () => {
+      socket.destroy();
+      await closed;
+    },
+  };
+}
+
+async function openWebSocket(gatewayPort: number, receive: Receive): Promise<Wire> {
+  const socket = new WebSocket(`ws://127.0.0.1:${gatewayPort}`, 'sip');
+  socket.on('message', (data: Buffer) => {
+    if (data.length > 4) receive(parseMessage(data, defaultMessageLimits));
+  });
+  await once(socket, 'open');
+  const closed = once(socket, 'close');
+  return {
+    transport: 'ws',
+    port: 0,
+    send: (bytes) => socket.send(bytes),
+    close: async () => {
+      // As a lost network does it: without a closing handshake.
+      socket.terminate();
+      await closed;
+    },
+  };
+}

@@ -1,0 +1,33 @@
+import { join } from 'node:path';
+import { EmbeddedStore, IdentityOverlay } from '../../src/overlay/index.ts';
+import { mintDigestCredential } from '../../src/sip/index.ts';
+
+/** Domain and realm of a gateway that is started on its defaults. */
+export const domain = 'localhost';
+
+/** What a person types into a phone. */
+export interface StockPhone {
+  readonly user: string;
+  readonly password: string;
+  readonly fingerprint: string;
+}
+
+/** Sets up stock phones for the users in a data directory, as `device add` does: `alice` becomes `jis:alice`. */
+export async function addStockPhones(
+  dataDir: string,
+  users: readonly string[],
+): Promise<readonly StockPhone[]> {
+  const store = EmbeddedStore.open({ directory: join(dataDir, 'overlay') });
+  const overlay = new IdentityOverlay({ store, node: 'test' });
+  const phones: StockPhone[] = [];
+  for (const user of users) {
+    const password = `pass-${user}`;
+    const { identity } = await overlay.addDevice({
+      name: `jis:${user}`,
+      credential: mintDigestCredential({ username: user, realm: domain, password }),
+    });
+    phones.push({ user, password, fingerprint: identity.fingerprint });
+  }
+  await overlay.close();
+  return phones;
+}

@@ -1,0 +1,190 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Clock, type LogFields, type Logger, systemClock, systemRandom } from '../../src/base/index.ts';
+import { dataPaths, loadConfig } from '../../src/config/index.ts';
+import { createGateway } from '../../src/gateway/index.ts';
+import { EmbeddedStore, IdentityOverlay } from '../../src/overlay/index.ts';
+import { openAuditReader, type RecordQuery, type StoredRecord } from '../../src/provenance/index.ts';
+import { mintDigestCredential } from '../../src/sip/index.ts';
+import { createIdentityToken, generateSigningKey } from '../../src/tokens/index.ts';
+import { type AgentOptions, type KeyIdentity, SipAgent } from './sip-agent.ts';
+import type { WireTransport } from './sip-wire.ts';
+
+export const testDomain = 'sip.test';
+
+/** A stock phone that the gateway knows from its start. */
+export interface StockPhone {
+  readonly name: string;
+  readonly password: string;
+  readonly extension?: string;
+}
+
+export interface LogLine {
+  readonly level: 'info' | 'warn' | 'error';
+  readonly message: string;
+  readonly fields: LogFields;
+}
+
+export interface TestGatewayOptions {
+  readonly devices?: readonly StockPhone[];
+  /** `path=value`, as on the command line. */
+  readonly set?: readonly string[];
+}
+
+/** The machine's clock, moved by as much as a test says; what waits for a timer is not hurried. */
+export class ShiftedClock implements Clock {
+  /** Added to the wall clock. */
+  shiftMs = 0;
+  /** Makes each look at the time cost ten seconds, so that `close()` does not wait for timers of ended transactions. */
+  hurried = false;
+  #hurriedMs = 0;
+
+  now(): number {
+    return systemClock.now() + this.shiftMs;
+  }
+
+  monotonicMs(): number {
+    if (this.hurried) this.#hurriedMs += 10_000;
+    return systemClock.monotonicMs() + this.#hurriedMs;
+  }
+
+  setTimer(delayMs: number, callback: () => void): ReturnType<Clock['setTimer']> {
+    return systemClock.setTimer(delayMs, callback);
+  }
+}
+
+/** A gateway in this process, on free ports and a data directory of its own, and the phones that talk to it. */
+export class TestGateway {
+  readonly domain: string = testDomain;
+  readonly clock: ShiftedClock = new ShiftedClock();
+  readonly log: LogLine[] = [];
+  readonly #dataDir: string;
+  readonly #agents: SipAgent[] = [];
+  readonly #passwords = new Map<string, string>();
+  #ports = new Map<string, number>();
+  #stop: () => Promise<void> = async () => {};
+
+  private constructor(dataDir: string) {
+    this.#dataDir = dataDir;
+  }
+
+  static async open(options: TestGatewayOptions = {}): Promise<TestGateway> {
+    const { devices = [], set = [] } = options;
+    const gateway = new TestGateway(await mkdtemp(join(tmpdir(), 'tibet-sip-gateway-')));
+    await gateway.#enrol(devices);
+    await gateway.#start(set);
+    return gateway;
+  }
+
+  port(transport: WireTransport): number {
+    const port = this.#ports.get(transport);
+    if (port === undefined) throw new Error(`the gateway does not listen on ${transport}`);
+    return port;
+  }
+
+  /** A phone with a key of its own, not yet registered. */
+  keyPhone(name: string, transport: WireTransport, options: Partial<AgentOptions> = {}): Promise<SipAgent> {
+    return this.#agent({ identity: newIdentity(`jis:${name}`), user: name, transport, ...options });
+  }
+
+  /** One of the stock phones, not yet registered. */
+  stockPhone(user: string, transport: WireTransport, options: Partial<AgentOptions> = {}): Promise<SipAgent> {
+    const password = this.#passwords.get(options.username ?? user) ?? 'no such phone';
+    return this.#agent({ user, transport, password, ...options });
+  }
+
+  /** A client that proves nothing. */
+  stranger(user: string, transport: WireTransport): Promise<SipAgent> {
+    return this.#agent({ user, transport });
+  }
+
+  /** What the gateway said of refusals since `from`. */
+  faults(from = 0): unknown[] {
+    return this.log.slice(from).flatMap(({ fields }) => ('fault' in fields ? [fields['fault']] : []));
+  }
+
+  /** The records so far, of the running gateway or the closed one. */
+  async records(query: RecordQuery = {}): Promise<StoredRecord[]> {
+    const { log } = dataPaths(this.#dataDir);
+    // Without the index, which this process may not open a second time.
+    const reader = await openAuditReader({ directory: log, indexDirectory: join(this.#dataDir, 'none') });
+    try {
+      const found: StoredRecord[] = [];
+      for await (const record of reader.query(query)) found.push(record);
+      return found;
+    } finally {
+      await reader.close();
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#agents.map((agent) => agent.close().catch(() => {})));
+    this.clock.hurried = true;
+    await this.#stop();
+    await rm(this.#dataDir, { recursive: true, force: true });
+  }
+
+  async #agent(options: Omit<AgentOptions, 'port' | 'domain'>): Promise<SipAgent> {
+    const port = this.port(options.transport);
+    const agent = await SipAgent.open({ domain: this.domain, clock: this.clock, ...options, port });
+    this.#agents.push(agent);
+    return agent;
+  }
+
+  async #enrol(devices: readonly StockPhone[]): Promise<void> {
+    const { overlay: directory } = dataPaths(this.#dataDir);
+    const overlay = new IdentityOverlay({ store: EmbeddedStore.open({ directory }), node: 'test' });
+    for (const { name, extension, password } of devices) {
+      const username = extension ?? name;
+      this.#passwords.set(username, password);
+      const credential = mintDigestCredential({ username, realm: this.domain, password });
+      await overlay.addDevice({
+        name: `jis:${name}`,
+        credential,
+        ...(extension === undefined ? {} : { extension }),
+      });
+    }
+    await overlay.close();
+  }
+
+  async #start(set: readonly string[]): Promise<void> {
+    const config = loadConfig({
+      overrides: [
+        `domain=${this.domain}`,
+        `dataDir=${this.#dataDir}`,
+        'listen=udp://127.0.0.1:0, tcp://127.0.0.1:0, ws://127.0.0.1:0',
+        'admin.listen=off',
+        ...set,
+      ],
+    });
+    const gateway = createGateway({ config, logger: this.#logger(), clock: this.clock });
+    const { listen } = await gateway.start();
+    this.#ports = new Map(listen.map(({ transport, port }) => [transport, port]));
+    this.#stop = () => gateway.close();
+  }
+
+  #logger(): Logger {
+    const note =
+      (level: LogLine['level']) =>
+      (fields: LogFields, message: string): void =>
+        void this.log.push({ level, message, fields });
+    return {
+      debugEnabled: false,
+      debug: () => {},
+      info: note('info'),
+      warn: note('warn'),
+      error: note('error'),
+    };
+  }
+}
+
+const tenDays = 864_000;
+
+/** A fresh key and its identity token. */
+export function newIdentity(subject: string): KeyIdentity {
+  const key = generateSigningKey(systemRandom);
+  const now = Math.floor(Date.now() / 1000);
+  const token = createIdentityToken({ key, subject, notBefore: now - tenDays, expires: now + tenDays, now });
+  return { token, key };
+}
