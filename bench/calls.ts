@@ -8,11 +8,10 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { mintDigestCredential } from '../src/sip/index.ts';
-import { EmbeddedStore, IdentityOverlay } from '../src/overlay/index.ts';
 import { openAuditReader, verifyLog } from '../src/provenance/index.ts';
 import { startGateway } from '../test/support/processes.ts';
 import { freePort, sipp, udpBound } from '../test/support/sipp.ts';
+import { addStockPhones } from '../test/support/stock-phones.ts';
 
 const { values } = parseArgs({
   options: {
@@ -24,17 +23,26 @@ const { values } = parseArgs({
 const rate = Number(values.rate);
 const seconds = Number(values.seconds);
 const calls = rate * seconds;
-const [caller, callee] = [{ user: 'caller', password: 'bench password' }, { user: 'callee', password: 'bench password' }];
 const [callerPort, calleePort] = [await freePort(), await freePort()];
 
 const dataDir = await mkdtemp(join(tmpdir(), 'tibet-sip-bench-'));
-await addPhones(caller, callee);
+const [caller, callee] = await addStockPhones(dataDir, ['caller', 'callee']);
+if (caller === undefined || callee === undefined) throw new Error('no phones');
 const gateway = await startGateway({ dataDir, set: ['log.level=warn', ...values.set] });
 const gatewayPort = gateway.port('udp');
 
 try {
-  await check('callee registers', sipp({ scenario: 'uac-register', gatewayPort, localPort: calleePort, phone: callee }));
-  const answering = sipp({ scenario: 'uas-answer', gatewayPort, localPort: calleePort, calls, timeoutSeconds: seconds + 60 });
+  await check(
+    'callee registers',
+    sipp({ scenario: 'uac-register', gatewayPort, localPort: calleePort, phone: callee }),
+  );
+  const answering = sipp({
+    scenario: 'uas-answer',
+    gatewayPort,
+    localPort: calleePort,
+    calls,
+    timeoutSeconds: seconds + 60,
+  });
   await udpBound(calleePort);
   const before = await cpuSeconds(gateway.pid);
   const memory: number[] = [];
@@ -55,25 +63,19 @@ try {
   clearInterval(sampler);
   const spent = (await cpuSeconds(gateway.pid)) - before;
   await check('callee saw every call end', answering);
-  console.log(`cpu ${((spent / calls) * 1e6).toFixed(0)} us per call (${((spent / seconds) * 100).toFixed(0)} % of a core)`);
+  console.log(
+    `cpu ${((spent / calls) * 1e6).toFixed(0)} us per call (${((spent / seconds) * 100).toFixed(0)} % of a core)`,
+  );
   const [early, late] = [median(memory.slice(9, 15)), median(memory.slice(-6))];
-  console.log(`resident memory ${early} MB after ten seconds, ${late} MB at the end; each second: ${memory.join(' ')}`);
+  console.log(
+    `resident memory ${early} MB after ten seconds, ${late} MB at the end; each second: ${memory.join(' ')}`,
+  );
 } finally {
   console.log(`gateway exit ${await gateway.stop()}`);
   process.stderr.write(gateway.log().slice(-2000));
 }
 await checkRecords();
 await rm(dataDir, { recursive: true });
-
-async function addPhones(...phones: readonly { readonly user: string; readonly password: string }[]): Promise<void> {
-  const store = EmbeddedStore.open({ directory: join(dataDir, 'overlay') });
-  const overlay = new IdentityOverlay({ store, node: 'bench' });
-  for (const { user, password } of phones) {
-    const credential = mintDigestCredential({ username: user, realm: 'localhost', password });
-    await overlay.addDevice({ name: `jis:${user}`, credential });
-  }
-  await overlay.close();
-}
 
 async function check(what: string, run: ReturnType<typeof sipp>): Promise<void> {
   const { code, out, err } = await run;
@@ -98,7 +100,9 @@ async function checkRecords(): Promise<void> {
   console.log('chains of records:', Object.fromEntries(shapes));
   const vkey = (await readFile(join(directory, 'public', 'vkey'), 'utf8')).trim();
   const verdict = await verifyLog({ directory, vkey });
-  console.log(`log of ${verdict.size} records ${verdict.valid ? 'verifies' : 'IS DAMAGED'} (${((performance.now() - started) / 1000).toFixed(1)} s)`);
+  console.log(
+    `log of ${verdict.size} records ${verdict.valid ? 'verifies' : 'IS DAMAGED'} (${((performance.now() - started) / 1000).toFixed(1)} s)`,
+  );
   if (chains.size !== calls || !verdict.valid) process.exitCode = 1;
 }
 

@@ -12,7 +12,6 @@ export const areaReasons: Readonly<Partial<Record<AreaCode, ExitReason>>> = {
   'file-exists': 'conflict',
   attribute: 'usage',
   lifetime: 'usage',
-  name: 'usage',
   subject: 'usage',
   passphrase: 'refused',
   alg: 'refused',
@@ -27,7 +26,6 @@ export const areaReasons: Readonly<Partial<Record<AreaCode, ExitReason>>> = {
   signature: 'refused',
   'core-signature': 'refused',
   'issuer-proof': 'refused',
-  'realm-proof': 'refused',
   'key-invalid': 'refused',
 
   'name-invalid': 'usage',

@@ -16,6 +16,7 @@ import {
   type ServerTransaction,
   type SipRequest,
   type SipUri,
+  unescapeUri,
 } from '../sip/index.ts';
 import type { Audit } from './audit.ts';
 import type { Authentication } from './authentication.ts';
@@ -208,7 +209,7 @@ export class CallPolicy implements ProxyPolicy {
 
   async #calleeOf(uri: SipUri): Promise<Callee> {
     const user = uri.user ?? '';
-    const identity = user === '' ? undefined : await this.#options.overlay.lookup(user);
+    const identity = user === '' ? undefined : await this.#options.overlay.lookup(unescapeUri(user));
     const address = addressOf(uri);
     return {
       address,
@@ -222,7 +223,7 @@ export class CallPolicy implements ProxyPolicy {
     if (principal.kind === 'peer') return true;
     const { domain, overlay } = this.#options;
     const from = domain.ownUri(request.from.uri, flow.local.address);
-    return from?.user !== undefined && overlay.isAddressOf(principal.identity, from.user);
+    return from?.user !== undefined && overlay.isAddressOf(principal.identity, unescapeUri(from.user));
   }
 
   #signFor(request: SipRequest, caller: Principal, callee: Callee, text: string): string {
@@ -282,7 +283,7 @@ export class CallPolicy implements ProxyPolicy {
     // A stock phone over UDP that registered anew from this address: the flow is one of its identity's own.
     const from = readUri(request.from.uri);
     const user = from?.scheme === 'sip' || from?.scheme === 'sips' ? from.user : undefined;
-    const identity = user === undefined ? undefined : await overlay.lookup(user);
+    const identity = user === undefined ? undefined : await overlay.lookup(unescapeUri(user));
     if (identity === undefined) return undefined;
     const targets = await reachability.targets(identity.fingerprint);
     return targets.some(({ flow }) => flow.id === source.id) ? identity.fingerprint : undefined;

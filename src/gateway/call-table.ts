@@ -32,7 +32,7 @@ export class CallTable {
 
   /** The calls that have been up longest, at most `count`. */
   first(count: number): Call[] {
-    return [...this.#calls.values()].slice(0, count);
+    return [...this.#calls.values().take(count)];
   }
 
   start(): void {

@@ -1,16 +1,25 @@
-import { join } from 'node:path';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { AdminServer, type CallView, type LiveNumbers, Metrics, type StatusView } from '../admin/index.ts';
 import { type Clock, type Logger, type Random, systemClock, systemRandom } from '../base/index.ts';
-import { type Config, formatListenAddress, type ListenAddress, type WebAddress } from '../config/index.ts';
-import { EmbeddedStore, IdentityOverlay, OverlayLocation, overlayRecord } from '../overlay/index.ts';
+import {
+  type Config,
+  dataPaths,
+  formatListenAddress,
+  type ListenAddress,
+  type WebAddress,
+} from '../config/index.ts';
+import { IdentityOverlay, OverlayLocation, openStore, overlayRecord } from '../overlay/index.ts';
 import { AuditLog } from '../provenance/index.ts';
 import {
   DigestAuthenticator,
   defaultTransactionLimits,
   defaultTransportLimits,
   FailureThrottle,
+  type Flow,
   FlowTokens,
   NonceMint,
+  type ProxyAddress,
   ProxyCore,
   Registrar,
   TransactionLayer,
@@ -94,6 +103,7 @@ class RunningGateway implements Gateway {
 
   async start(): Promise<GatewayAddresses> {
     const config = this.#config;
+    await this.#tryAddresses();
     const keys = await loadNodeKeys(config.dataDir, config.domain, this.#clock);
     const audit = await this.#openAudit(keys);
     const parts = await this.#compose(keys, audit);
@@ -118,12 +128,27 @@ class RunningGateway implements Gateway {
     }
   }
 
+  /** Opens and closes every socket: a port in use must be found before anything is written. */
+  async #tryAddresses(): Promise<void> {
+    const transport = this.#createTransport();
+    await transport.start({ onRequest: () => {}, onResponse: () => {}, onFlowClosed: () => {} });
+    await transport.close();
+    const address = this.#config.admin.listen;
+    if (address === undefined) return;
+    const server = createServer();
+    server.listen(address);
+    await once(server, 'listening');
+    server.close();
+    await once(server, 'close');
+  }
+
   async #openAudit(keys: NodeKeys): Promise<Audit> {
-    const { audit, dataDir } = this.#config;
+    const { audit, dataDir, limits } = this.#config;
     if (!audit.enabled) return noAudit;
+    const paths = dataPaths(dataDir);
     const log = await AuditLog.open({
-      directory: join(dataDir, 'log'),
-      indexDirectory: join(dataDir, 'index'),
+      directory: paths.log,
+      indexDirectory: paths.index,
       checkpointKey: keys.checkpoint.key,
       origin: audit.origin,
       nodeKey: keys.node.key,
@@ -133,6 +158,7 @@ class RunningGateway implements Gateway {
       clock: this.#clock,
       random: this.#random,
       logger: this.#logger,
+      limits: limits.audit,
     });
     this.#closing.unshift(() => log.close());
     return log;
@@ -166,7 +192,7 @@ class RunningGateway implements Gateway {
         records.close(call, 'lost', { by: 'gateway', reason: 'no end within calls.maxDurationMs' }),
     });
     const overlay = await this.#openOverlay(keys, audit);
-    const domain = new ServedDomain(config.domain, config.listen);
+    const domain = new ServedDomain(config.domain, config.listen, config.advertise);
     const nonces = new NonceMint({ secret: random.bytes(32), random });
     const peers = new PeerTable(config.peers);
     const authentication = new Authentication({
@@ -178,8 +204,10 @@ class RunningGateway implements Gateway {
         clock,
         random,
         algorithms: config.auth.algorithms,
+        agents: config.auth.agents,
+        throttle: config.limits.digest,
       }),
-      throttle: new FailureThrottle(),
+      throttle: new FailureThrottle(config.limits.digest),
       overlay,
       peers,
       flowSpeaks: config.auth.flowSpeaks,
@@ -200,6 +228,7 @@ class RunningGateway implements Gateway {
           defaultExpiresSeconds: policy.defaultExpires,
           maxExpiresSeconds: policy.maxExpires,
           maxBindings: policy.maxBindingsPerIdentity,
+          ...config.limits.registrar,
         },
       }),
       overlay,
@@ -232,6 +261,7 @@ class RunningGateway implements Gateway {
       tokens: new FlowTokens({ keys: [{ id: 1, secret: keys.flows.seed }], node: overlay.node.slice(0, 8) }),
       random,
       logger,
+      addressFor: (flow) => this.#addressTowards(flow),
       isOwnAddress: (host, port) => this.#isOwnAddress(domain, host, port),
       timerCMs: config.calls.ringTimeoutMs,
     });
@@ -263,8 +293,8 @@ class RunningGateway implements Gateway {
   }
 
   async #openOverlay(keys: NodeKeys, audit: Audit): Promise<IdentityOverlay> {
-    const { overlay: settings, dataDir } = this.#config;
-    const store = EmbeddedStore.open({ directory: join(dataDir, 'overlay'), random: this.#random });
+    const { overlay: settings, dataDir, limits } = this.#config;
+    const store = await openStore(settings.store, dataPaths(dataDir).overlay, this.#logger);
     const overlay = new IdentityOverlay({
       store,
       node: keys.gateway.token.fingerprint,
@@ -272,6 +302,7 @@ class RunningGateway implements Gateway {
       random: this.#random,
       logger: this.#logger,
       enrolment: settings.enrolment,
+      limits: limits.overlay,
       onEvent: (event) => {
         // Registrations leave fuller records where they are decided.
         if (audit.healthy && event.kind !== 'registration') audit.append(overlayRecord(event));
@@ -299,6 +330,12 @@ class RunningGateway implements Gateway {
       domain.serves(host, '') &&
       (port === undefined || listen.some((own) => own.port === port || own.port === 0))
     );
+  }
+
+  /** How the gateway calls itself towards a peer: by the configured name where it is bound to any address or reached by another. */
+  #addressTowards(flow: Flow): ProxyAddress {
+    const { address, port } = flow.local;
+    return { host: this.#config.advertise ?? (address.includes(':') ? `[${address}]` : address), port };
   }
 
   async #startAdmin(parts: Parts, listen: readonly ListenAddress[]): Promise<WebAddress | undefined> {

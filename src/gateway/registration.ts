@@ -11,6 +11,7 @@ import {
   type RegistrationChange,
   type ServerTransaction,
   type SipRequest,
+  unescapeUri,
 } from '../sip/index.ts';
 import type { Audit } from './audit.ts';
 import type { Authentication, AuthenticationResult } from './authentication.ts';
@@ -66,7 +67,8 @@ export class Registration {
     if (screened !== undefined) return transaction.respond(screened.response);
 
     const result = await authentication.identify(request, flow);
-    if (result.kind === 'challenge') return this.#reject(transaction, result.status, undefined, result.headers);
+    if (result.kind === 'challenge')
+      return this.#reject(transaction, result.status, undefined, result.headers);
     if (result.kind === 'refused') {
       if (result.record) await this.#recordRefusal(request, flow, result);
       return this.#reject(transaction, result.status, result.reason, result.headers);
@@ -109,7 +111,7 @@ export class Registration {
   #owns(identity: IdentityRecord, request: SipRequest, flow: Flow): boolean {
     const { domain, overlay } = this.#options;
     const uri = domain.ownUri(request.to.uri, flow.local.address);
-    return uri?.user !== undefined && overlay.isAddressOf(identity, uri.user);
+    return uri?.user !== undefined && overlay.isAddressOf(identity, unescapeUri(uri.user));
   }
 
   #record(

@@ -6,8 +6,9 @@ import type { SipUri } from '../sip/index.ts';
 export class ServedDomain {
   readonly #hosts: ReadonlySet<string>;
 
-  constructor(domain: string, listen: readonly ListenAddress[]) {
+  constructor(domain: string, listen: readonly ListenAddress[], advertise?: string) {
     const hosts = new Set([domain.toLowerCase()]);
+    if (advertise !== undefined) hosts.add(advertise.toLowerCase());
     for (const { host } of listen) hosts.add(host.toLowerCase());
     // A gateway on the loopback address is spoken to by either of its names.
     if (hosts.has('127.0.0.1') || hosts.has('::1') || hosts.has('localhost')) {

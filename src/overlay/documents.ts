@@ -31,7 +31,7 @@ export interface AliasDocument {
   readonly fingerprint: Fingerprint;
 }
 
-/** Key: the public key in base32. Trust and revocation follow the key, not one of its fingerprints. */
+/** Key: the public key in base64url. Trust and revocation follow the key, not one of its fingerprints. */
 export interface StandingDocument {
   readonly verified: number;
   readonly failed: number;

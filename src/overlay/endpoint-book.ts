@@ -25,7 +25,8 @@ export const defaultEndpointLimits: EndpointLimits = {
 export interface Endpoint {
   readonly address: string;
   readonly port: number;
-  readonly behindNat: boolean;
+  /** What the device says; a flow does not tell. */
+  readonly behindNat: boolean | undefined;
   readonly capabilities: readonly string[];
   readonly expiresAtMs: number;
   readonly source: 'signed-record' | 'sip-binding';
@@ -81,7 +82,7 @@ export class EndpointBook {
         if (binding && (!record || binding.refreshedAtMs > record.issuedAtMs))
           return {
             ...binding.observed,
-            behindNat: false,
+            behindNat: undefined,
             capabilities: binding.capabilities,
             expiresAtMs: binding.expiresAtMs,
             source: 'sip-binding',

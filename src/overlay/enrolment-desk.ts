@@ -48,7 +48,7 @@ export class EnrolmentDesk {
         reporter.done('enrolment', {
           asked: token.subject,
           identity: record,
-          facts: { outcome, custody, status: record.status },
+          facts: { change: outcome, custody, status: record.status },
           evidence: [token.bytes],
           intent: intent ?? `take part as ${token.subject}`,
         });

@@ -1,4 +1,4 @@
-import { encodeBase32 } from '../base/index.ts';
+import { encodeBase64Url } from '../base/index.ts';
 import type { Fingerprint } from '../tokens/index.ts';
 import type { Custody, IdentityDocument, StandingDocument } from './documents.ts';
 import { noTrust, type Trust, trustScore } from './trust.ts';
@@ -28,7 +28,7 @@ export const noStanding: StandingDocument = { ...noTrust, revokedAtMs: undefined
 
 /** Under which key the standing of a public key is kept. */
 export function standingKey(publicKey: Uint8Array): string {
-  return encodeBase32(publicKey);
+  return encodeBase64Url(publicKey);
 }
 
 export function identityRecord(

@@ -41,12 +41,12 @@ export function overlayRecord(event: OverlayEvent, parents: readonly RecordId[] 
   const { kind, outcome, code, asked, identity, facts, evidence } = event;
   return {
     erin: {
+      ...facts,
       event: `overlay.${kind}`,
       outcome,
       ...(code !== undefined && { code }),
       asked,
       ...(identity && { identity: identity.name, fingerprint: identity.fingerprint }),
-      ...facts,
     },
     eraan: { parents, tokens: evidence.map((bytes) => encodeBase64Url(sha256(bytes))) },
     eromheen: { node: event.node, time: new Date(event.atMs).toISOString() },

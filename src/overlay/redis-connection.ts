@@ -69,8 +69,8 @@ async function connectServer(options: RedisConnectionOptions): Promise<RedisConn
   started = true;
   return {
     command: (_key, args) =>
-      available(client.sendCommand<RedisReply>(args, { typeMapping, timeout: options.timeouts.commandMs })),
-    close: () => client.close(),
+      available(client.sendCommand<RedisReply>(args, { typeMapping }), options.timeouts),
+    close: () => inTime(client.close(), options.timeouts).catch(() => client.destroy()),
   };
 }
 
@@ -92,13 +92,8 @@ async function connectCluster(options: RedisConnectionOptions): Promise<RedisCon
   started = true;
   return {
     command: (key, args) =>
-      available(
-        cluster.sendCommand<RedisReply>(key, false, [...args], {
-          typeMapping,
-          timeout: options.timeouts.commandMs,
-        }),
-      ),
-    close: () => cluster.close(),
+      available(cluster.sendCommand<RedisReply>(key, false, [...args], { typeMapping }), options.timeouts),
+    close: () => inTime(cluster.close(), options.timeouts).catch(() => cluster.destroy()),
   };
 }
 
@@ -118,11 +113,27 @@ function clientOptions({ timeouts }: RedisConnectionOptions, started: () => bool
   };
 }
 
-async function available(reply: Promise<RedisReply>): Promise<RedisReply> {
+async function available(reply: Promise<RedisReply>, timeouts: RedisTimeouts): Promise<RedisReply> {
   try {
-    return await reply;
+    return await inTime(reply, timeouts);
   } catch (cause) {
     throw new OverlayError('store-unavailable', 'the shared store does not answer', { cause });
+  }
+}
+
+/**
+ * The client's own limit ends when a command is written; a server that then hangs must not hold a call. A write that
+ * was given up may still happen: whoever repeats it reads first.
+ */
+async function inTime<Result>(work: Promise<Result>, { commandMs }: RedisTimeouts): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no reply within ${commandMs} ms`)), commandMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

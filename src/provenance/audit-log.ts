@@ -1,15 +1,29 @@
 import { mkdir } from 'node:fs/promises';
-import { type Clock, type Logger, type Random, silentLogger, systemClock, systemRandom } from '../base/index.ts';
+import {
+  type Clock,
+  type Logger,
+  type Random,
+  silentLogger,
+  systemClock,
+  systemRandom,
+} from '../base/index.ts';
 import type { SigningKey } from '../tokens/index.ts';
 import { DiskStorage } from './disk-storage.ts';
 import { ProvenanceError } from './error.ts';
 import { type AuditLimits, defaultAuditLimits } from './limits.ts';
 import { LogReader } from './log-reader.ts';
 import { type AppendResult, LogWriter, type NodeIdentity } from './log-writer.ts';
-import { proveRecord, type ProofOptions } from './record-proof.ts';
 import { findByIdPrefix, type QuerySource, queryRecords, type RecordQuery } from './query.ts';
-import { type OpenCall, type RawRecord, readRecord, type RecordDraft, type RecordId, type StoredRecord } from './record.ts';
+import {
+  type OpenCall,
+  type RawRecord,
+  type RecordDraft,
+  type RecordId,
+  readRecord,
+  type StoredRecord,
+} from './record.ts';
 import { RecordIndex } from './record-index.ts';
+import { type ProofOptions, proveRecord } from './record-proof.ts';
 import { recoverLog } from './recovery.ts';
 import { formatVkey, isNoteName } from './signed-note.ts';
 import type { Storage, StorageLock } from './storage.ts';

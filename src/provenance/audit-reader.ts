@@ -6,10 +6,10 @@ import { DiskStorage } from './disk-storage.ts';
 import { ProvenanceError } from './error.ts';
 import { readJournal } from './journal.ts';
 import { LogReader } from './log-reader.ts';
-import { proveRecord, type ProofOptions } from './record-proof.ts';
 import { findByIdPrefix, type QuerySource, queryRecords, type RecordQuery } from './query.ts';
-import { type RawRecord, readRecord, type RecordId, type StoredRecord } from './record.ts';
+import { type RawRecord, type RecordId, readRecord, type StoredRecord } from './record.ts';
 import { RecordIndex } from './record-index.ts';
+import { type ProofOptions, proveRecord } from './record-proof.ts';
 import type { Storage } from './storage.ts';
 import { checkpointPath } from './tile-layout.ts';
 

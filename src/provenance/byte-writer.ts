@@ -1,7 +1,14 @@
 import { ProvenanceError } from './error.ts';
 
 /** RFC 8949 §3.1: major types, already shifted into the initial byte. */
-export const cborMajor = { unsigned: 0x00, negative: 0x20, bytes: 0x40, text: 0x60, array: 0x80, map: 0xa0 } as const;
+export const cborMajor = {
+  unsigned: 0x00,
+  negative: 0x20,
+  bytes: 0x40,
+  text: 0x60,
+  array: 0x80,
+  map: 0xa0,
+} as const;
 
 const initialBytes = 4096;
 /** Beyond this a native UTF-8 call beats the loop over char codes. */

@@ -5,8 +5,8 @@ import type { PendingDurability } from './durability.ts';
 import { writeEntryHead } from './entry.ts';
 import type { Journal } from './journal.ts';
 import type { RecordFacts } from './ledger.ts';
-import type { RawRecord } from './record.ts';
 import { sealBatch, writeReceipt } from './receipt.ts';
+import type { RawRecord } from './record.ts';
 
 export interface PendingRecord {
   readonly position: number;

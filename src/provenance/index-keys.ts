@@ -1,8 +1,8 @@
 import { ByteWriter } from './byte-writer.ts';
-import type { Head } from './ledger.ts';
-import { decodeLayer, isLayer, writeLayer } from './layer.ts';
-import type { OpenCall, Party } from './record.ts';
 import { ProvenanceError } from './error.ts';
+import { decodeLayer, isLayer, writeLayer } from './layer.ts';
+import type { Head } from './ledger.ts';
+import type { OpenCall, Party } from './record.ts';
 
 export function uint64(value: number): Buffer {
   const bytes = Buffer.allocUnsafe(8);

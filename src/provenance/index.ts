@@ -2,6 +2,7 @@ export { AuditLog, type AuditLogOptions, nodeStartEvent } from './audit-log.ts';
 export { type AuditReader, type AuditReaderOptions, openAuditReader } from './audit-reader.ts';
 export * from './durability.ts';
 export * from './error.ts';
+export { csvHeader, jsonValue, recordToCsv, recordToJson } from './export.ts';
 export type { Layer } from './layer.ts';
 export * from './limits.ts';
 export type { AppendResult } from './log-writer.ts';
@@ -18,5 +19,7 @@ export type {
 } from './record.ts';
 export { type ProofFault, type ProofOptions, type ProofVerdict, verifyProof } from './record-proof.ts';
 export { formatVkey, type NoteVerifier, parseVkey } from './signed-note.ts';
-export { type LogVerdict, type Problem, type ProblemKind } from './verdict.ts';
-export { verifyLog, type VerifyLogOptions } from './verify-log.ts';
+export { type RecordStory, type StoryLayer, tellRecord } from './story.ts';
+export { canonicalJson, TibetExporter, type TibetToken } from './tibet-token.ts';
+export type { LogVerdict, Problem, ProblemKind } from './verdict.ts';
+export { type VerifyLogOptions, verifyLog } from './verify-log.ts';

@@ -119,7 +119,8 @@ export class Integrator {
     };
     this.#checkpoint = checkpoint;
     this.#waiting.splice(0, records.length);
-    for (const { position, facts, sipCallId } of records) this.#unindexed.push({ position, facts, sipCallId });
+    for (const { position, facts, sipCallId } of records)
+      this.#unindexed.push({ position, facts, sipCallId });
     await this.#removePartials(tiles);
   }
 

@@ -73,7 +73,10 @@ export function scanSegment(segment: Uint8Array): JournalScan {
   return { frames, goodBytes: at, damaged: at < bytes.length && frameFollows(bytes, at + 1) };
 }
 
-function readFrame(bytes: Buffer, start: number): { readonly frame: JournalFrame; readonly end: number } | undefined {
+function readFrame(
+  bytes: Buffer,
+  start: number,
+): { readonly frame: JournalFrame; readonly end: number } | undefined {
   if (start + overheadBytes > bytes.length || bytes.readUInt32BE(start) !== magic) return undefined;
   const digestAt = start + headerBytes + bytes.readUInt32BE(start + 4);
   const end = digestAt + hashBytes;
@@ -95,7 +98,8 @@ function readFrame(bytes: Buffer, start: number): { readonly frame: JournalFrame
     });
     at = openingEnd;
   }
-  if (at !== digestAt) throw new ProvenanceError('journal-damaged', 'a journal frame contradicts its own length');
+  if (at !== digestAt)
+    throw new ProvenanceError('journal-damaged', 'a journal frame contradicts its own length');
   return { frame: { records, previous: bytes.subarray(start + 20, start + 20 + hashBytes), digest }, end };
 }
 

@@ -1,5 +1,12 @@
 import { ProvenanceError } from './error.ts';
-import { encodeFrame, isSegmentName, type JournalFrame, noDigest, scanSegment, segmentName } from './journal-frame.ts';
+import {
+  encodeFrame,
+  isSegmentName,
+  type JournalFrame,
+  noDigest,
+  scanSegment,
+  segmentName,
+} from './journal-frame.ts';
 import type { RawRecord } from './record.ts';
 import { type AppendFile, type Storage, temporaryDirectory } from './storage.ts';
 import { journalDirectory } from './tile-layout.ts';

@@ -46,6 +46,9 @@ function writeArray(writer: ByteWriter, items: readonly unknown[], depth: number
 }
 
 function writeObject(writer: ByteWriter, object: object, depth: number): void {
+  // A Date or a Map would come out empty: better to refuse than to lose what it said.
+  const prototype: unknown = Object.getPrototypeOf(object);
+  if (prototype !== Object.prototype && prototype !== null) throw invalid('it holds an object of a class');
   const fields: [string, unknown][] = [];
   for (const field of Object.entries(object)) if (field[1] !== undefined) fields.push(field);
   sortFields(fields);
@@ -90,7 +93,9 @@ export function decodeLayer(encoding: Uint8Array): Layer {
 }
 
 export function isLayer(value: unknown): value is Layer {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
+  return (
+    typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
+  );
 }
 
 function plainValue(value: CborValue): unknown {

@@ -31,7 +31,10 @@ export class LogHealth {
 
   fail(error: unknown): void {
     if (this.#healthy) {
-      this.#options.logger.error({ error: String(error) }, 'the audit log cannot write; new calls are refused');
+      this.#options.logger.error(
+        { error: String(error) },
+        'the audit log cannot write; new calls are refused',
+      );
       this.#change(false);
     }
     this.#schedule();

@@ -3,7 +3,7 @@ import { decodeEntry } from './entry.ts';
 import { ProvenanceError } from './error.ts';
 import type { RecordFacts } from './ledger.ts';
 import { firstItems } from './log-edge.ts';
-import { leafHash, type RangeHash, rootOf, splitPoint, nodeHash } from './merkle-tree.ts';
+import { leafHash, nodeHash, type RangeHash, rootOf, splitPoint } from './merkle-tree.ts';
 import { type RawRecord, readRecord, type StoredRecord } from './record.ts';
 import { decodeStatement } from './statement.ts';
 import type { Storage } from './storage.ts';
@@ -114,7 +114,10 @@ function isPowerOfTwo(value: number): boolean {
 }
 
 /** What the books and the index take from a record that is read back. */
-export function factsOf(raw: RawRecord): { readonly facts: RecordFacts; readonly sipCallId: string | undefined } {
+export function factsOf(raw: RawRecord): {
+  readonly facts: RecordFacts;
+  readonly sipCallId: string | undefined;
+} {
   const record = readRecord(raw);
   const { statement } = decodeEntry(raw.entry);
   const { nodeKey } = decodeStatement(statement);

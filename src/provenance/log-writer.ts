@@ -120,7 +120,11 @@ export class LogWriter {
       throw new ProvenanceError('unhealthy', 'the disk does not keep up with the audit log');
     const { call } = draft;
     if (call) this.#ledger.checkPhase(call);
-    const { statement, opening: opened, ...built } = this.#builder.build(draft, {
+    const {
+      statement,
+      opening: opened,
+      ...built
+    } = this.#builder.build(draft, {
       heads: draft.parties.map(({ fingerprint }) => this.#ledger.head(fingerprint)),
       previousOfCall: call && this.#ledger.call(call.id)?.lastRecord,
       parents: this.#withoutFailed(draft.eraan.parents),
@@ -131,7 +135,10 @@ export class LogWriter {
       ...built,
       event: draft.erin.event,
       call,
-      parties: draft.parties.map((party) => ({ ...party, seq: (this.#ledger.head(party.fingerprint)?.seq ?? 0) + 1 })),
+      parties: draft.parties.map((party) => ({
+        ...party,
+        seq: (this.#ledger.head(party.fingerprint)?.seq ?? 0) + 1,
+      })),
       opensNode: opening ? this.#options.nodeFingerprint : undefined,
     };
     const position = this.#next++;

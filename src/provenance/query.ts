@@ -52,7 +52,8 @@ function* candidates({ index, size }: QuerySource, query: RecordQuery): Generato
   const indexed = Math.min(index?.size ?? 0, range.to);
   const unindexed = { from: Math.max(range.from, indexed), to: range.to };
   if (newestFirst) yield* everyPosition(unindexed, true);
-  if (index && indexed > range.from) yield* lookedUp(index, query, { from: range.from, to: indexed }, newestFirst);
+  if (index && indexed > range.from)
+    yield* lookedUp(index, query, { from: range.from, to: indexed }, newestFirst);
   if (!newestFirst) yield* everyPosition(unindexed, false);
 }
 
@@ -64,7 +65,11 @@ function* lookedUp(
 ): Generator<number> {
   const timed = query.sinceMs !== undefined || query.untilMs !== undefined;
   const ranges = timed
-    ? index.rangesWithin(query.sinceMs ?? Number.NEGATIVE_INFINITY, query.untilMs ?? Number.POSITIVE_INFINITY, within)
+    ? index.rangesWithin(
+        query.sinceMs ?? Number.NEGATIVE_INFINITY,
+        query.untilMs ?? Number.POSITIVE_INFINITY,
+        within,
+      )
     : [within];
   for (const range of newestFirst ? ranges.toReversed() : ranges) {
     if (query.callId !== undefined) yield* inChunks(index, { callId: query.callId }, range, newestFirst);
@@ -98,7 +103,8 @@ function* everyPosition({ from, to }: PositionRange, newestFirst: boolean): Gene
 
 function matches(record: StoredRecord, query: RecordQuery): boolean {
   const { identity, callId, event, sinceMs, untilMs } = query;
-  if (identity !== undefined && !record.parties.some(({ fingerprint }) => fingerprint === identity)) return false;
+  if (identity !== undefined && !record.parties.some(({ fingerprint }) => fingerprint === identity))
+    return false;
   if (callId !== undefined && record.call?.id !== callId && record.erin['callId'] !== callId) return false;
   if (event !== undefined && record.event !== event) return false;
   return record.timeMs >= (sinceMs ?? record.timeMs) && record.timeMs <= (untilMs ?? record.timeMs);

@@ -53,7 +53,12 @@ export function sealBatch(
     ]),
   });
   const { protectedMap, signature } = decodeCoseSign1(signed);
-  return { protectedBytes: encodeCbor(protectedMap), signature, size: leaves.length, paths: inclusionPaths(leaves) };
+  return {
+    protectedBytes: encodeCbor(protectedMap),
+    signature,
+    size: leaves.length,
+    paths: inclusionPaths(leaves),
+  };
 }
 
 /** Appends the receipt of the batch's record number `index`: RFC 9942 §5.2, payload detached. */
@@ -115,7 +120,8 @@ export function decodeReceipt(bytes: Uint8Array): Receipt {
   )
     throw malformed('its headers are not those of a batch receipt');
   const proof = decodeCbor(onlyProof(cose.unprotectedMap));
-  if (!Array.isArray(proof) || proof.length !== 3) throw malformed('its inclusion proof is no array of three');
+  if (!Array.isArray(proof) || proof.length !== 3)
+    throw malformed('its inclusion proof is no array of three');
   const [batchSize, index, path]: readonly (CborValue | undefined)[] = proof;
   if (typeof batchSize !== 'number' || typeof index !== 'number' || index < 0 || index >= batchSize)
     throw malformed('its leaf lies outside its tree');
@@ -154,7 +160,9 @@ function malformed(why: string): ProvenanceError {
  * so a checker remembers the last one that verified: a whole log costs one verification per batch.
  */
 export class ReceiptChecker {
-  #verified: { readonly publicKey: Uint8Array; readonly signed: Uint8Array; readonly signature: Uint8Array } | undefined;
+  #verified:
+    | { readonly publicKey: Uint8Array; readonly signed: Uint8Array; readonly signature: Uint8Array }
+    | undefined;
 
   holds(receipt: Receipt, statementHash: Uint8Array, publicKey: Uint8Array): boolean {
     const root = rootFromInclusion(statementHash, receipt.index, receipt.batchSize, receipt.path);
@@ -162,7 +170,12 @@ export class ReceiptChecker {
     const signed = receipt.toBeSigned(root);
     const { signature } = receipt;
     const last = this.#verified;
-    if (last && same(last.signed, signed) && same(last.signature, signature) && same(last.publicKey, publicKey))
+    if (
+      last &&
+      same(last.signed, signed) &&
+      same(last.signature, signature) &&
+      same(last.publicKey, publicKey)
+    )
       return true;
     if (!verifySignature(publicKey, signed, signature)) return false;
     this.#verified = { publicKey, signed, signature };

@@ -4,8 +4,8 @@ import { ByteWriter } from './byte-writer.ts';
 import { commitmentTo, partyLayerName, saltBytes } from './commitment.ts';
 import { writeOpeningHead, writeOpeningItemHead, writeOpeningPartyCount } from './entry.ts';
 import { ProvenanceError } from './error.ts';
-import type { Head } from './ledger.ts';
 import { type Layer, writeLayer } from './layer.ts';
+import type { Head } from './ledger.ts';
 import { leafHash } from './merkle-tree.ts';
 import type { Party, RecordDraft, RecordId } from './record.ts';
 import { writeCommitment, writePartyCount, writeStatementHead, writeStatementTail } from './statement.ts';
@@ -87,7 +87,13 @@ export class RecordBuilder {
     if (opening.length > this.#options.maxRecordBytes)
       throw new ProvenanceError('too-large', `a record of ${opening.length} bytes is over the limit`);
     const idBytes = leafHash(statement.view());
-    return { id: encodeBase32(idBytes), idBytes, timeMs, statement: statement.copy(), opening: opening.copy() };
+    return {
+      id: encodeBase32(idBytes),
+      idBytes,
+      timeMs,
+      statement: statement.copy(),
+      opening: opening.copy(),
+    };
   }
 
   #commit(layerName: string, layer: Layer): void {

@@ -3,7 +3,15 @@ import { asBuffer, decodeBase32, equalBytes } from '../base/index.ts';
 import { type Fingerprint, fingerprintBytes } from '../tokens/index.ts';
 import { sha256 } from './digest.ts';
 import { ProvenanceError } from './error.ts';
-import { countFrom, decodeCall, decodeHead, encodeCall, encodeHead, positionKey, uint64 } from './index-keys.ts';
+import {
+  countFrom,
+  decodeCall,
+  decodeHead,
+  encodeCall,
+  encodeHead,
+  positionKey,
+  uint64,
+} from './index-keys.ts';
 import { type Head, type HeadSource, nextState, type RecordFacts } from './ledger.ts';
 import type { TreeHead } from './merkle-tree.ts';
 import type { OpenCall } from './record.ts';
@@ -73,7 +81,11 @@ export class RecordIndex implements HeadSource {
   }
 
   /** Throws ProvenanceError `index-foreign` when the directory holds the index of another log. */
-  static open(options: { readonly directory: string; readonly origin: string; readonly readOnly: boolean }): RecordIndex {
+  static open(options: {
+    readonly directory: string;
+    readonly origin: string;
+    readonly readOnly: boolean;
+  }): RecordIndex {
     const root = open<Buffer, Buffer>({
       path: options.directory,
       keyEncoding: 'binary',
@@ -182,7 +194,8 @@ export class RecordIndex implements HeadSource {
     for (const record of records) {
       const { position, facts } = record;
       this.#put(record);
-      for (const { fingerprint, seq } of facts.parties) heads.set(fingerprint, { seq, id: facts.idBytes, position });
+      for (const { fingerprint, seq } of facts.parties)
+        heads.set(fingerprint, { seq, id: facts.idBytes, position });
       if (facts.call) {
         const { id } = facts.call;
         calls.set(id, nextState(facts, calls.has(id) ? calls.get(id) : this.#call(id)));
@@ -190,7 +203,8 @@ export class RecordIndex implements HeadSource {
       const bundle = Math.floor(position / tileWidth);
       times.set(bundle, widened(times.get(bundle) ?? this.#time(bundle), facts.timeMs));
     }
-    for (const [fingerprint, head] of heads) this.#heads.putSync(this.#identityKey(fingerprint), encodeHead(head));
+    for (const [fingerprint, head] of heads)
+      this.#heads.putSync(this.#identityKey(fingerprint), encodeHead(head));
     for (const [id, call] of calls)
       if (call) this.#calls.putSync(callPrefix(id), encodeCall(call));
       else this.#calls.removeSync(callPrefix(id));
@@ -236,14 +250,20 @@ export class RecordIndex implements HeadSource {
   }
 
   #putHead(head: TreeHead): void {
-    this.#root.putSync(stateKey, Buffer.concat([countFrom(formatVersion), uint64(head.size), head.root, this.#origin]));
+    this.#root.putSync(
+      stateKey,
+      Buffer.concat([countFrom(formatVersion), uint64(head.size), head.root, this.#origin]),
+    );
   }
 
   #readHead(): TreeHead {
     const state = this.#root.get(stateKey);
     if (!state) return { size: 0, root: new Uint8Array(0) };
     if (state.readUInt32BE(0) !== formatVersion || !equalBytes(state.subarray(44), this.#origin))
-      throw new ProvenanceError('index-foreign', 'the index directory belongs to another log; remove it to rebuild it');
+      throw new ProvenanceError(
+        'index-foreign',
+        'the index directory belongs to another log; remove it to rebuild it',
+      );
     return { size: Number(state.readBigUInt64BE(4)), root: Uint8Array.from(state.subarray(12, 44)) };
   }
 

@@ -9,8 +9,8 @@ import { decodeReceipt, ReceiptChecker } from './receipt.ts';
 import { readRecord, type StoredRecord } from './record.ts';
 import { openingFault } from './record-checks.ts';
 import type { RecordIndex } from './record-index.ts';
-import { decodeStatement } from './statement.ts';
 import { parseVkey } from './signed-note.ts';
+import { decodeStatement } from './statement.ts';
 import { formatTlogProof, parseTlogProof } from './tlog-proof.ts';
 
 export interface ProofOptions {
@@ -31,7 +31,11 @@ const field = { entry: 1, opening: 2, nodeEntry: 3, nodeIndex: 4, nodePath: 5 } 
  * One file that proves a record: C2SP tlog-proof whose extra data holds the entry, its opening unless withheld, and
  * the entry that published the node's key, with its own path. Throws `record-unknown` or `record-pending`.
  */
-export async function proveRecord(source: ProofSource, idPrefix: string, options: ProofOptions = {}): Promise<string> {
+export async function proveRecord(
+  source: ProofSource,
+  idPrefix: string,
+  options: ProofOptions = {},
+): Promise<string> {
   const found = await findByIdPrefix(source, idPrefix);
   const record = found[0];
   if (!record) throw new ProvenanceError('record-unknown', 'the log has no such record');
@@ -105,7 +109,8 @@ function check(text: string, vkey: string): ProofVerdict {
   const head = openCheckpoint(proof.checkpoint, verifier);
   const extra = proof.extra && decodeCbor(proof.extra);
   const entry = extra instanceof Map ? extra.get(field.entry) : undefined;
-  if (!(extra instanceof Map) || !(entry instanceof Uint8Array)) return invalid('malformed', 'the entry is missing');
+  if (!(extra instanceof Map) || !(entry instanceof Uint8Array))
+    return invalid('malformed', 'the entry is missing');
   if (!included(entry, proof.index, proof.path, head))
     return invalid('inclusion', 'the entry is not in the tree that the checkpoint signs');
   const { statement, receipt } = decodeEntry(entry);

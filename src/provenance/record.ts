@@ -110,8 +110,10 @@ function callOf(erin: Layer): StoredRecord['call'] {
 
 function readParty(layer: Layer): StoredParty {
   const { fingerprint, role, seq, prev, details } = layer;
-  if (!(fingerprint instanceof Uint8Array) || typeof seq !== 'number') throw malformed('a party is incomplete');
-  if (role !== 'caller' && role !== 'callee' && role !== 'subject') throw malformed('unknown role of a party');
+  if (!(fingerprint instanceof Uint8Array) || typeof seq !== 'number')
+    throw malformed('a party is incomplete');
+  if (role !== 'caller' && role !== 'callee' && role !== 'subject')
+    throw malformed('unknown role of a party');
   return {
     fingerprint: fingerprintFromBytes(fingerprint),
     role,

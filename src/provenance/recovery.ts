@@ -57,7 +57,10 @@ export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog
   const head = openCheckpoint(note, { name: options.origin, publicKey: options.checkpointKey.publicKey });
   const edge = await loadEdge(storage, head.size);
   if (Buffer.compare(treeRoot(edge.tree), head.root) !== 0)
-    throw new ProvenanceError('checkpoint-contradicted', 'the tiles on disk do not lead to the signed checkpoint');
+    throw new ProvenanceError(
+      'checkpoint-contradicted',
+      'the tiles on disk do not lead to the signed checkpoint',
+    );
   await removeOldPartials(storage, head.size);
   await catchUp(options, head);
   const { journal, frames, tornBytes } = await Journal.open({
@@ -66,7 +69,10 @@ export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog
     probeBytes: limits.healProbeBytes,
   });
   if (tornBytes > 0)
-    logger.warn({ bytes: tornBytes }, 'cut off a journal write that a crash had torn; nobody was told it was durable');
+    logger.warn(
+      { bytes: tornBytes },
+      'cut off a journal write that a crash had torn; nobody was told it was durable',
+    );
   const journaled = frames
     .flatMap(({ records }) => records)
     .filter(({ position }) => position >= head.size)
@@ -87,7 +93,10 @@ async function createLog({ storage, index, origin, checkpointKey }: RecoveryOpti
   if (leftovers.length > 0)
     throw new ProvenanceError('checkpoint-missing', 'the directory holds a log without its checkpoint');
   if (index.size > 0)
-    throw new ProvenanceError('rolled-back', 'the log is gone, but its index is there; remove both to start a new one');
+    throw new ProvenanceError(
+      'rolled-back',
+      'the log is gone, but its index is there; remove both to start a new one',
+    );
   const publisher = new FilePublisher(storage);
   const vkey = formatVkey({ name: origin, publicKey: checkpointKey.publicKey });
   await publisher.publish(vkeyPath, Buffer.from(`${vkey}\n`));
@@ -118,7 +127,10 @@ async function catchUp({ storage, index, logger }: RecoveryOptions, head: Checkp
     );
   let tree = await treeAt(storage, index.size, head.size);
   if (index.size > 0 && Buffer.compare(treeRoot(tree), index.treeHead.root) !== 0)
-    throw new ProvenanceError('checkpoint-contradicted', 'the log is not the one that its index was made from');
+    throw new ProvenanceError(
+      'checkpoint-contradicted',
+      'the log is not the one that its index was made from',
+    );
   if (head.size - index.size > tileWidth)
     logger.info({ from: index.size, to: head.size }, 'bringing the index of the audit log up to date');
   const reader = new LogReader(storage);

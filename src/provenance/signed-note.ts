@@ -29,7 +29,11 @@ export interface SignedNote {
 
 /** C2SP signed-note: SHA-256(name || 0x0A || type || public key)[:4]. */
 export function noteKeyId(verifier: NoteVerifier): Uint8Array {
-  const input = concatBytes(Buffer.from(`${verifier.name}\n`), Uint8Array.of(typeEd25519), verifier.publicKey);
+  const input = concatBytes(
+    Buffer.from(`${verifier.name}\n`),
+    Uint8Array.of(typeEd25519),
+    verifier.publicKey,
+  );
   return sha256(input).subarray(0, 4);
 }
 

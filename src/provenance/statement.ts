@@ -63,7 +63,8 @@ export function decodeStatement(bytes: Uint8Array): Statement {
   const map = decodeCbor(bytes);
   if (!(map instanceof Map)) throw malformed('a statement is a map');
   for (const key of map.keys())
-    if (!Object.values<number | string>(label).includes(key)) throw malformed('a statement has an unknown field');
+    if (!Object.values<number | string>(label).includes(key))
+      throw malformed('a statement has an unknown field');
   if (map.get(label.version) !== version) throw malformed('the statement has another version');
   const layers = hashesAt(map, label.layers);
   if (layers.length !== layerNames.length) throw malformed('a statement commits to four layers');

@@ -34,7 +34,8 @@ export function parseTlogProof(text: string): TlogProof {
   const extra = lines[0]?.startsWith('extra ') ? decodeBase64(lines.shift()?.slice(6) ?? '') : undefined;
   const indexLine = lines.shift() ?? '';
   const index = Number(indexLine.slice(6));
-  if (!Number.isSafeInteger(index) || index < 0 || indexLine !== `index ${index}`) throw malformed('no index');
+  if (!Number.isSafeInteger(index) || index < 0 || indexLine !== `index ${index}`)
+    throw malformed('no index');
   if (lines.length > maxPathHashes) throw malformed('its path is too long');
   const path = lines.map((line) => {
     const hash = decodeBase64(line);

@@ -52,7 +52,11 @@ export class Findings {
   readonly notes: string[] = [];
   further = 0;
 
-  problem(kind: ProblemKind, message: string, at: { readonly file?: string; readonly record?: number } = {}): void {
+  problem(
+    kind: ProblemKind,
+    message: string,
+    at: { readonly file?: string; readonly record?: number } = {},
+  ): void {
     if (this.problems.length >= maxListedProblems) this.further += 1;
     else this.problems.push({ kind, message, file: at.file, record: at.record });
   }

@@ -1,9 +1,15 @@
-import { encodeBundle, entryLengthBytes, type LengthBytes, openingLengthBytes, splitBundle } from './bundle.ts';
+import {
+  encodeBundle,
+  entryLengthBytes,
+  type LengthBytes,
+  openingLengthBytes,
+  splitBundle,
+} from './bundle.ts';
 import { type Checkpoint, openCheckpoint, peekCheckpoint } from './checkpoint.ts';
 import { DiskStorage, lockFileName } from './disk-storage.ts';
 import { ProvenanceError } from './error.ts';
-import { isSegmentName } from './journal-frame.ts';
 import { readJournal } from './journal.ts';
+import { isSegmentName } from './journal-frame.ts';
 import { type LogInventory, takeInventory } from './log-inventory.ts';
 import { emptyRoot, leafHash } from './merkle-tree.ts';
 import type { RawRecord } from './record.ts';
@@ -22,7 +28,7 @@ import {
 import { extendTree, type TileTree } from './tile-tree.ts';
 import { Findings, type LogVerdict } from './verdict.ts';
 import { RecordVerifier } from './verify-records.ts';
-import { tileFaults, TreeVerifier } from './verify-tree.ts';
+import { TreeVerifier, tileFaults } from './verify-tree.ts';
 
 export interface VerifyLogOptions {
   readonly directory: string;
@@ -76,7 +82,8 @@ class LogVerification {
     const file = await this.#storage.read(vkeyPath);
     const own = file && Buffer.from(file).toString();
     const given = this.#options.vkey;
-    if (given === undefined) this.#findings.note("checked against the log's own copy of its key: give the key that you trust");
+    if (given === undefined)
+      this.#findings.note("checked against the log's own copy of its key: give the key that you trust");
     if (own === undefined) this.#findings.problem('vkey', 'the file is missing', { file: vkeyPath });
     else if (own !== `${given ?? own.trimEnd()}\n`)
       this.#findings.problem('vkey', 'it is not the key of this log', { file: vkeyPath });
@@ -123,7 +130,9 @@ class LogVerification {
     const beyond = journal.filter(({ position }) => position >= size);
     const first = beyond[0];
     if (!first || first.position === size) return beyond;
-    this.#findings.problem('journal', `records ${size} to ${first.position - 1} are nowhere`, { file: journalDirectory });
+    this.#findings.problem('journal', `records ${size} to ${first.position - 1} are nowhere`, {
+      file: journalDirectory,
+    });
     return [];
   }
 
@@ -143,7 +152,12 @@ class LogVerification {
   }
 
   /** One bundle of the signed tree: entries, level 0 tile, openings. */
-  async #bundle(index: number, inventory: LogInventory, size: number, beyond: readonly RawRecord[]): Promise<void> {
+  async #bundle(
+    index: number,
+    inventory: LogInventory,
+    size: number,
+    beyond: readonly RawRecord[],
+  ): Promise<void> {
     const width = widthOf(size, 0, index);
     const file = await this.#existing(bundlePath(index, width), bundlePath(index, tileWidth));
     const entries = await this.#items(file, width, entryLengthBytes, 'bundle');
@@ -163,15 +177,23 @@ class LogVerification {
   }
 
   async #existing(path: string, otherwise: string): Promise<string> {
-    return path === otherwise || (await this.#storage.read(path)) ? path : otherwise;
+    if (path === otherwise || (await this.#storage.read(path))) return path;
+    return (await this.#storage.read(otherwise)) ? otherwise : path;
   }
 
-  async #items(path: string, width: number, lengthBytes: LengthBytes, kind: 'bundle' | 'opening'): Promise<Uint8Array[]> {
+  async #items(
+    path: string,
+    width: number,
+    lengthBytes: LengthBytes,
+    kind: 'bundle' | 'opening',
+  ): Promise<Uint8Array[]> {
     const bytes = await this.#storage.read(path);
     try {
       const items = bytes ? splitBundle(bytes, lengthBytes) : [];
       if (items.length < width)
-        this.#findings.problem(kind, `${width - items.length} of its ${width} records are missing`, { file: path });
+        this.#findings.problem(kind, `${width - items.length} of its ${width} records are missing`, {
+          file: path,
+        });
       return items.slice(0, width);
     } catch (error) {
       if (!(error instanceof ProvenanceError)) throw error;
@@ -227,7 +249,10 @@ class LogVerification {
     size: number,
     beyond: readonly RawRecord[],
   ): Promise<void> {
-    const { tiles } = extendTree(tree, beyond.map(({ entry }) => leafHash(entry)));
+    const { tiles } = extendTree(
+      tree,
+      beyond.map(({ entry }) => leafHash(entry)),
+    );
     const extended = new Map(tiles.map((tile) => [tilePath(tile.level, tile.index, tileWidth), tile]));
     for (const [full, widths] of inventory.tiles) {
       const [level, index] = coordinatesOf(full);
@@ -235,7 +260,8 @@ class LogVerification {
       if (widths.every((width) => width <= signed)) continue;
       const tile = extended.get(full);
       for (const width of widths)
-        if (width > signed && width > (tile?.hashes.length ?? 0)) this.#unexpected(tilePath(level, index, width));
+        if (width > signed && width > (tile?.hashes.length ?? 0))
+          this.#unexpected(tilePath(level, index, width));
       const files = { storage: this.#storage, inventory };
       for (const path of tile ? await tileFaults(tile, files, false) : [])
         this.#findings.problem('tile', 'it does not follow from the entries', { file: path });
@@ -244,7 +270,9 @@ class LogVerification {
 
   #unexpected(path: string): void {
     if (!this.#live)
-      this.#findings.problem('unexpected-file', 'neither checkpoint nor journal accounts for it', { file: path });
+      this.#findings.problem('unexpected-file', 'neither checkpoint nor journal accounts for it', {
+        file: path,
+      });
   }
 
   #others(inventory: LogInventory): void {
@@ -260,7 +288,8 @@ class LogVerification {
 
   #verdict(head: Checkpoint | undefined, journaled: number, vkey: string | undefined): LogVerdict {
     const { problems, notes, further } = this.#findings;
-    if (this.#live) this.#findings.note('the log is being written to: checked up to the checkpoint that was found');
+    if (this.#live)
+      this.#findings.note('the log is being written to: checked up to the checkpoint that was found');
     return {
       valid: problems.length === 0,
       problems,

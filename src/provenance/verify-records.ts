@@ -93,7 +93,11 @@ export class RecordVerifier {
     if (!call) return;
     const last = this.#calls.get(call.id);
     if (call.phase === 'attempt' ? last !== undefined : last === undefined)
-      this.#findings.problem('call', `the call ${call.id} is ${last === undefined ? 'not open' : 'open already'}`, at);
+      this.#findings.problem(
+        'call',
+        `the call ${call.id} is ${last === undefined ? 'not open' : 'open already'}`,
+        at,
+      );
     else if (eraan['previous'] !== last)
       this.#findings.problem('call', `the call ${call.id} does not go on from its last record`, at);
     if (call.phase === 'close') this.#calls.delete(call.id);
@@ -105,7 +109,11 @@ export class RecordVerifier {
     for (const parent of Array.isArray(parents) ? parents : []) {
       const bytes = typeof parent === 'string' ? decodeBase32(parent) : undefined;
       if (bytes?.length !== 32 || parent === id || !this.#ids.has(bytes))
-        this.#findings.problem('parent', `it rests on ${String(parent)}, which is not in the log before it`, at);
+        this.#findings.problem(
+          'parent',
+          `it rests on ${String(parent)}, which is not in the log before it`,
+          at,
+        );
     }
   }
 }

@@ -1,8 +1,8 @@
-import { leafHash } from './merkle-tree.ts';
 import type { LogInventory } from './log-inventory.ts';
+import { leafHash } from './merkle-tree.ts';
 import type { Storage } from './storage.ts';
 import { tilePath, tileWidth } from './tile-layout.ts';
-import { emptyTree, encodeTile, extendTree, type Tile, treeRoot, type TileTree } from './tile-tree.ts';
+import { emptyTree, encodeTile, extendTree, type Tile, type TileTree, treeRoot } from './tile-tree.ts';
 import type { Findings } from './verdict.ts';
 
 /**
@@ -41,7 +41,8 @@ export class TreeVerifier {
           findings.problem('tile', 'it is missing or does not follow from the entries', { file });
       return this.#fromEntries.tree;
     }
-    for (const { record, file, message } of this.#suspects) findings.problem('entry', message, { record, file });
+    for (const { record, file, message } of this.#suspects)
+      findings.problem('entry', message, { record, file });
     for (const file of this.#fromTiles.mismatches)
       findings.problem('tile', 'it is missing or does not follow from the tiles below it', { file });
     if (!sameHash(this.#fromTiles.root, root))

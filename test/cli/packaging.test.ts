@@ -47,6 +47,10 @@ describe('the package', () => {
       expect(manifest.scripts[`pre${name}`]).toMatch(/^node scripts\/prepare\.mjs/);
   });
 
+  it('replaces the shell of npm scripts, so that a signal to npm reaches the gateway', () => {
+    for (const name of ['start', 'tibet-sip']) expect(manifest.scripts[name]).toMatch(/^exec node /);
+  });
+
   it('ships the files that its command and its documentation name', () => {
     expect(manifest.files).toEqual(expect.arrayContaining(['bin', 'dist', 'config', 'docs', 'deploy']));
     for (const file of [...Object.values(manifest.bin), 'LICENSE', 'SECURITY.md', 'deploy/tibet-sip.service'])

@@ -5,7 +5,6 @@ import {
   appendHeaders,
   headerField,
   headerValue,
-  removeHeaders,
   type SipRequest,
   type SipResponse,
   setHeader,
@@ -49,6 +48,7 @@ function withToken(
   phone: SipAgent,
   identity: KeyIdentity,
   changes: Partial<IntentTokenOptions> = {},
+  introduced = true,
 ): SipRequest {
   const request = registerOf(phone, false);
   const now = Math.floor(gateway.clock.now() / 1000);
@@ -64,7 +64,7 @@ function withToken(
     intent: { code: 'register', text: 'take part' },
     parents: [],
     assurance: 3,
-    identityToken: identity.token.bytes,
+    ...(introduced ? { identityToken: identity.token.bytes } : {}),
     ...changes,
   });
   return appendHeaders(request, [headerField('Intent-Token', token)]);
@@ -92,8 +92,8 @@ describe('a REGISTER signed by the device (design §5)', () => {
     const phone = await freshPhone();
     const request = registerOf(phone);
     phone.send(request);
-    phone.send(request);
     const first = await phone.final(request);
+    phone.send(request);
     const second = await phone.final(request);
     expect([first.status, second.status]).toEqual([200, 200]);
     expect(second.to.tag).toBe(first.to.tag);
@@ -140,25 +140,8 @@ describe('a signed REGISTER is refused', () => {
 
   it('when the identity is unknown and no identity token came along', async () => {
     const phone = await freshPhone();
-    const { identityToken: _, ...rest } = { identityToken: undefined };
-    const identity = newIdentity(`jis:${phone.user}`);
-    const request = removeHeaders(withToken(phone, identity), 'intent-token');
-    const now = Math.floor(gateway.clock.now() / 1000);
-    const bare = createIntentToken({
-      ...rest,
-      signer: { key: identity.key, fingerprint: identity.token.fingerprint },
-      audience: testDomain,
-      iat: now,
-      exp: now + 60,
-      cti: systemRandom.bytes(16),
-      request: intentRequestOf(request),
-      callee: { fingerprint: identity.token.fingerprint },
-      intent: { code: 'register', text: '' },
-      parents: [],
-      assurance: 3,
-    });
-    const unknown = appendHeaders(request, [headerField('Intent-Token', bare)]);
-    await expectRefusal(phone, unknown, 'Unknown Identity', 'unknown-identity');
+    const request = withToken(phone, newIdentity(`jis:${phone.user}`), {}, false);
+    await expectRefusal(phone, request, 'Unknown Identity', 'unknown-identity');
   });
 
   it('when its nonce was given to another flow', async () => {
@@ -175,9 +158,7 @@ describe('a signed REGISTER is refused', () => {
     const phone = await freshPhone();
     const request = registerOf(phone);
     expect((await answerTo(phone, request)).response.status).toBe(200);
-    const { via: _, ...replay } = { ...request, via: undefined };
     const again = setHeader(request, 'Via', `SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKreplay${++serial};rport`);
-    expect(replay.callId).toBe(again.callId);
     await expectRefusal(phone, again, 'Intent Token Used Before', 'replay');
   });
 

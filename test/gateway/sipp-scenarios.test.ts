@@ -4,6 +4,7 @@ import { dataDirectory } from '../support/data-directory.ts';
 import { type GatewayProcess, startGateway } from '../support/processes.ts';
 import { freePort, type SippOptions, type SippResult, sipp, udpBound } from '../support/sipp.ts';
 import { addStockPhones, type StockPhone } from '../support/stock-phones.ts';
+import { until } from '../support/until.ts';
 
 const data = dataDirectory();
 let gateway: GatewayProcess;
@@ -124,7 +125,6 @@ describe('SIPp through a running gateway', () => {
 });
 
 async function registered(identity: string): Promise<void> {
-  const { until } = await import('../support/until.ts');
   await until(`${identity} is registered`, async () =>
     (await readTrail(data.path)).some(
       ({ event, erin }) => event === 'registration.added' && erin['identity'] === identity,

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type IdentityRecord, parseAddress } from '../../src/overlay/index.ts';
-import type { IdentityToken } from '../../src/tokens/index.ts';
+import { type IdentityToken, renewIdentityToken } from '../../src/tokens/index.ts';
 import { OverlayFixture } from './overlay-fixture.ts';
 import { sampleIdentity, startMs } from './samples.ts';
 
@@ -52,7 +52,6 @@ describe('enrolment', () => {
   it('renews a token without changing the fingerprint, and does not go back to an older one', async () => {
     const first = sampleIdentity('jis:alice');
     await enrol(first.token);
-    const { renewIdentityToken } = await import('../../src/tokens/index.ts');
     const now = startMs / 1000 + 60;
     const renewed = renewIdentityToken(first.token, {
       key: first.key,

@@ -9,6 +9,9 @@ import { createClient } from 'redis';
 /** Debian's redis-server on a free loopback port, without persistence. */
 export interface TestRedis {
   readonly url: string;
+  /** Connections stay open, answers stay away. */
+  freeze(): void;
+  thaw(): void;
   stop(): Promise<void>;
 }
 
@@ -42,6 +45,8 @@ export async function startRedis({ cluster = false, password }: TestRedisOptions
   if (cluster) await takeAllSlots(url);
   return {
     url,
+    freeze: () => void server.kill('SIGSTOP'),
+    thaw: () => void server.kill('SIGCONT'),
     stop: async () => {
       const gone = once(server, 'exit');
       server.kill('SIGKILL');

@@ -53,4 +53,17 @@ describe('RedisStore', () => {
     await expect(read).rejects.toMatchObject({ code: 'store-unavailable' });
     await store.close();
   });
+
+  it('gives up on a server that hangs, and goes on with it when it wakes up', async () => {
+    const own = await startRedis();
+    const store = await RedisStore.open({ url: own.url, timeouts });
+    await store.update('alias', '1007', () => ({ fingerprint: 'a' }));
+    own.freeze();
+    await expect(store.get('alias', '1007')).rejects.toMatchObject({ code: 'store-unavailable' });
+    own.thaw();
+    await expect.poll(() => store.get('alias', '1007').catch(() => undefined)).toEqual({ fingerprint: 'a' });
+    own.freeze();
+    await store.close();
+    await own.stop();
+  });
 });

@@ -1,9 +1,20 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type AuditLog, openAuditReader, verifyLog } from '../../src/provenance/index.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { SimulatedDisk } from './support/simulated-disk.ts';
-import { alice, attempt, bob, closing, collect, draft, openLog, scratch, settled } from './support/test-log.ts';
+import {
+  alice,
+  attempt,
+  bob,
+  closing,
+  collect,
+  draft,
+  openLog,
+  scratch,
+  settled,
+} from './support/test-log.ts';
 
 let directory: ReturnType<typeof scratch>;
 const open: AuditLog[] = [];
@@ -56,18 +67,24 @@ describe('appending', () => {
 
   test('refuses a record without a declared intent (ERACHTER), and layers that have no encoding', async () => {
     const log = await opened();
-    expect(() => log.append(draft('x', { erachter: '  ' }))).toThrow(expect.objectContaining({ code: 'erachter-empty' }));
-    for (const bad of [1.5, Number.NaN, () => 1, 'lone \ud800', Symbol('x'), new Date()])
-      if (!(bad instanceof Date))
-        expect(() => log.append(draft('x', { eromheen: { bad } }))).toThrow(
-          expect.objectContaining({ code: 'layer-invalid' }),
-        );
+    expect(() => log.append(draft('x', { erachter: '  ' }))).toThrow(
+      expect.objectContaining({ code: 'erachter-empty' }),
+    );
+    for (const bad of [1.5, Number.NaN, () => 1, 'lone \ud800', Symbol('x'), new Date(), new Map()])
+      expect(() => log.append(draft('x', { eromheen: { bad } }))).toThrow(
+        expect.objectContaining({ code: 'layer-invalid' }),
+      );
     expect(() => log.append(draft('x', { eromheen: { big: 'x'.repeat(40_000) } }))).toThrow(
       expect.objectContaining({ code: 'too-large' }),
     );
-    const ok = log.append(draft('x', { eromheen: { text: 'ü'.repeat(300), list: [1, -1, null, true], left: undefined } }));
+    const ok = log.append(
+      draft('x', { eromheen: { text: 'ü'.repeat(300), list: [1, -1, null, true], left: undefined } }),
+    );
     await settled(ok);
-    expect((await log.get(ok.id))?.eromheen).toMatchObject({ text: 'ü'.repeat(300), list: [1, -1, null, true] });
+    expect((await log.get(ok.id))?.eromheen).toMatchObject({
+      text: 'ü'.repeat(300),
+      list: [1, -1, null, true],
+    });
   });
 
   test('a call has one attempt and exactly one closing record', async () => {
@@ -110,7 +127,10 @@ describe('appending', () => {
 describe('opening', () => {
   test('a second writer is refused with a clear message', async () => {
     await opened();
-    await expect(openLog(directory.path)).rejects.toMatchObject({ code: 'locked', message: /in use by another process/ });
+    await expect(openLog(directory.path)).rejects.toMatchObject({
+      code: 'locked',
+      message: /in use by another process/,
+    });
   });
 
   test('keeps heads and open calls over a restart, also when the index is gone', async () => {
@@ -119,11 +139,12 @@ describe('opening', () => {
     await first.close();
     for (const removeIndex of [false, true]) {
       if (removeIndex) {
-        const { rmSync } = await import('node:fs');
         rmSync(join(directory.path, 'index'), { recursive: true });
       }
       const log = await openLog(directory.path);
-      expect(log.openCalls()).toMatchObject([{ id: 'c1', parties: [{ fingerprint: alice }, { fingerprint: bob }] }]);
+      expect(log.openCalls()).toMatchObject([
+        { id: 'c1', parties: [{ fingerprint: alice }, { fingerprint: bob }] },
+      ]);
       await settled(log.append(draft('another')));
       await log.close();
     }
@@ -138,7 +159,9 @@ describe('opening', () => {
     const earlier = disk.afterKill();
     await settled(log.append(draft('x')));
     await log.close();
-    await expect(openLog(directory.path, { storage: earlier })).rejects.toMatchObject({ code: 'rolled-back' });
+    await expect(openLog(directory.path, { storage: earlier })).rejects.toMatchObject({
+      code: 'rolled-back',
+    });
   });
 
   test('refuses a log with other contents, another key or no checkpoint', async () => {
@@ -150,10 +173,14 @@ describe('opening', () => {
     const second = await openLog(other.path, { storage: foreign });
     await settled(second.append(draft('x')));
     await second.close();
-    await expect(openLog(directory.path, { storage: foreign })).rejects.toMatchObject({ code: 'checkpoint-contradicted' });
+    await expect(openLog(directory.path, { storage: foreign })).rejects.toMatchObject({
+      code: 'checkpoint-contradicted',
+    });
     await expect(openLog(directory.path, { storage: disk, origin: 'example.com/other' })).rejects.toThrow();
     disk.delete('public/checkpoint');
-    await expect(openLog(directory.path, { storage: disk })).rejects.toMatchObject({ code: 'checkpoint-missing' });
+    await expect(openLog(directory.path, { storage: disk })).rejects.toMatchObject({
+      code: 'checkpoint-missing',
+    });
     other.dispose();
   });
 
@@ -185,8 +212,12 @@ describe('queries', () => {
     expect(await positions({ identity: carol })).toHaveLength(100);
     expect(await positions({ identity: carol, event: 'odd' })).toHaveLength(50);
     expect(await positions({ callId: 'sip-3' })).toHaveLength(43);
-    expect(await positions({ sinceMs: 1_000_010, untilMs: 1_000_100 })).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
-    expect(await positions({ sinceMs: 1_002_900, event: 'odd', newestFirst: true })).toEqual([300, 298, 296, 294, 292, 290]);
+    expect(await positions({ sinceMs: 1_000_010, untilMs: 1_000_100 })).toEqual([
+      1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+    ]);
+    expect(await positions({ sinceMs: 1_002_900, event: 'odd', newestFirst: true })).toEqual([
+      300, 298, 296, 294, 292, 290,
+    ]);
     const forwards = await positions({ event: 'even' });
     expect(await positions({ event: 'even', newestFirst: true })).toEqual(forwards.toReversed());
     const paged: number[] = [];
@@ -219,7 +250,9 @@ describe('reading from another process', () => {
     expect((await collect(reader.query({ callId: 'c1' }))).map(({ id }) => id)).toEqual([first.id]);
     const last = log.append(closing('c1'));
     await settled(last);
-    expect((await collect(reader.query({ identity: alice, newestFirst: true }))).map(({ id }) => id)).toEqual([last.id, first.id]);
+    expect((await collect(reader.query({ identity: alice, newestFirst: true }))).map(({ id }) => id)).toEqual(
+      [last.id, first.id],
+    );
     const live = await verifyLog({ directory: options.directory, vkey: log.vkey });
     expect(live).toMatchObject({ valid: true, journaled: 3 });
     expect(live.notes.join()).toContain('being written to');
@@ -227,11 +260,16 @@ describe('reading from another process', () => {
     expect((await reader.get(last.id))?.event).toBe('call.end');
     expect((await collect(reader.query({ callId: 'c1' }))).map(({ id }) => id)).toEqual([first.id, last.id]);
     await reader.close();
-    expect(await verifyLog({ directory: options.directory, vkey: log.vkey })).toMatchObject({ valid: true, size: 3 });
+    expect(await verifyLog({ directory: options.directory, vkey: log.vkey })).toMatchObject({
+      valid: true,
+      size: 3,
+    });
   });
 
   test('a directory without a log is said to be one', async () => {
-    await expect(openAuditReader({ directory: directory.path, indexDirectory: directory.path })).rejects.toMatchObject({
+    await expect(
+      openAuditReader({ directory: directory.path, indexDirectory: directory.path }),
+    ).rejects.toMatchObject({
       code: 'checkpoint-missing',
     });
   });

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { encodeHex } from '../../src/base/index.ts';
 import { splitBundle } from '../../src/provenance/bundle.ts';
 import { openCheckpoint } from '../../src/provenance/checkpoint.ts';
-import { AuditLog, type RecordDraft, verifyLog } from '../../src/provenance/index.ts';
+import { type AuditLog, type RecordDraft, verifyLog } from '../../src/provenance/index.ts';
 import { leafHash, rootOf } from '../../src/provenance/merkle-tree.ts';
 import { bundlePath, checkpointPath, tileWidth } from '../../src/provenance/tile-layout.ts';
 import { Crash, SimulatedDisk, seeded } from './support/simulated-disk.ts';
@@ -59,15 +59,23 @@ async function rootOn(disk: SimulatedDisk, size: number, total: number): Promise
   const leaves: Uint8Array[] = [];
   for (let index = 0; index * tileWidth < total; index++) {
     const width = Math.min(tileWidth, total - index * tileWidth);
-    leaves.push(...splitBundle((await disk.read(bundlePath(index, width))) ?? Buffer.alloc(0), 2).map(leafHash));
+    leaves.push(
+      ...splitBundle((await disk.read(bundlePath(index, width))) ?? Buffer.alloc(0), 2).map(leafHash),
+    );
   }
   return encodeHex(rootOf(leaves.slice(0, size)));
 }
 
-async function checkSurvivor(disk: SimulatedDisk, before: SimulatedDisk, witness: Witness, at: string): Promise<void> {
+async function checkSurvivor(
+  disk: SimulatedDisk,
+  before: SimulatedDisk,
+  witness: Witness,
+  at: string,
+): Promise<void> {
   const log = await openLog(directory.path, { storage: disk, limits });
   const ids = new Set((await collect(log.query())).map(({ id }) => id));
-  for (const id of witness.acknowledged) expect(ids.has(id), `${at}: an acknowledged record is lost`).toBe(true);
+  for (const id of witness.acknowledged)
+    expect(ids.has(id), `${at}: an acknowledged record is lost`).toBe(true);
   const open = log.openCalls();
   for (const call of open) await appended(log, closing(call.id), { acknowledged: new Set() });
   await log.close();

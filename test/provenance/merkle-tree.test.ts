@@ -39,10 +39,21 @@ describe('RFC 6962 §2.1 Merkle tree', () => {
     expect(hex(leafHash(new Uint8Array(0)))).toBe(
       '6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d',
     );
-    const inputs = ['', '00', '10', '2021', '3031', '40414243', '5051525354555657', '606162636465666768696a6b6c6d6e6f'];
+    const inputs = [
+      '',
+      '00',
+      '10',
+      '2021',
+      '3031',
+      '40414243',
+      '5051525354555657',
+      '606162636465666768696a6b6c6d6e6f',
+    ];
     const leaves = inputs.map((input) => leafHash(Buffer.from(input, 'hex')));
     expect(hex(rootOf(leaves))).toBe('5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328');
-    expect(hex(rootOf(leaves.slice(0, 3)))).toBe('aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77');
+    expect(hex(rootOf(leaves.slice(0, 3)))).toBe(
+      'aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77',
+    );
   });
 
   test('folds to the same root as the recursive definition', () => {

@@ -40,12 +40,16 @@ describe('C2SP signed notes', () => {
     expect(openNote(signNote('text\n', 'example.com/log', key) + witnessLine, [ours])).toBe('text\n');
   });
 
-  test.each(['', 'no signatures\n', 'x\n\n', 'x\n\n— name\n', 'x\n\n— na+me AAAAAAAA\n', 'x\u0007\n\n— name AAAAAAAA\n'])(
-    'refuses %j as malformed',
-    (note) => {
-      expect(() => parseNote(note)).toThrow(expect.objectContaining({ code: 'note-malformed' }));
-    },
-  );
+  test.each([
+    '',
+    'no signatures\n',
+    'x\n\n',
+    'x\n\n— name\n',
+    'x\n\n— na+me AAAAAAAA\n',
+    'x\u0007\n\n— name AAAAAAAA\n',
+  ])('refuses %j as malformed', (note) => {
+    expect(() => parseNote(note)).toThrow(expect.objectContaining({ code: 'note-malformed' }));
+  });
 
   test.each(['', 'a', 'a+b', 'PeterNeumann+c74f20a4+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW'])(
     'refuses %j as a verifier key',
@@ -70,10 +74,15 @@ describe('C2SP tlog-checkpoint', () => {
     expect(openCheckpoint(note, log)).toMatchObject({ origin: log.name, size: 0 });
   });
 
-  test.each(['x\n', 'x\n01\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n', 'x\n1\nAAAA\n', 'x\n-1\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n', 'x\n9007199254740993\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n'])(
-    'refuses %j',
-    (text) => {
-      expect(() => parseCheckpointText(text)).toThrow(expect.objectContaining({ code: 'checkpoint-malformed' }));
-    },
-  );
+  test.each([
+    'x\n',
+    'x\n01\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n',
+    'x\n1\nAAAA\n',
+    'x\n-1\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n',
+    'x\n9007199254740993\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n',
+  ])('refuses %j', (text) => {
+    expect(() => parseCheckpointText(text)).toThrow(
+      expect.objectContaining({ code: 'checkpoint-malformed' }),
+    );
+  });
 });

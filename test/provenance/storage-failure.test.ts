@@ -75,7 +75,10 @@ describe.each(faults)('a disk that is %s', (_, breakDisk, mend) => {
     expect(records.map(({ parties }) => parties[0]?.seq)).toEqual([1, 2]);
     expect(records[1]?.eraan).toMatchObject({ parents: [before.id], previous: before.id });
     await log.close();
-    expect(await verifyLog({ directory: '', storage: disk, vkey: log.vkey })).toMatchObject({ valid: true, openCalls: 0 });
+    expect(await verifyLog({ directory: '', storage: disk, vkey: log.vkey })).toMatchObject({
+      valid: true,
+      openCalls: 0,
+    });
   });
 
   test('while the tree is being extended: records stay durable, calls are refused until it heals', async () => {
@@ -89,7 +92,10 @@ describe.each(faults)('a disk that is %s', (_, breakDisk, mend) => {
     expect(log.size).toBe(2);
     expect(await settled(log.append(closing('one')))).toBe('durable');
     await log.close();
-    expect(await verifyLog({ directory: '', storage: disk, vkey: log.vkey })).toMatchObject({ valid: true, size: 3 });
+    expect(await verifyLog({ directory: '', storage: disk, vkey: log.vkey })).toMatchObject({
+      valid: true,
+      size: 3,
+    });
   });
 });
 
@@ -104,7 +110,11 @@ test('a disk too full to start on is said to be so', async () => {
 
 test('a queue behind a disk that does not keep up is bounded', async () => {
   const other = scratch();
-  const small = await openLog(other.path, { storage: new SimulatedDisk(), clock, limits: { maxWaitingRecords: 10 } });
+  const small = await openLog(other.path, {
+    storage: new SimulatedDisk(),
+    clock,
+    limits: { maxWaitingRecords: 10 },
+  });
   const results = Array.from({ length: 9 }, () => small.append(draft('x')));
   expect(() => small.append(draft('x'))).toThrow(expect.objectContaining({ code: 'unhealthy' }));
   expect(await Promise.all(results.map(settled))).not.toContain('failed');

@@ -1,5 +1,10 @@
 import { join } from 'node:path';
-import { type LogVerdict, openAuditReader, type StoredRecord, verifyLog } from '../../src/provenance/index.ts';
+import {
+  type LogVerdict,
+  openAuditReader,
+  type StoredRecord,
+  verifyLog,
+} from '../../src/provenance/index.ts';
 
 /** Every record of a data directory's log in order, beside a running gateway or without one. */
 export async function readTrail(dataDir: string): Promise<readonly StoredRecord[]> {
@@ -12,6 +17,17 @@ export async function readTrail(dataDir: string): Promise<readonly StoredRecord[
   } finally {
     await reader.close();
   }
+}
+
+/** The checkpoint that is on disk now: origin, size and root on its first three lines. */
+export async function readCheckpoint(dataDir: string): Promise<string> {
+  const reader = await openAuditReader({
+    directory: join(dataDir, 'log'),
+    indexDirectory: join(dataDir, 'no-index'),
+  });
+  const checkpoint = await reader.checkpoint();
+  await reader.close();
+  return checkpoint;
 }
 
 export function verifyTrail(dataDir: string): Promise<LogVerdict> {

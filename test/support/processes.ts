@@ -10,16 +10,18 @@ export interface Finished {
   readonly err: string;
 }
 
-/** Runs a program to its end; it is killed by pid after `timeoutMs`. */
+/** Runs a program to its end; it is killed by pid after `timeoutMs`, or when `signal` says so. */
 export function run(
   command: string,
   args: readonly string[],
-  options: { readonly timeoutMs?: number; readonly cwd?: string } = {},
+  options: { readonly timeoutMs?: number; readonly cwd?: string; readonly signal?: AbortSignal } = {},
 ): Promise<Finished> {
   const child = spawn(command, args, { cwd: options.cwd ?? repository, stdio: ['ignore', 'pipe', 'pipe'] });
   const out = collect(child, 'stdout');
   const err = collect(child, 'stderr');
-  const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? 30_000);
+  const kill = (): void => void child.kill('SIGKILL');
+  const timer = setTimeout(kill, options.timeoutMs ?? 30_000);
+  options.signal?.addEventListener('abort', kill, { once: true });
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code) => {
@@ -58,7 +60,7 @@ export async function startGateway(options: {
     'admin.listen=http://127.0.0.1:0',
     ...(options.set ?? []),
   ].flatMap((value) => ['--set', value]);
-  const child = spawn(process.execPath, [main, 'serve', '--json', '--data-dir', options.dataDir, ...set], {
+  const child = spawn(process.execPath, [...(process.env['GATEWAY_NODE_OPTIONS']?.split(' ') ?? []), main, 'serve', '--json', '--data-dir', options.dataDir, ...set], {
     cwd: repository,
     stdio: ['ignore', 'pipe', 'pipe'],
   });

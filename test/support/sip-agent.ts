@@ -49,6 +49,8 @@ export interface RequestOptions {
   readonly headers?: readonly HeaderField[];
   readonly from?: string;
   readonly to?: string;
+  /** Instead of the agent's own; empty for none. */
+  readonly contact?: string;
   readonly callId?: string;
   readonly cseq?: number;
   readonly maxForwards?: number;
@@ -81,6 +83,8 @@ export class SipAgent {
   readonly #options: AgentOptions;
   readonly #wire: Wire;
   #cseq = 0;
+  /** A connection on which it has registered speaks for it: there is no further challenge (design §5). */
+  #proved = false;
   #intent: string | undefined;
 
   private constructor(options: AgentOptions, wire: Wire, inbox: SipInbox) {
@@ -139,7 +143,7 @@ export class SipAgent {
 
   /** A request outside of a dialog; signed when the agent has an identity. */
   build(method: string, uri: string, options: RequestOptions = {}): SipRequest {
-    const { headers = [], body, contentType, maxForwards, signed = true } = options;
+    const { headers = [], body, contentType, maxForwards, signed = true, contact = this.contact } = options;
     const request = createRequest({
       method,
       uri,
@@ -148,7 +152,7 @@ export class SipAgent {
       to: options.to ?? `<${uri}>`,
       callId: options.callId ?? randomId(systemRandom, 80),
       cseq: options.cseq ?? ++this.#cseq,
-      headers: [headerField('Contact', this.contact), ...headers],
+      headers: contact === '' ? headers : [headerField('Contact', contact), ...headers],
       ...(body === undefined ? {} : { body: Buffer.from(body) }),
       ...(contentType === undefined ? {} : { contentType }),
       ...(maxForwards === undefined ? {} : { maxForwards }),
@@ -205,7 +209,8 @@ export class SipAgent {
   ): Promise<{ request: SipRequest; response: SipResponse | undefined }> {
     const request = this.build(method, uri, options);
     this.send(request);
-    if (this.#options.password === undefined) return { request, response: undefined };
+    if (this.#options.password === undefined || (this.#proved && method !== 'REGISTER'))
+      return { request, response: undefined };
     const response = await this.final(request);
     const answer = this.answerTo(request, response);
     if (answer === undefined) return { request, response };
@@ -232,6 +237,7 @@ export class SipAgent {
       ...others,
       headers: [headerField('Expires', String(expires)), ...headers],
     });
+    this.#proved ||= response.status === 200 && this.#wire.transport !== 'udp';
     return response;
   }
 

@@ -54,9 +54,9 @@ export class SipInbox {
     return promise;
   }
 
-  /** Whether a message that nobody has taken is there already. */
-  has(wants: (message: SipMessage) => boolean): boolean {
-    return this.#unread.some(wants);
+  /** What has come and nobody has taken. */
+  get unread(): readonly SipMessage[] {
+    return this.#unread;
   }
 
   #isRetransmission(message: SipMessage): boolean {

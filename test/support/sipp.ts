@@ -30,6 +30,8 @@ export interface SippOptions {
   /** SIPp's `-cid_str`: for scenarios whose two sides must agree on it. */
   readonly callIds?: string;
   readonly timeoutSeconds?: number;
+  /** Ends the run early. */
+  readonly signal?: AbortSignal;
 }
 
 export interface SippResult extends Finished {
@@ -70,7 +72,11 @@ export async function sipp(options: SippOptions): Promise<SippResult> {
     ...['-nostdin', '-timeout_error', '-trace_err'],
     ...Object.entries(keys).flatMap(([name, value]) => ['-key', name, String(value)]),
   ];
-  const finished = await run('sipp', args, { timeoutMs: (timeoutSeconds + 10) * 1_000, cwd });
+  const finished = await run('sipp', args, {
+    timeoutMs: (timeoutSeconds + 10) * 1_000,
+    cwd,
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
   const err = existsSync(errorFile) ? readFileSync(errorFile, 'latin1') : finished.err;
   rmSync(cwd, { recursive: true, force: true });
   return {

@@ -1,6 +1,9 @@
 import { join } from 'node:path';
 import { EmbeddedStore, IdentityOverlay } from '../../src/overlay/index.ts';
 import { mintDigestCredential } from '../../src/sip/index.ts';
+import type { GatewayProcess } from './processes.ts';
+import { SipAgent } from './sip-agent.ts';
+import type { WireTransport } from './sip-wire.ts';
 
 /** Domain and realm of a gateway that is started on its defaults. */
 export const domain = 'localhost';
@@ -30,4 +33,14 @@ export async function addStockPhones(
   }
   await overlay.close();
   return phones;
+}
+
+/** A stock phone's user agent on a socket of its own, not yet registered. */
+export function openAgent(
+  gateway: GatewayProcess,
+  phone: StockPhone,
+  transport: WireTransport = 'udp',
+): Promise<SipAgent> {
+  const { user, password } = phone;
+  return SipAgent.open({ user, password, domain, transport, port: gateway.port(transport) });
 }

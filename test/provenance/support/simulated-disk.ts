@@ -86,8 +86,7 @@ export class SimulatedDisk implements Storage {
   async syncDirectory(path: string): Promise<void> {
     this.#step();
     if (this.failSyncs) throw failure('EIO');
-    for (const [name, inode] of this.#names)
-      if (parentOf(name) === path) this.#durableNames.set(name, inode);
+    for (const [name, inode] of this.#names) if (parentOf(name) === path) this.#durableNames.set(name, inode);
     for (const name of this.#durableNames.keys())
       if (name !== '.' && parentOf(name) === path && !this.#names.has(name)) this.#durableNames.delete(name);
   }
@@ -142,7 +141,10 @@ export class SimulatedDisk implements Storage {
   truncate(inode: Inode, size: number): void {
     this.#step();
     this.freeBytes += Math.max(0, inode.data.length - size);
-    inode.data = Buffer.concat([inode.data.subarray(0, size), Buffer.alloc(Math.max(0, size - inode.data.length))]);
+    inode.data = Buffer.concat([
+      inode.data.subarray(0, size),
+      Buffer.alloc(Math.max(0, size - inode.data.length)),
+    ]);
   }
 
   sync(inode: Inode): void {
@@ -180,6 +182,8 @@ export class SimulatedDisk implements Storage {
   }
 
   plant(path: string, bytes: Buffer): void {
+    for (let parent = parentOf(path); !this.#names.has(parent); parent = parentOf(parent))
+      this.#put(parent, 'directory');
     this.#put(path, bytes);
   }
 
@@ -192,7 +196,8 @@ export class SimulatedDisk implements Storage {
   }
 
   #put(name: string, content: Buffer | 'directory'): void {
-    const inode = content === 'directory' ? content : { data: Buffer.from(content), synced: Buffer.from(content) };
+    const inode =
+      content === 'directory' ? content : { data: Buffer.from(content), synced: Buffer.from(content) };
     this.#names.set(name, inode);
     this.#durableNames.set(name, inode);
   }

@@ -11,7 +11,9 @@ import {
 } from '../../../src/provenance/index.ts';
 import { fingerprintOf, signingKeyFromSeed } from '../../../src/tokens/index.ts';
 
-export const checkpointKey: ReturnType<typeof signingKeyFromSeed> = signingKeyFromSeed(new Uint8Array(32).fill(7));
+export const checkpointKey: ReturnType<typeof signingKeyFromSeed> = signingKeyFromSeed(
+  new Uint8Array(32).fill(7),
+);
 export const nodeKey: ReturnType<typeof signingKeyFromSeed> = signingKeyFromSeed(new Uint8Array(32).fill(9));
 export const nodeFingerprint: string = fingerprintOf(nodeKey.publicKey);
 export const origin = 'example.com/calls';

@@ -1,0 +1,300 @@
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { encodeHex } from '../../src/base/index.ts';
+import { exitCodes } from '../../src/cli/exit-codes.ts';
+import { dataPaths } from '../../src/config/index.ts';
+import { AuditLog, type RecordDraft } from '../../src/provenance/index.ts';
+import {
+  createIdentityToken,
+  createIntentToken,
+  generateSigningKey,
+  type IntentRequest,
+  type SigningKey,
+} from '../../src/tokens/index.ts';
+import { type CommandResult, jsonLines, runCli } from './recorded-terminal.ts';
+
+const now = Math.floor(Date.now() / 1000);
+const directory = mkdtempSync(join(tmpdir(), 'tibet-sip-cli-'));
+const paths = dataPaths(join(directory, 'data'));
+let vkey = '';
+
+function identity(subject: string): {
+  readonly key: SigningKey;
+  readonly fingerprint: string;
+  readonly token: Uint8Array;
+} {
+  const key = generateSigningKey();
+  const token = createIdentityToken({ key, subject, notBefore: now - 60, expires: now + 3600, now });
+  return { key, fingerprint: token.fingerprint, token: token.bytes };
+}
+const [alice, bob, node] = [identity('jis:alice'), identity('jis:bob'), identity('sip:gateway@localhost')];
+
+const callRecord = (
+  event: string,
+  phase: 'attempt' | 'answer' | 'close',
+  more: object = {},
+): RecordDraft => ({
+  erin: { event, callId: 'abc@host', ...more },
+  eraan: { parents: [] },
+  eromheen: { transport: 'udp' },
+  erachter: 'callback, ticket 4711',
+  parties: [
+    { fingerprint: alice.fingerprint, role: 'caller' },
+    { fingerprint: bob.fingerprint, role: 'callee' },
+  ],
+  call: { id: 'call-1', phase },
+});
+
+beforeAll(async () => {
+  const log = await AuditLog.open({
+    directory: paths.log,
+    indexDirectory: paths.index,
+    checkpointKey: generateSigningKey(),
+    origin: 'localhost/test',
+    nodeKey: node.key,
+    nodeFingerprint: node.fingerprint,
+    nodeToken: node.token,
+  });
+  log.append(callRecord('call.attempt', 'attempt'));
+  log.append(callRecord('call.answer', 'answer', { status: 200 }));
+  log.append(callRecord('call.end', 'close', { outcome: 'answered' }));
+  log.append({
+    erin: { event: 'registration.added' },
+    eraan: { parents: [] },
+    eromheen: {},
+    erachter: '=SUM(A1), "quoted"\u001b[31m',
+    parties: [{ fingerprint: bob.fingerprint, role: 'subject' }],
+  });
+  vkey = log.vkey;
+  await log.close();
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function cli(...args: readonly string[]): Promise<CommandResult> {
+  return runCli([...args, '--data-dir', join(directory, 'data')]);
+}
+
+async function list(...filters: readonly string[]): Promise<readonly Readonly<Record<string, unknown>>[]> {
+  const { code, out, err } = await cli('audit', 'list', '--json', ...filters);
+  expect(code, err).toBe(exitCodes.ok);
+  return jsonLines(out);
+}
+
+const events = (records: readonly Readonly<Record<string, unknown>>[]): unknown[] =>
+  records.map(({ event }) => event);
+
+describe('audit list and show', () => {
+  it('filters by identity, call, SIP Call-ID, event and time', async () => {
+    expect(events(await list('--identity', alice.fingerprint))).toEqual([
+      'call.attempt',
+      'call.answer',
+      'call.end',
+    ]);
+    expect(await list('--identity', bob.fingerprint)).toHaveLength(4);
+    expect(await list('--call', 'call-1')).toHaveLength(3);
+    expect(await list('--call', 'abc@host')).toHaveLength(3);
+    expect(await list('--event', 'call.end')).toHaveLength(1);
+    expect(await list('--since', '1h', '--event', 'call.end')).toHaveLength(1);
+    expect(await list('--until', '1h')).toHaveLength(0);
+    expect((await cli('audit', 'list', '--since', 'yesterday')).code).toBe(exitCodes.usage);
+  });
+
+  it('shows the newest in the order in which they happened', async () => {
+    expect(events(await list('--limit', '2'))).toEqual(['call.end', 'registration.added']);
+  });
+
+  it('prints one line a record, with nothing that could move the cursor', async () => {
+    const { out } = await cli('audit', 'list');
+    expect(out.split('\n')).toHaveLength(6);
+    expect(out).toContain('callback, ticket 4711');
+    expect(out).not.toContain('\u001b');
+  });
+
+  it('shows all four layers by a prefix of the id', async () => {
+    const [record] = await list('--event', 'call.end');
+    const { code, out } = await cli('audit', 'show', String(record?.['id']).slice(0, 10));
+    expect(code).toBe(exitCodes.ok);
+    for (const layer of ['ERIN', 'ERAAN', 'EROMHEEN', 'ERACHTER']) expect(out).toContain(layer);
+    expect((await cli('audit', 'show', 'zzzzzz')).code).toBe(exitCodes.notFound);
+  });
+
+  it('says where to look when there is no log', async () => {
+    for (const command of [['list'], ['verify'], ['checkpoint'], ['show', 'x']]) {
+      const { code, err } = await runCli(['audit', ...command, '--data-dir', join(directory, 'nowhere')]);
+      expect(code).toBe(exitCodes.notFound);
+      expect(err).toContain('--data-dir');
+    }
+  });
+});
+
+describe('audit export', () => {
+  it('writes CSV that no spreadsheet runs as a formula (RFC 4180)', async () => {
+    const { out } = await cli('audit', 'export', '--format', 'csv', '--event', 'registration.added');
+    const [header, row] = out.split('\n');
+    expect(header).toMatch(/^time,id,event,/);
+    expect(row).toContain(`"'=SUM(A1), ""quoted""`);
+  });
+
+  it('writes TIBET tokens in the field names of the draft, hashed over canonical JSON (RFC 8785)', async () => {
+    const { out } = await cli('audit', 'export', '--format', 'tibet', '--event', 'call.answer');
+    const [token] = jsonLines(out);
+    const [attempt] = await list('--event', 'call.attempt');
+    expect(token).toMatchObject({
+      type: 'observation',
+      actor: alice.fingerprint,
+      parent_id: attempt?.['id'],
+    });
+    expect(token?.['hash']).toMatch(/^sha256:[0-9a-f]{64}$/);
+    for (const layer of ['erin', 'eraan', 'eromheen', 'erachter']) expect(token).toHaveProperty(layer);
+  });
+
+  it('writes a file, and never over one', async () => {
+    const file = join(directory, 'export.jsonl');
+    expect((await cli('audit', 'export', '--out', file)).code).toBe(exitCodes.ok);
+    expect(jsonLines(readFileSync(file, 'utf8'))).toHaveLength(5);
+    expect((await cli('audit', 'export', '--out', file)).code).toBe(exitCodes.conflict);
+  });
+});
+
+describe('audit verify, prove and verify-proof', () => {
+  it('accepts the whole log with the key that the auditor trusts', async () => {
+    const { code, out } = await cli('audit', 'verify', '--vkey', vkey, '--json');
+    expect(code).toBe(exitCodes.ok);
+    expect(JSON.parse(out)).toMatchObject({ valid: true, size: 5, openCalls: 0 });
+  });
+
+  it('refuses a log of another key', async () => {
+    const other = 'localhost/other+00000000+AAAA';
+    expect((await cli('audit', 'verify', '--vkey', other)).code).not.toBe(exitCodes.ok);
+  });
+
+  it('proves one record in one file, with or without what it says', async () => {
+    const [record] = await list('--event', 'call.attempt');
+    const id = String(record?.['id']);
+    const file = join(directory, 'call.tlog-proof');
+    expect((await cli('audit', 'prove', id, '--out', file)).code).toBe(exitCodes.ok);
+    const checked = await runCli(['audit', 'verify-proof', file, '--vkey', vkey, '--json']);
+    expect(checked.code, checked.err).toBe(exitCodes.ok);
+    expect(JSON.parse(checked.out)).toMatchObject({
+      valid: true,
+      record: { id, erachter: 'callback, ticket 4711' },
+    });
+
+    const withheld = await cli('audit', 'prove', id, '--no-layers');
+    expect(withheld.out).not.toContain('ticket');
+    writeFileSync(file, withheld.out.concat('\n'));
+    const { out } = await runCli(['audit', 'verify-proof', file, '--vkey', vkey]);
+    expect(out).toContain('withheld');
+
+    writeFileSync(file, withheld.out.replace(/index \d+/, 'index 2'));
+    expect((await runCli(['audit', 'verify-proof', file, '--vkey', vkey])).code).toBe(exitCodes.refused);
+  });
+
+  it('names the file that was changed, and ends with its own exit code', async () => {
+    const file = join(paths.log, 'openings', '000');
+    const before = readFileSync(file);
+    const flipped = Buffer.from(before);
+    flipped[100] = (flipped[100] ?? 0) ^ 1;
+    writeFileSync(file, flipped);
+    const { code, out } = await cli('audit', 'verify', '--vkey', vkey);
+    writeFileSync(file, before);
+    expect(code).toBe(exitCodes.refused);
+    expect(out).toContain('openings/000');
+    appendFileSync(join(paths.log, 'stray'), 'x');
+    expect((await cli('audit', 'verify', '--vkey', vkey)).code).toBe(exitCodes.refused);
+    rmSync(join(paths.log, 'stray'));
+  });
+
+  it('prints checkpoint and verifier key to be kept elsewhere', async () => {
+    const { out } = await cli('audit', 'checkpoint');
+    expect(out.split('\n')[0]).toBe(vkey);
+    expect(out).toContain('\nlocalhost/test\n5\n');
+  });
+});
+
+describe('audit verify-token', () => {
+  const request: IntentRequest = {
+    method: 'INVITE',
+    fromUri: 'sip:alice@localhost',
+    fromTag: 'a1',
+    toUri: 'sip:bob@localhost',
+    toTag: undefined,
+    callId: 'abc@host',
+    cseq: 1,
+    contact: undefined,
+    dtlsFingerprints: [],
+  };
+  const token = createIntentToken({
+    signer: { key: alice.key, fingerprint: alice.fingerprint },
+    audience: 'localhost',
+    iat: now,
+    exp: now + 60,
+    cti: new Uint8Array(16),
+    request,
+    callee: { fingerprint: bob.fingerprint },
+    intent: { code: 'voice', text: 'callback, ticket 4711' },
+    parents: [],
+    assurance: 3,
+  });
+  const invite = (subject: string, from = 'sip:alice@localhost'): string =>
+    [
+      'INVITE sip:bob@127.0.0.1:5080 SIP/2.0',
+      'Via: SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bK1',
+      `From: <${from}>;tag=a1`,
+      'To: <sip:bob@localhost>',
+      'Call-ID: abc@host',
+      'CSeq: 1 INVITE',
+      `Intent-Token: ${subject}`,
+      'Content-Length: 0',
+      '',
+      '',
+    ].join('\n');
+
+  it('checks the signature with the public key alone', async () => {
+    const { code, out } = await runCli([
+      'audit',
+      'verify-token',
+      token,
+      '--key',
+      encodeHex(alice.key.publicKey),
+      '--json',
+    ]);
+    expect(code).toBe(exitCodes.ok);
+    expect(JSON.parse(out)).toMatchObject({
+      signatureValid: true,
+      signer: alice.fingerprint,
+      assurance: 3,
+      intent: { text: 'callback, ticket 4711' },
+    });
+    const wrong = await runCli([
+      'audit',
+      'verify-token',
+      `Intent-Token: ${token}`,
+      '--key',
+      encodeHex(bob.key.publicKey),
+    ]);
+    expect(wrong.code).toBe(exitCodes.refused);
+  });
+
+  it('checks that the token belongs to a request as it arrived, whatever a proxy changed lawfully', async () => {
+    const file = join(directory, 'invite.txt');
+    const key = ['--key', encodeHex(alice.key.publicKey)];
+    writeFileSync(file, invite(token));
+    const fits = await runCli(['audit', 'verify-token', '--request', file, ...key]);
+    expect(fits.code, fits.err).toBe(exitCodes.ok);
+    writeFileSync(file, invite(token, 'sip:mallory@localhost'));
+    const forged = await runCli(['audit', 'verify-token', '--request', file, ...key]);
+    expect(forged.code).toBe(exitCodes.refused);
+    expect(forged.err).toContain('From, To, Call-ID or CSeq');
+  });
+
+  it('says what is missing', async () => {
+    expect((await runCli(['audit', 'verify-token'])).code).toBe(exitCodes.usage);
+    expect((await runCli(['audit', 'verify-token', 'AAAA'])).code).toBe(exitCodes.refused);
+    const { code, err } = await cli('audit', 'verify-token', token);
+    expect(code).toBe(exitCodes.notFound);
+    expect(err).toContain('--key');
+  });
+});

@@ -1,0 +1,174 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { headerField, headerItems, headerValue } from '../../src/sip/index.ts';
+import type { SipAgent } from '../support/sip-agent.ts';
+import { establish, exchange } from '../support/sip-call.ts';
+import type { WireTransport } from '../support/sip-wire.ts';
+import { newIdentity, TestGateway } from '../support/test-gateway.ts';
+
+let gateway: TestGateway;
+const bob = newIdentity('jis:bob');
+
+beforeAll(async () => {
+  gateway = await TestGateway.open({
+    devices: [
+      { name: 'desk-7', extension: '1007', password: 'pw' },
+      { name: 'desk-8', extension: '1008', password: 'pw' },
+      { name: 'star', extension: '*21#', password: 'pw' },
+      { name: 'absent', password: 'pw' },
+    ],
+  });
+});
+afterAll(() => gateway.close());
+
+async function registered(phone: Promise<SipAgent>): Promise<SipAgent> {
+  const agent = await phone;
+  expect((await agent.register()).status).toBe(200);
+  return agent;
+}
+
+async function hangUp(caller: SipAgent, callee: SipAgent, uri?: string): Promise<void> {
+  const call = await establish(caller, callee, uri);
+  const { response } = await exchange(caller, callee, call.callerSide, 'BYE');
+  expect(response.status).toBe(200);
+}
+
+describe('a call reaches its callee', () => {
+  it('by name, by whole name, by fingerprint and by extension', async () => {
+    const [key, desk, caller] = await Promise.all([
+      registered(gateway.keyPhone('bob', 'ws', { identity: bob })),
+      registered(gateway.stockPhone('1007', 'udp')),
+      registered(gateway.stockPhone('1008', 'udp')),
+    ]);
+    const { domain } = gateway;
+    for (const user of ['bob', 'jis%3Abob', bob.token.fingerprint])
+      await hangUp(caller, key, `sip:${user}@${domain}`);
+    for (const user of ['1007', 'desk-7', 'desk%2D7']) await hangUp(caller, desk, `sip:${user}@${domain}`);
+  });
+
+  it('by an extension that has to be escaped in a URI (RFC 3261 §19.1.4)', async () => {
+    const star = await gateway.stockPhone('*21%23', 'udp', { username: '*21#' });
+    expect((await star.register()).status).toBe(200);
+    const caller = await registered(gateway.stockPhone('1008', 'tcp'));
+    await hangUp(caller, star);
+  });
+
+  const pairs: [WireTransport, WireTransport][] = [
+    ['udp', 'ws'],
+    ['ws', 'udp'],
+    ['tcp', 'udp'],
+    ['udp', 'tcp'],
+    ['tcp', 'ws'],
+    ['ws', 'ws'],
+  ];
+  it.each(pairs)('from %s to %s, and both may hang up (RFC 5658)', async (from, to) => {
+    const [caller, callee] = await Promise.all([
+      registered(gateway.keyPhone(`caller-${from}-${to}`, from)),
+      registered(gateway.keyPhone(`callee-${from}-${to}`, to)),
+    ]);
+    const first = await establish(caller, callee);
+    expect(headerItems(first.invite, 'record-route')).toHaveLength(from === to ? 1 : 2);
+    expect((await exchange(caller, callee, first.callerSide, 'BYE')).response.status).toBe(200);
+    const second = await establish(caller, callee);
+    expect((await exchange(callee, caller, second.calleeSide, 'BYE')).response.status).toBe(200);
+  });
+
+  it('on its flow, under the Contact that it gave, with one hop less (RFC 3261 §16.6)', async () => {
+    const [caller, callee] = await Promise.all([
+      registered(gateway.keyPhone('hop-caller', 'udp')),
+      registered(gateway.keyPhone('hop-callee', 'udp')),
+    ]);
+    const { invite } = await establish(caller, callee, undefined, { maxForwards: 20 });
+    expect(invite.uri).toBe('sip:hop-callee@192.0.2.99:9');
+    expect(invite.maxForwards).toBe(19);
+    expect(headerItems(invite, 'via')).toHaveLength(2);
+  });
+});
+
+describe('outside of a dialog', () => {
+  it.each([
+    ['MESSAGE', 'udp', 'ws'],
+    ['OPTIONS', 'ws', 'udp'],
+    ['MESSAGE', 'tcp', 'udp'],
+  ] as const)('%s goes from %s to %s and its answer comes back', async (method, from, to) => {
+    const [sender, receiver] = await Promise.all([
+      registered(gateway.keyPhone(`sender-${from}-${to}`, from)),
+      registered(gateway.keyPhone(`receiver-${from}-${to}`, to)),
+    ]);
+    const body = { body: 'hello', contentType: 'text/plain' };
+    const { request } = await sender.begin(method, receiver.address, method === 'MESSAGE' ? body : {});
+    const arrived = await receiver.incoming(method);
+    expect(Buffer.from(arrived.body).toString()).toBe(method === 'MESSAGE' ? 'hello' : '');
+    receiver.reply(arrived, 200);
+    expect((await sender.final(request)).status).toBe(200);
+  });
+});
+
+describe('a call goes no further', () => {
+  let caller: SipAgent;
+  beforeAll(async () => {
+    caller = await registered(gateway.keyPhone('refused-caller', 'udp'));
+  });
+
+  it.each([
+    ['404 for an identity that nobody holds', 'nobody', 404],
+    ['404 for a fingerprint that nobody holds', 'a'.repeat(52), 404],
+    ['480 for one that is not reachable (RFC 3261 §21.4.18)', 'absent', 480],
+  ])('%s', async (_, user, status) => {
+    const { response } = await caller.ask('INVITE', `sip:${user}@${gateway.domain}`);
+    expect(response.status).toBe(status);
+    expect(response.to.tag).toBeDefined();
+  });
+
+  it('403 when its From is the address of somebody else', async () => {
+    const from = `<sip:bob@${gateway.domain}>;tag=x`;
+    const { response } = await caller.ask('INVITE', `sip:absent@${gateway.domain}`, { from });
+    expect([response.status, response.reason]).toEqual([403, 'From Is Not An Address Of The Caller']);
+    const message = await caller.ask('MESSAGE', `sip:absent@${gateway.domain}`, { from });
+    expect(message.response.status).toBe(403);
+  });
+
+  it('483 when it has no hop left (RFC 3261 §16.3 step 3)', async () => {
+    const { response } = await caller.ask('INVITE', `sip:absent@${gateway.domain}`, { maxForwards: 0 });
+    expect(response.status).toBe(483);
+  });
+
+  it('403 towards a domain that is not served here, by Request-URI or by Route', async () => {
+    expect((await caller.ask('INVITE', 'sip:bob@elsewhere.test')).response.status).toBe(403);
+    const headers = [headerField('Route', '<sip:elsewhere.test;lr>')];
+    const { response } = await caller.ask('INVITE', `sip:bob@${gateway.domain}`, { headers });
+    expect(response.status).toBe(403);
+  });
+
+  it('416 for a scheme that is not SIP’s (RFC 3261 §16.3 step 2)', async () => {
+    expect((await caller.ask('INVITE', 'http://elsewhere.test')).response.status).toBe(416);
+  });
+
+  it('420 when it requires of proxies what this one has not (RFC 3261 §16.3 step 5)', async () => {
+    const headers = [headerField('Proxy-Require', 'teleport')];
+    const { response } = await caller.ask('INVITE', `sip:bob@${gateway.domain}`, { headers });
+    expect(response.status).toBe(420);
+    expect(headerValue(response, 'unsupported')).toBe('teleport');
+  });
+
+  it('481 within a dialog that is not known here', async () => {
+    const to = `<sip:bob@${gateway.domain}>;tag=nobody-knows`;
+    expect((await caller.ask('BYE', `sip:bob@${gateway.domain}`, { to })).response.status).toBe(481);
+  });
+
+  it.each(['udp', 'ws'] as const)('407 when its sender on %s has proved nothing (RFC 3261 §22.3)', async (transport) => {
+    const stranger = await gateway.stranger('desk-7', transport);
+    for (const method of ['INVITE', 'MESSAGE', 'OPTIONS']) {
+      const { response } = await stranger.ask(method, `sip:bob@${gateway.domain}`);
+      expect(response.status).toBe(407);
+      expect(response.to.tag).toBeDefined();
+      expect(headerValue(response, 'proxy-authenticate')).toContain('Digest');
+    }
+  });
+
+  it('407 again over a flow that spoke for an identity once, when it is another flow', async () => {
+    const phone = await registered(gateway.stockPhone('1007', 'ws'));
+    expect((await phone.ask('INVITE', `sip:absent@${gateway.domain}`)).response.status).toBe(480);
+    const other = await gateway.stranger('1007', 'ws');
+    expect((await other.ask('INVITE', `sip:absent@${gateway.domain}`)).response.status).toBe(407);
+  });
+});

@@ -1,0 +1,109 @@
+import { describe, expect, test } from 'vitest';
+import {
+  canonicalJson,
+  csvHeader,
+  recordToCsv,
+  recordToJson,
+  type StoredRecord,
+  TibetExporter,
+  tellRecord,
+} from '../../src/provenance/index.ts';
+import { sha256, verifySignature } from '../../src/tokens/index.ts';
+import { alice, bob, nodeFingerprint, nodeKey } from './support/test-log.ts';
+
+const record: StoredRecord = {
+  id: 'a'.repeat(52),
+  position: 7,
+  timeMs: Date.UTC(2026, 0, 2, 3, 4, 5, 6),
+  event: 'call.attempt',
+  call: { id: 'c1', phase: 'attempt' },
+  erin: {
+    event: 'call.attempt',
+    callId: 'x@y',
+    caller: 'jis:alice',
+    callee: 'jis:bob',
+    status: 180,
+    raw: Uint8Array.of(255),
+  },
+  eraan: { parents: ['b'.repeat(52)], tokens: ['token-hash'] },
+  eromheen: { transport: 'udp' },
+  erachter: '=HYPERLINK("evil"), say "hi"',
+  parties: [
+    { fingerprint: alice, role: 'caller', seq: 1, prev: undefined },
+    { fingerprint: bob, role: 'callee', seq: 4, prev: 'c'.repeat(52) },
+  ],
+  node: nodeFingerprint,
+  sealedAt: 1,
+};
+
+describe('exports', () => {
+  test('JSON lines carry the whole record, bytes as base64url', () => {
+    const parsed: unknown = JSON.parse(recordToJson(record));
+    expect(parsed).toMatchObject({
+      id: record.id,
+      time: '2026-01-02T03:04:05.006Z',
+      erin: { raw: '_w' },
+      parties: [{}, {}],
+    });
+    expect(recordToJson(record)).not.toContain('\n');
+  });
+
+  test('CSV quotes as RFC 4180 asks and runs no formulas', () => {
+    expect(csvHeader().split(',')).toHaveLength(12);
+    expect(recordToCsv(record)).toBe(
+      `7,${record.id},2026-01-02T03:04:05.006Z,call.attempt,c1,x@y,jis:alice,jis:bob,,180,"'=HYPERLINK(""evil""), say ""hi""",${alice} ${bob}`,
+    );
+  });
+
+  test("TIBET tokens have the draft's fields, hash as RFC 8785, chain by hash and verify", () => {
+    const exporter = new TibetExporter(nodeKey);
+    const first = exporter.token(record);
+    const second = exporter.token({
+      ...record,
+      id: 'd'.repeat(52),
+      call: { id: 'c1', phase: 'close' },
+      eraan: { parents: [], previous: record.id },
+    });
+    expect(Object.keys(first)).toEqual([
+      'token_id',
+      'version',
+      'type',
+      'timestamp',
+      'actor',
+      'erin',
+      'eraan',
+      'eromheen',
+      'erachter',
+      'parent_id',
+      'parent_hash',
+      'state',
+      'hash',
+      'signature',
+    ]);
+    expect(first).toMatchObject({ type: 'action', actor: 'jis:alice', state: 'created', parent_hash: null });
+    expect(second).toMatchObject({
+      type: 'transition',
+      state: 'resolved',
+      parent_id: record.id,
+      parent_hash: first.hash,
+    });
+    const { hash, signature = '', ...body } = first;
+    const digest = sha256(Buffer.from(canonicalJson(body)));
+    expect(hash).toBe(`sha256:${Buffer.from(digest).toString('hex')}`);
+    expect(verifySignature(nodeKey.publicKey, Buffer.from(hash), Buffer.from(signature, 'base64url'))).toBe(
+      true,
+    );
+  });
+
+  test('canonical JSON sorts keys and leaves no space (RFC 8785)', () => {
+    expect(canonicalJson({ b: [1, { d: null, c: true }], a: 'ä"', z: undefined })).toBe(
+      '{"a":"ä\\"","b":[1,{"c":true,"d":null}]}',
+    );
+  });
+
+  test('a story says who did what and when, layer by layer', () => {
+    const story = tellRecord(record);
+    expect(story.headline).toBe('jis:alice: call.attempt (to jis:bob) at 2026-01-02T03:04:05.006Z');
+    expect(story.layers.map(({ name }) => name)).toEqual(['ERIN', 'ERAAN', 'EROMHEEN', 'ERACHTER']);
+  });
+});

@@ -1,0 +1,189 @@
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { decodeHex, encodeHex } from '../../src/base/index.ts';
+import { splitBundle } from '../../src/provenance/bundle.ts';
+import { ByteWriter } from '../../src/provenance/byte-writer.ts';
+import { openCheckpoint } from '../../src/provenance/checkpoint.ts';
+import { decodeEntry, decodeOpening } from '../../src/provenance/entry.ts';
+import { ProvenanceError, verifyLog } from '../../src/provenance/index.ts';
+import { encodeFrame, noDigest, scanSegment } from '../../src/provenance/journal-frame.ts';
+import { decodeLayer, writeLayer } from '../../src/provenance/layer.ts';
+import { leafHash } from '../../src/provenance/merkle-tree.ts';
+import { decodeReceipt, ReceiptChecker } from '../../src/provenance/receipt.ts';
+import { readRecord } from '../../src/provenance/record.ts';
+import { openingFault } from '../../src/provenance/record-checks.ts';
+import { decodeStatement } from '../../src/provenance/statement.ts';
+import { bundlePath, indexPath, tilePath, widthOf } from '../../src/provenance/tile-layout.ts';
+import { type CborValue, decodeCbor, encodeCbor, TokenError } from '../../src/tokens/index.ts';
+import { SimulatedDisk } from './support/simulated-disk.ts';
+import { checkpointKey, nodeKey, origin } from './support/test-log.ts';
+import { vectorFiles, vectorLog } from './support/vector-log.ts';
+
+interface Vectors {
+  readonly vkey: string;
+  readonly files: Readonly<Record<string, string>>;
+}
+
+function isVectors(value: unknown): value is Vectors {
+  return typeof value === 'object' && value !== null && 'vkey' in value && 'files' in value;
+}
+
+describe('exact bytes', () => {
+  test('a log made with fixed keys, clock and salts is the one in test/vectors/audit-log.json', async () => {
+    const { disk, vkey } = await vectorLog();
+    const files = await vectorFiles(disk);
+    const stored: unknown = JSON.parse(
+      readFileSync(new URL('../vectors/audit-log.json', import.meta.url), 'utf8'),
+    );
+    if (!isVectors(stored)) throw new Error('not a vector file');
+    expect({ vkey, files }).toEqual({ vkey: stored.vkey, files: stored.files });
+    const restored = new SimulatedDisk();
+    for (const [path, hex] of Object.entries(stored.files))
+      restored.plant(path, Buffer.from(decodeHex(hex) ?? []));
+    expect(
+      (await verifyLog({ directory: '', storage: restored, vkey: stored.vkey })).problems.map(
+        ({ file }) => file,
+      ),
+    ).toEqual([]);
+  });
+
+  test('every structure decodes to what general CBOR says, and encodes back to the same bytes', async () => {
+    const { disk, vkey } = await vectorLog();
+    const entries = splitBundle((await disk.read(bundlePath(0, 3))) ?? Buffer.alloc(0), 2);
+    const openings = splitBundle((await disk.read('openings/000')) ?? Buffer.alloc(0), 4);
+    expect(entries).toHaveLength(3);
+    for (const [at, entry] of entries.entries()) {
+      const opening = openings[at] ?? Buffer.alloc(0);
+      expect(Buffer.from(encodeCbor(decodeCbor(entry))).equals(entry)).toBe(true);
+      expect(Buffer.from(encodeCbor(decodeCbor(opening))).equals(opening)).toBe(true);
+      const { statement, receipt } = decodeEntry(entry);
+      expect(openingFault(decodeStatement(statement), opening)).toBeUndefined();
+      expect(new ReceiptChecker().holds(decodeReceipt(receipt), leafHash(statement), nodeKey.publicKey)).toBe(
+        true,
+      );
+      expect(
+        new ReceiptChecker().holds(decodeReceipt(receipt), leafHash(statement), checkpointKey.publicKey),
+      ).toBe(false);
+      for (const { encoding } of [...decodeOpening(opening).layers])
+        expect(decodeLayer(encoding)).toBeDefined();
+      expect(readRecord({ position: at, entry, opening }).position).toBe(at);
+    }
+    const note = Buffer.from((await disk.read('public/checkpoint')) ?? []).toString();
+    expect(openCheckpoint(note, { name: origin, publicKey: checkpointKey.publicKey }).size).toBe(3);
+    expect(vkey.startsWith(`${origin}+`)).toBe(true);
+  });
+
+  test('paths are those of C2SP tlog-tiles', () => {
+    expect(indexPath(1_234_067)).toBe('x001/x234/067');
+    expect(indexPath(0)).toBe('000');
+    expect(indexPath(1000)).toBe('x001/000');
+    expect(tilePath(1, 0, 17)).toBe('public/tile/1/000.p/17');
+    expect(bundlePath(273, 112)).toBe('public/tile/entries/273.p/112');
+    // The example of the specification: a tree of 70,000.
+    expect([
+      widthOf(70_000, 0, 272),
+      widthOf(70_000, 0, 273),
+      widthOf(70_000, 1, 0),
+      widthOf(70_000, 1, 1),
+      widthOf(70_000, 2, 0),
+      widthOf(70_000, 3, 0),
+    ]).toEqual([256, 112, 256, 17, 1, 0]);
+  });
+});
+
+describe('layers', () => {
+  const json = fc.letrec<{ value: unknown }>((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 3 },
+      fc.maxSafeInteger(),
+      fc.boolean(),
+      fc.constant(null),
+      fc.string({ unit: 'grapheme', maxLength: 80 }),
+      fc.uint8Array({ maxLength: 40 }),
+      fc.array(tie('value'), { maxLength: 4 }),
+      fc.dictionary(fc.string({ maxLength: 12 }), tie('value'), { maxKeys: 5, noNullPrototype: true }),
+    ),
+  })).value;
+
+  function asCbor(value: unknown): CborValue {
+    if (Array.isArray(value)) return value.map(asCbor);
+    if (value instanceof Uint8Array || value === null) return value;
+    if (typeof value === 'object')
+      return new Map(Object.entries(value).map(([key, item]) => [key, asCbor(item)]));
+    if (typeof value === 'number' || typeof value === 'string' || typeof value === 'boolean') return value;
+    throw new Error('not of this shape');
+  }
+
+  test('are encoded as general deterministic CBOR (RFC 8949 §4.2.1) would, and come back', () => {
+    fc.assert(
+      fc.property(
+        fc.dictionary(fc.string({ maxLength: 30 }), json, { maxKeys: 8, noNullPrototype: true }),
+        (layer) => {
+          const writer = new ByteWriter();
+          writeLayer(writer, layer);
+          expect(encodeHex(writer.view())).toBe(encodeHex(encodeCbor(asCbor(layer))));
+          expect(decodeLayer(writer.copy())).toEqual(layer);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe('decoders', () => {
+  test('raise ProvenanceError or TokenError for any bytes, and nothing else', () => {
+    const decoders = [
+      decodeEntry,
+      decodeOpening,
+      decodeStatement,
+      decodeReceipt,
+      decodeLayer,
+      (bytes: Uint8Array) => splitBundle(bytes, 2),
+    ];
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 80 }), fc.nat(decoders.length - 1), (bytes, which) => {
+        try {
+          decoders[which]?.(bytes);
+        } catch (error) {
+          if (!(error instanceof ProvenanceError || error instanceof TokenError)) throw error;
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe('journal frames', () => {
+  const record = (position: number): Parameters<typeof encodeFrame>[0][number] => ({
+    position,
+    entry: Buffer.from(`entry ${position}`),
+    opening: Buffer.from(`opening ${position}`),
+  });
+  const first = encodeFrame([record(5), record(6)], noDigest);
+  const second = encodeFrame([record(7)], first.digest);
+  const segment = Buffer.concat([first.bytes, second.bytes]);
+
+  test('come back whole', () => {
+    const scan = scanSegment(segment);
+    expect(scan).toMatchObject({ goodBytes: segment.length, damaged: false });
+    expect(scan.frames.flatMap(({ records }) => records).map(({ position }) => position)).toEqual([5, 6, 7]);
+    expect(Buffer.from(scan.frames[1]?.records[0]?.entry ?? []).toString()).toBe('entry 7');
+  });
+
+  test('cut anywhere, the segment reads up to the last whole frame', () => {
+    for (let length = 0; length < segment.length; length++) {
+      const scan = scanSegment(segment.subarray(0, length));
+      expect(scan.goodBytes).toBe(length < first.bytes.length ? 0 : first.bytes.length);
+      expect(scan.damaged).toBe(false);
+    }
+  });
+
+  test('a changed byte before the last frame is damage, not a torn write', () => {
+    for (let at = 0; at < first.bytes.length; at++) {
+      const changed = Buffer.from(segment);
+      changed[at] = (changed[at] ?? 0) ^ 1;
+      expect(scanSegment(changed).damaged, `byte ${at}`).toBe(true);
+    }
+  });
+});
