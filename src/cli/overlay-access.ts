@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { systemRandom } from '../base/index.ts';
 import { type Config, dataPaths } from '../config/index.ts';
 import {
   IdentityOverlay,
@@ -6,6 +7,7 @@ import {
   type ListOptions,
   openStore,
   type Page,
+  spoolEvent,
 } from '../overlay/index.ts';
 import { CliError } from './failure.ts';
 import { readPublicToken } from './identity-source.ts';
@@ -21,6 +23,7 @@ export async function withOverlay<Result>(
     node: existsSync(paths.gatewayKey) ? readPublicToken(paths.gatewayKey).fingerprint : 'command-line',
     enrolment: config.overlay.enrolment,
     limits: config.limits.overlay,
+    onEvent: (event) => spoolEvent(paths.spool, event, systemRandom),
   });
   try {
     return await use(overlay);

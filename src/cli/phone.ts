@@ -166,7 +166,10 @@ class PhoneSession {
       remote: call.remote,
       intent,
     });
-    if (this.#current !== undefined && !this.#options.answer) return void this.#attempt(call.hangUp());
+    if (this.#current !== undefined && !this.#options.answer) {
+      this.#attempt(call.hangUp());
+      return;
+    }
     this.#current = call;
     if (this.#options.answer) this.#attempt(call.answer());
     else this.#output.note('  type "answer" or "hangup"');

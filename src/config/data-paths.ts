@@ -14,6 +14,8 @@ export interface DataPaths {
   readonly log: string;
   /** The query index; may be deleted, it is built again from the log. */
   readonly index: string;
+  /** Events of the command line that wait for the gateway to record them. */
+  readonly spool: string;
 }
 
 export function dataPaths(dataDir: string): DataPaths {
@@ -24,5 +26,6 @@ export function dataPaths(dataDir: string): DataPaths {
     overlay: join(dataDir, 'overlay'),
     log: join(dataDir, 'log'),
     index: join(dataDir, 'index'),
+    spool: join(dataDir, 'spool'),
   };
 }

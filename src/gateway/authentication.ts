@@ -61,13 +61,17 @@ export class Authentication {
     return this.#byDigest(request, flow);
   }
 
-  /** Lets the flow's later requests speak for `principal`, where the transport allows it. */
+  /**
+   * Lets the flow's later requests speak for `principal`, where the transport allows it. What they say is unsigned: a
+   * device's key stands behind them as a TLS client's certificate does, and on a plain connection less than that.
+   */
   remember(flow: Flow, principal: Principal): void {
-    if (this.#options.flowSpeaks.includes(flow.transport))
-      this.#flowPrincipals.set(flow.id, {
-        ...principal,
-        ...(principal.kind === 'identity' ? { intent: undefined } : {}),
-      });
+    if (!this.#options.flowSpeaks.includes(flow.transport)) return;
+    if (principal.kind === 'peer') this.#flowPrincipals.set(flow.id, principal);
+    else {
+      const assurance = principal.assurance < 2 ? principal.assurance : flow.secure ? 2 : 1;
+      this.#flowPrincipals.set(flow.id, { ...principal, assurance, intent: undefined });
+    }
   }
 
   forget(flow: Flow): void {

@@ -105,7 +105,12 @@ export class CallPolicy implements ProxyPolicy {
         ? { flow: token.calleeFlow, identity: token.calleeIdentity }
         : { flow: token.callerFlow, identity: token.callerIdentity };
     const flow = await this.#dialogFlow(towards.flow, towards.identity);
-    if (flow === undefined) return respond(430);
+    if (flow === undefined) {
+      // Nobody is there to hear the BYE, but its sender has hung up.
+      if (call !== undefined && request.method === 'BYE')
+        this.#options.records.close(call, 'answered', { by: side, reason: 'the other side was gone' });
+      return respond(430);
+    }
     const targets: ProxyTarget[] = [{ flow, requestUri: request.uri, qValue: 1000 }];
     const add =
       transaction !== undefined && request.method === 'INVITE'

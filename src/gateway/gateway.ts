@@ -9,8 +9,14 @@ import {
   type ListenAddress,
   type WebAddress,
 } from '../config/index.ts';
-import { IdentityOverlay, OverlayLocation, openStore, overlayRecord } from '../overlay/index.ts';
-import { AuditLog } from '../provenance/index.ts';
+import {
+  IdentityOverlay,
+  type OverlayEvent,
+  OverlayLocation,
+  openStore,
+  overlayRecord,
+} from '../overlay/index.ts';
+import { AuditLog, ProvenanceError } from '../provenance/index.ts';
 import {
   DigestAuthenticator,
   defaultTransactionLimits,
@@ -31,6 +37,7 @@ import { CallPolicy } from './call-policy.ts';
 import { type Call, CallRecords } from './call-records.ts';
 import { CallTable } from './call-table.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { EventSpool } from './event-spool.ts';
 import { IntentGate } from './intent-gate.ts';
 import { loadNodeKeys, type NodeKeys } from './node-keys.ts';
 import { OnBehalfSigner } from './on-behalf.ts';
@@ -112,8 +119,18 @@ class RunningGateway implements Gateway {
     if (orphans > 0) this.#logger.warn({ calls: orphans }, 'closed calls that an earlier run left open');
     parts.overlay.start();
     parts.calls.start();
+    const spool = new EventSpool({
+      directory: dataPaths(config.dataDir).spool,
+      audit,
+      clock: this.#clock,
+      logger: this.#logger,
+    });
+    await spool.start();
+    this.#closing.unshift(() => spool.close());
     const listen = await parts.transactions.start(parts.dispatcher);
     this.#closing.unshift(() => this.#closeSip(parts));
+    // Connections do not outlive the process; UDP flows do.
+    await parts.overlay.removeDeadFlows(({ flowId }) => parts.transport.flow(flowId) !== undefined);
     const admin = await this.#startAdmin(parts, listen);
     return { listen, admin };
   }
@@ -215,10 +232,13 @@ class RunningGateway implements Gateway {
       logger,
     });
     const { registrar: policy } = config;
-    const registration = new Registration({
+    const registration: Registration = new Registration({
       authentication,
       registrar: new Registrar({
-        location: new OverlayLocation({ overlay }),
+        location: new OverlayLocation({
+          overlay,
+          annotate: (fingerprint) => ({ assurance: registration.assuranceOf(fingerprint), capabilities: [] }),
+        }),
         // Registration has already found the Request-URI to be ours, by the address that it arrived at.
         serves: () => true,
         random,
@@ -304,12 +324,23 @@ class RunningGateway implements Gateway {
       enrolment: settings.enrolment,
       limits: limits.overlay,
       onEvent: (event) => {
-        // Registrations leave fuller records where they are decided.
-        if (audit.healthy && event.kind !== 'registration') audit.append(overlayRecord(event));
+        this.#recordEvent(audit, event);
       },
     });
     this.#closing.unshift(() => overlay.close());
     return overlay;
+  }
+
+  #recordEvent(audit: Audit, event: OverlayEvent): void {
+    try {
+      audit.append(overlayRecord(event));
+    } catch (error) {
+      if (!(error instanceof ProvenanceError)) throw error;
+      this.#logger.error(
+        { event: event.kind, asked: event.asked, code: error.code },
+        'an identity event left no record',
+      );
+    }
   }
 
   #createTransport(): TransportLayer {

@@ -1,7 +1,7 @@
 import { type Clock, encodeBase64Url, epochSeconds } from '../base/index.ts';
-import { addressOf, intentRequestOf } from '../intent/index.ts';
+import { addressOf, intentRequestOf, readUri } from '../intent/index.ts';
 import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
-import { type Flow, headerValue, type NonceMint, type SipRequest } from '../sip/index.ts';
+import { type Flow, headerValue, type NonceMint, type SipRequest, unescapeUri } from '../sip/index.ts';
 import {
   carriedIdentity,
   checkIntent,
@@ -86,7 +86,7 @@ export class IntentGate {
     if (publicKey === undefined) return refused('Unknown Identity', 'unknown-identity', intent.signer);
     if (!verifyIntentToken(intent, publicKey)) return refused('Bad Intent Token', 'signature', intent.signer);
 
-    const fault = this.#bindingFault(request, flow, intent, expires);
+    const fault = await this.#bindingFault(request, flow, intent, expires);
     if (fault !== undefined) return fault;
     if (!this.#used.use(`${intent.signer}${Buffer.from(intent.cti).toString('latin1')}`, clock.now()))
       return refused('Intent Token Used Before', 'replay', intent.signer);
@@ -98,12 +98,12 @@ export class IntentGate {
     return this.#usable(identity) ?? { kind: 'accepted', identity, intent };
   }
 
-  #bindingFault(
+  async #bindingFault(
     request: SipRequest,
     flow: Flow,
     intent: IntentToken,
     signerExpires: number,
-  ): IntentRefusal | undefined {
+  ): Promise<IntentRefusal | undefined> {
     const { nonces, clock, domain } = this.#options;
     const nonce = intent.nonce === undefined ? undefined : Buffer.from(intent.nonce).toString('latin1');
     const nonceState = nonce === undefined ? 'absent' : nonces.check(nonce, flow.id, clock.now());
@@ -113,11 +113,12 @@ export class IntentGate {
       return refused('Bad Intent Token', 'audience', intent.signer);
 
     const inDialog = request.to.tag !== undefined;
-    const address = addressOf(inDialog || request.method === 'REGISTER' ? request.to.uri : request.uri);
+    const target = inDialog || request.method === 'REGISTER' ? request.to.uri : request.uri;
+    const named = 'fingerprint' in intent.callee ? await this.#fingerprintAt(target) : undefined;
     const fault = checkIntent(intent, {
       audience: intent.audience,
       request: intentRequestOf(request),
-      calleeAddresses: { address },
+      calleeAddresses: { fingerprint: named, address: addressOf(target) },
       now: epochSeconds(clock),
       signerExpires,
       // A fresh nonce of ours proves freshness, whatever the phone's clock says.
@@ -128,6 +129,14 @@ export class IntentGate {
     if (fault === undefined) return undefined;
     const timely = fault === 'stale' || fault === 'future' || fault === 'expired' || fault === 'before-start';
     return refused(timely ? 'Stale Date' : 'Bad Intent Token', fault, intent.signer, timely);
+  }
+
+  /** Whom an address stands for now: a token may name its callee by fingerprint. */
+  async #fingerprintAt(address: string): Promise<string | undefined> {
+    const uri = readUri(address);
+    const user = uri?.scheme === 'sip' || uri?.scheme === 'sips' ? uri.user : undefined;
+    if (user === undefined) return undefined;
+    return (await this.#options.overlay.lookup(unescapeUri(user)))?.fingerprint;
   }
 
   async #enrol(token: IdentityToken): Promise<IdentityRecord | IntentRefusal> {

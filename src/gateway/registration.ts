@@ -17,7 +17,7 @@ import type { Audit } from './audit.ts';
 import type { Authentication, AuthenticationResult } from './authentication.ts';
 import { circumstances } from './context.ts';
 import { tokenReference } from './intent-gate.ts';
-import type { Principal } from './principal.ts';
+import type { Assurance, Principal } from './principal.ts';
 import type { ServedDomain } from './served-domain.ts';
 
 /** What a phone is told when the log cannot take records now, in seconds. */
@@ -40,6 +40,8 @@ export class Registration {
   readonly #options: RegistrationOptions;
   /** The record on which calls to and from an identity rest: its newest registration. */
   readonly #newest = new Map<string, RecordId>();
+  /** Of those who are registering at this moment. */
+  readonly #assurances = new Map<string, Assurance>();
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
@@ -51,6 +53,11 @@ export class Registration {
       const record = fingerprint === undefined ? undefined : this.#newest.get(fingerprint);
       return record === undefined ? [] : [record];
     });
+  }
+
+  /** How sure the gateway is of an identity that is registering now. */
+  assuranceOf(fingerprint: string): Assurance {
+    return this.#assurances.get(fingerprint) ?? 0;
   }
 
   async answer(transaction: ServerTransaction): Promise<void> {
@@ -84,9 +91,9 @@ export class Registration {
     const { request, flow } = transaction;
     const { registrar, authentication, clock, onAccepted } = this.#options;
     const { identity } = principal;
-    const { response, changes } = await registrar.handle(request, flow, identity.fingerprint, {
-      nowMs: clock.now(),
-    });
+    this.#assurances.set(identity.fingerprint, principal.assurance);
+    const outcome = registrar.handle(request, flow, identity.fingerprint, { nowMs: clock.now() });
+    const { response, changes } = await outcome.finally(() => this.#assurances.delete(identity.fingerprint));
     if (response.status === 200) {
       if (changes.some(({ kind }) => kind !== 'removed')) authentication.remember(flow, principal);
       const written = changes.map((change) => this.#record(request, flow, principal, change));

@@ -6,9 +6,9 @@ const maxIntentLength = 200;
 
 /** What the caller declares: its Subject (RFC 3261 §20.36), else the plain purpose of the request. */
 export function declaredIntent(request: SipRequest, callee: string): string {
-  const subject = headerValue(request, 'subject')?.trim();
-  if (subject !== undefined && subject !== '') return fitIntentText(utf8Text(subject), maxIntentLength);
-  return request.method === 'INVITE'
-    ? `voice call to ${callee}`
-    : `${request.method.toLowerCase()} to ${callee}`;
+  const subject = headerValue(request, 'subject');
+  const declared = subject === undefined ? '' : fitIntentText(utf8Text(subject), maxIntentLength);
+  if (declared !== '') return declared;
+  const purpose = request.method === 'INVITE' ? 'voice call' : request.method.toLowerCase();
+  return fitIntentText(`${purpose} to ${callee}`, maxIntentLength);
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -6,6 +7,9 @@ import type { AppendFile, DirectoryEntry, Storage, StorageLock } from './storage
 
 /** Always empty: only its lock matters. */
 export const lockFileName = 'lock';
+
+/** A verifier that looks whether the log is locked holds it for an instant: that is no reason not to start. */
+const lockPatienceMs = 500;
 
 /** Openings name people: nobody but the gateway's own user reads what is created here. */
 const fileMode = 0o600;
@@ -74,13 +78,23 @@ export class DiskStorage implements Storage {
     };
   }
 
+  /**
+   * Asks for a shared lock only, so that it works where this process may not write. Only SQLite may open the lock
+   * file: closing any other descriptor of it would drop this process's own lock (POSIX).
+   */
   async locked(): Promise<boolean> {
-    const handle = await openIfThere(this.#path(lockFileName));
-    if (!handle) return false;
-    await handle.close();
-    const database = this.#tryLock();
-    database?.close();
-    return database === undefined;
+    const path = this.#path(lockFileName);
+    if (!existsSync(path)) return false;
+    let database: DatabaseSync | undefined;
+    try {
+      database = new DatabaseSync(path, { readOnly: true });
+      database.exec('SELECT count(*) FROM sqlite_master');
+      return false;
+    } catch (error) {
+      return isBusy(error);
+    } finally {
+      database?.close();
+    }
   }
 
   async read(path: string): Promise<Uint8Array | undefined> {
@@ -143,7 +157,9 @@ export class DiskStorage implements Storage {
       throw new ProvenanceError('storage', `cannot write to ${this.#root}`, { cause });
     }
     try {
-      database.exec('PRAGMA journal_mode=MEMORY; PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE');
+      database.exec(
+        `PRAGMA busy_timeout=${lockPatienceMs}; PRAGMA journal_mode=MEMORY; PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE`,
+      );
       return database;
     } catch (cause) {
       database.close();

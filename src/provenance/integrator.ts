@@ -98,15 +98,17 @@ export class Integrator {
     const entries = [...this.#edge.entries, ...records.map(({ entry }) => entry)];
     const openings = [...this.#edge.openings, ...records.map(({ opening }) => opening)];
     const firstBundle = Math.floor(this.#edge.tree.size / tileWidth);
+    const files: { readonly path: string; readonly bytes: Uint8Array }[] = [];
     for (let at = 0; at < entries.length; at += tileWidth) {
       const index = firstBundle + at / tileWidth;
       const bundle = entries.slice(at, at + tileWidth);
       const opened = openings.slice(at, at + tileWidth);
-      await this.#publisher.publish(openingsPath(index), encodeBundle(opened, openingLengthBytes));
-      await this.#publisher.publish(bundlePath(index, bundle.length), encodeBundle(bundle, entryLengthBytes));
+      files.push({ path: openingsPath(index), bytes: encodeBundle(opened, openingLengthBytes) });
+      files.push({ path: bundlePath(index, bundle.length), bytes: encodeBundle(bundle, entryLengthBytes) });
     }
     for (const { level, index, hashes } of tiles)
-      await this.#publisher.publish(tilePath(level, index, hashes.length), encodeTile(hashes));
+      files.push({ path: tilePath(level, index, hashes.length), bytes: encodeTile(hashes) });
+    await this.#publisher.publishAll(files);
     await this.#publisher.settle();
     const checkpoint = signCheckpoint({ origin, size: tree.size, root: treeRoot(tree) }, checkpointKey);
     await this.#publisher.publish(checkpointPath, Buffer.from(checkpoint));

@@ -28,7 +28,7 @@ import {
 import { extendTree, type TileTree } from './tile-tree.ts';
 import { Findings, type LogVerdict } from './verdict.ts';
 import { RecordVerifier } from './verify-records.ts';
-import { TreeVerifier, tileFaults } from './verify-tree.ts';
+import { type TileFiles, TreeVerifier, tileFaults } from './verify-tree.ts';
 
 export interface VerifyLogOptions {
   readonly directory: string;
@@ -137,8 +137,7 @@ class LogVerification {
   }
 
   async #bundles(inventory: LogInventory, head: Checkpoint, beyond: readonly RawRecord[]): Promise<void> {
-    const { storage } = { storage: this.#storage };
-    const files = { storage, inventory };
+    const files = this.#tileFiles(inventory);
     const size = head.size;
     for (let index = 0; index * tileWidth < size; index++) {
       this.#options.signal?.throwIfAborted();
@@ -168,7 +167,7 @@ class LogVerification {
     const hashes: Uint8Array[] = [];
     for (let at = 0; at < width && tile && (at + 1) * 32 <= tile.length; at++)
       hashes.push(tile.subarray(at * 32, (at + 1) * 32));
-    await this.#tree.add({ index, width, entries, hashes, file }, { storage: this.#storage, inventory });
+    await this.#tree.add({ index, width, entries, hashes, file }, this.#tileFiles(inventory));
     for (const [at, entry] of entries.entries()) {
       const opening = openings[at];
       if (opening) this.#records.check({ position: index * tileWidth + at, entry, opening }, file);
@@ -262,10 +261,13 @@ class LogVerification {
       for (const width of widths)
         if (width > signed && width > (tile?.hashes.length ?? 0))
           this.#unexpected(tilePath(level, index, width));
-      const files = { storage: this.#storage, inventory };
-      for (const path of tile ? await tileFaults(tile, files, false) : [])
+      for (const path of tile ? await tileFaults(tile, this.#tileFiles(inventory), false) : [])
         this.#findings.problem('tile', 'it does not follow from the entries', { file: path });
     }
+  }
+
+  #tileFiles(inventory: LogInventory): TileFiles {
+    return { storage: this.#storage, inventory, live: this.#live };
   }
 
   #unexpected(path: string): void {

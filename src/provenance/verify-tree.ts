@@ -1,5 +1,5 @@
 import type { LogInventory } from './log-inventory.ts';
-import { leafHash } from './merkle-tree.ts';
+import { hashBytes, leafHash } from './merkle-tree.ts';
 import type { Storage } from './storage.ts';
 import { tilePath, tileWidth } from './tile-layout.ts';
 import { emptyTree, encodeTile, extendTree, type Tile, type TileTree, treeRoot } from './tile-tree.ts';
@@ -87,6 +87,8 @@ export interface BundleUnderTest {
 export interface TileFiles {
   readonly storage: Storage;
   readonly inventory: LogInventory;
+  /** Somebody is writing: partial versions may have given way to full ones since the inventory was taken. */
+  readonly live: boolean;
 }
 
 /** One reading of the tree, compared with each tile file as its tile becomes known. */
@@ -127,7 +129,7 @@ class TreeCheck {
  */
 export async function tileFaults(
   { level, index, hashes }: Tile,
-  { storage, inventory }: TileFiles,
+  { storage, inventory, live }: TileFiles,
   required: boolean,
 ): Promise<readonly string[]> {
   const widths = inventory.tiles.get(tilePath(level, index, tileWidth)) ?? [];
@@ -137,10 +139,16 @@ export async function tileFaults(
     if (width > hashes.length) continue;
     const path = tilePath(level, index, width);
     const file = await storage.read(path);
-    if (!file || Buffer.compare(file, bytes.subarray(0, width * 32)) !== 0) faults.push(path);
+    if (file ? Buffer.compare(file, bytes.subarray(0, width * hashBytes)) !== 0 : !live) faults.push(path);
   }
-  if (required && !widths.includes(hashes.length) && !widths.includes(tileWidth))
-    faults.push(tilePath(level, index, hashes.length));
+  const own = tilePath(level, index, hashes.length);
+  if (
+    required &&
+    !widths.includes(hashes.length) &&
+    !(await storage.read(own)) &&
+    !(await storage.read(tilePath(level, index, tileWidth)))
+  )
+    faults.push(own);
   return faults;
 }
 

@@ -105,7 +105,6 @@ export class Softphone {
       instanceId: this.#agent.instanceId,
     });
     this.#registerer.stateChange.addListener((state) => {
-      if (state === 'Registered') this.#options.onEvent({ kind: 'registered' });
       if (state === 'Unregistered' && !this.#closing) this.#options.onEvent({ kind: 'unregistered' });
     });
   }
@@ -181,6 +180,8 @@ export class Softphone {
     this.#registerer
       .register({
         requestDelegate: {
+          // Not by the registerer's state: that stays Registered over a lost connection.
+          onAccept: () => this.#options.onEvent({ kind: 'registered' }),
           onReject: ({ message }) => onReject(message, message.hasHeader('Intent-Nonce')),
         },
       })

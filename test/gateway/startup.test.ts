@@ -49,7 +49,7 @@ describe('a gateway that cannot start says why in one line and ends', () => {
     const { code, out, lines } = await serve(`listen=udp://127.0.0.1:${port}`);
     holder.close();
     expect({ code, out, count: lines.length }).toEqual({ code: exitCodes.unavailable, out: '', count: 1 });
-    expect(lines[0]).toContain(`127.0.0.1:${port} is in use`);
+    expect(lines[0]).toMatch(new RegExp(`127.0.0.1:${port} is .*in use`));
   });
 
   it('admin port in use, with the SIP sockets open already', async () => {
@@ -60,7 +60,7 @@ describe('a gateway that cannot start says why in one line and ends', () => {
     const { code, out, lines } = await serve(`admin.listen=http://127.0.0.1:${port}`);
     holder.close();
     expect({ code, out, count: lines.length }).toEqual({ code: exitCodes.unavailable, out: '', count: 1 });
-    expect(lines[0]).toContain(`127.0.0.1:${port} is in use`);
+    expect(lines[0]).toMatch(new RegExp(`127.0.0.1:${port} is .*in use`));
   });
 
   it('broken configuration: every problem with its path, and nothing is created', async () => {
@@ -138,15 +138,20 @@ describe('a full disk', () => {
       const { caller, callee } = await twoPhones('limits.audit.healDelayMs=50');
       const filler = join(data.path, 'filler');
       fill(filler);
-      for (let call = 0; call < 3; call += 1) {
-        const { response } = await caller.ask('INVITE', callee.address);
-        expect(response.status).toBe(503);
-        expect(headerValue(response, 'retry-after')).toBeDefined();
-      }
+      // The first call finds out; later ones are told when to come back.
+      expect((await caller.ask('INVITE', callee.address)).response.status).toBe(503);
+      const { response } = await caller.ask('INVITE', callee.address);
+      expect({ status: response.status, after: headerValue(response, 'retry-after') }).toEqual({
+        status: 503,
+        after: '5',
+      });
       expect((await caller.register()).status).toBe(503);
 
       rmSync(filler, { recursive: true });
-      await until('the gateway takes registrations again', async () => (await caller.register()).status === 200);
+      await until(
+        'the gateway takes registrations again',
+        async () => (await caller.register()).status === 200,
+      );
       const { dialog } = await establish(caller, callee);
       const bye = caller.inDialog(dialog, 'BYE');
       callee.reply(await callee.incoming('BYE'), 200);

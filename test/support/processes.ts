@@ -4,6 +4,9 @@ import { createInterface } from 'node:readline';
 const repository = new URL('../../', import.meta.url).pathname;
 const main = `${repository}src/cli/main.ts`;
 
+/** The command line in a process of its own: program and first arguments. */
+export const tibetSipCommand: readonly [string, string] = [process.execPath, main];
+
 export interface Finished {
   readonly code: number | null;
   readonly out: string;

@@ -287,6 +287,14 @@ export class SipAgent {
   }
 }
 
+/** The same phone, keeping its signature back. */
+export function withoutSigning(agent: SipAgent): Pick<SipAgent, 'build' | 'begin'> {
+  return {
+    build: (method, uri, options) => agent.build(method, uri, { ...options, signed: false }),
+    begin: (method, uri, options) => agent.begin(method, uri, { ...options, signed: false }),
+  };
+}
+
 /** Matches responses of a request's transaction from a status on (RFC 3261 §17.1.3). */
 function answers(request: SipRequest, fromStatus: number): (message: SipMessage) => message is SipResponse {
   return (message): message is SipResponse =>

@@ -7,7 +7,12 @@ import { createGateway } from '../../src/gateway/index.ts';
 import { EmbeddedStore, IdentityOverlay } from '../../src/overlay/index.ts';
 import { openAuditReader, type RecordQuery, type StoredRecord } from '../../src/provenance/index.ts';
 import { mintDigestCredential } from '../../src/sip/index.ts';
-import { createIdentityToken, generateSigningKey } from '../../src/tokens/index.ts';
+import {
+  createIdentityToken,
+  generateSigningKey,
+  type IdentityToken,
+  loadIdentity,
+} from '../../src/tokens/index.ts';
 import { type AgentOptions, type KeyIdentity, SipAgent } from './sip-agent.ts';
 import type { WireTransport } from './sip-wire.ts';
 
@@ -97,6 +102,11 @@ export class TestGateway {
   /** A client that proves nothing. */
   stranger(user: string, transport: WireTransport): Promise<SipAgent> {
     return this.#agent({ user, transport });
+  }
+
+  /** Who signs on behalf of phones that cannot. */
+  async identity(): Promise<IdentityToken> {
+    return (await loadIdentity(dataPaths(this.#dataDir).gatewayKey)).token;
   }
 
   /** What the gateway said of refusals since `from`. */
