@@ -16,6 +16,8 @@ export interface DataPaths {
   readonly index: string;
   /** Events of the command line that wait for the gateway to record them. */
   readonly spool: string;
+  /** Ids of intent tokens that were used lately. */
+  readonly usedTokens: string;
 }
 
 export function dataPaths(dataDir: string): DataPaths {
@@ -27,5 +29,6 @@ export function dataPaths(dataDir: string): DataPaths {
     log: join(dataDir, 'log'),
     index: join(dataDir, 'index'),
     spool: join(dataDir, 'spool'),
+    usedTokens: join(dataDir, 'used-tokens'),
   };
 }

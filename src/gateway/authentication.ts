@@ -11,7 +11,11 @@ import {
 } from '../sip/index.ts';
 import { type IntentGate, intentTokenOf } from './intent-gate.ts';
 import type { PeerTable } from './peer-table.ts';
-import type { Principal } from './principal.ts';
+import type { Assurance, Principal } from './principal.ts';
+import { identityAt } from './served-domain.ts';
+
+/** Identities that one connection speaks for without asking each for its proof again. */
+const maxSpeakersPerFlow = 1_000;
 
 export type AuthenticationResult =
   | { readonly kind: 'proved'; readonly principal: Principal }
@@ -43,8 +47,11 @@ export interface AuthenticationOptions {
 /** Finds out who sent a request: a device key, a named peer, the flow's identity, digest, in this order. */
 export class Authentication {
   readonly #options: AuthenticationOptions;
-  /** Who has proved itself on a connection. A UDP source address proves nothing, so UDP flows stay out unless configured. */
-  readonly #flowPrincipals = new Map<string, Principal>();
+  /**
+   * Who has proved itself on a connection, and how well: phones with several lines and proxies bring many. A UDP source
+   * address proves nothing, so UDP flows stay out unless configured.
+   */
+  readonly #speakers = new Map<string, Map<string, Assurance>>();
 
   constructor(options: AuthenticationOptions) {
     this.#options = options;
@@ -56,30 +63,31 @@ export class Authentication {
     const peer = this.peerOf(flow);
     if (peer !== undefined && request.method !== 'REGISTER')
       return proved({ kind: 'peer', peer, assurance: 0 });
-    const speaker = this.#flowPrincipals.get(flow.id);
-    if (speaker !== undefined && request.method !== 'REGISTER') return proved(speaker);
-    return this.#byDigest(request, flow);
+    const speaker = request.method === 'REGISTER' ? undefined : await this.#byFlow(request, flow);
+    return speaker ?? this.#byDigest(request, flow);
   }
 
   /**
-   * Lets the flow's later requests speak for `principal`, where the transport allows it. What they say is unsigned: a
+   * Lets the flow's later requests speak for an identity, where the transport allows it. What they say is unsigned: a
    * device's key stands behind them as a TLS client's certificate does, and on a plain connection less than that.
    */
-  remember(flow: Flow, principal: Principal): void {
+  remember(flow: Flow, fingerprint: string, assurance: Assurance): void {
     if (!this.#options.flowSpeaks.includes(flow.transport)) return;
-    if (principal.kind === 'peer') this.#flowPrincipals.set(flow.id, principal);
-    else {
-      const assurance = principal.assurance < 2 ? principal.assurance : flow.secure ? 2 : 1;
-      this.#flowPrincipals.set(flow.id, { ...principal, assurance, intent: undefined });
-    }
+    const speakers = this.#speakers.get(flow.id) ?? new Map<string, Assurance>();
+    this.#speakers.set(flow.id, speakers);
+    // The newest last: the oldest is the first to be asked for its proof again.
+    speakers.delete(fingerprint);
+    speakers.set(fingerprint, assurance < 2 ? assurance : flow.secure ? 2 : 1);
+    for (const [oldest] of speakers) if (speakers.size > maxSpeakersPerFlow) speakers.delete(oldest);
   }
 
   forget(flow: Flow): void {
-    this.#flowPrincipals.delete(flow.id);
+    this.#speakers.delete(flow.id);
   }
 
-  speakerOf(flow: Flow): Principal | undefined {
-    return this.#flowPrincipals.get(flow.id);
+  /** Whether this identity has proved itself on this very connection. */
+  speaks(flow: Flow, fingerprint: string): boolean {
+    return this.#speakers.get(flow.id)?.has(fingerprint) ?? false;
   }
 
   peerOf(flow: Flow): PeerConfig | undefined {
@@ -114,6 +122,16 @@ export class Authentication {
       record,
       headers: [headerField('Reason', `SIP;cause=403;text="${reason}: ${fault}"`), ...nonce],
     };
+  }
+
+  /** The identity whose address stands in From, if it has proved itself on this connection. */
+  async #byFlow(request: SipRequest, flow: Flow): Promise<AuthenticationResult | undefined> {
+    const speakers = this.#speakers.get(flow.id);
+    if (speakers === undefined) return undefined;
+    const identity = await identityAt(this.#options.overlay, request.from.uri);
+    const assurance = identity?.status === 'active' ? speakers.get(identity.fingerprint) : undefined;
+    if (identity === undefined || assurance === undefined) return undefined;
+    return proved({ kind: 'identity', identity, assurance, intent: undefined });
   }
 
   async #byDigest(request: SipRequest, flow: Flow): Promise<AuthenticationResult> {

@@ -304,20 +304,24 @@ export class CallPolicy implements ProxyPolicy {
 
   #callObserver(call: Call): ForwardObserver {
     const { records } = this.#options;
+    let cancelled = false;
     return {
-      onProvisional: (response) => {
-        if (response.status >= 180) records.rings(call, response.status, undefined);
-      },
-      onFinal: (response, target) => {
-        if (response.status < 300) records.isAnswered(call, response.status, target?.flow);
+      onProvisional: ({ status }, target) => records.rings(call, status, target.flow),
+      onFinal: ({ status, reason }, target) => {
+        if (status < 300) records.isAnswered(call, status, target?.flow);
+        // A CANCEL may cross the answer: only the final response says which of them came first.
+        else if (cancelled) records.close(call, 'cancelled', { status, reason, by: 'caller' });
+        // Nobody out there said it when there is no target: a timeout, or a flow that is gone.
         else
-          records.close(call, outcomeOf(response.status), {
-            status: response.status,
-            reason: response.reason,
-            by: 'callee',
+          records.close(call, outcomeOf(status), {
+            status,
+            reason,
+            by: target === undefined ? 'gateway' : 'callee',
           });
       },
-      onCancelled: () => records.close(call, 'cancelled', { status: 487, by: 'caller' }),
+      onCancelled: () => {
+        cancelled = true;
+      },
     };
   }
 

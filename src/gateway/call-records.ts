@@ -7,6 +7,9 @@ import { circumstances } from './context.ts';
 /** How long a closing record waits before it is offered again to a log that could not take it. */
 const retryMs = 1_000;
 
+/** What the parties wrote goes into records up to here, in characters: no call goes unrecorded for its length. */
+const maxTextLength = 1_024;
+
 /** How a call ended; `interrupted` is said at the next start of a gateway that died during the call. */
 export type Outcome =
   | 'answered'
@@ -76,16 +79,17 @@ export class CallRecords {
   /** Throws `ProvenanceError` when the log takes no records: the call must then not go on. */
   attempt(facts: AttemptFacts): { readonly call: Call; readonly written: AppendResult } {
     const { audit, clock, random } = this.#options;
-    const { request, flow, caller, callee } = facts;
+    const { request, flow } = facts;
+    const [caller, callee] = [clippedParty(facts.caller), clippedParty(facts.callee)];
     const id = randomId(random, 128);
     const written = audit.append({
       erin: {
         event: 'call.attempt',
         call: id,
         callId: request.callId,
-        requestUri: request.uri,
-        from: request.from.uri,
-        to: request.to.uri,
+        requestUri: clipped(request.uri),
+        from: clipped(request.from.uri),
+        to: clipped(request.to.uri),
         caller: caller.label,
         callee: callee.label,
         assurance: facts.assurance,
@@ -211,6 +215,14 @@ export class CallRecords {
       throw error;
     }
   }
+}
+
+function clipped(text: string): string {
+  return text.slice(0, maxTextLength);
+}
+
+function clippedParty({ fingerprint, label }: CallParty): CallParty {
+  return { fingerprint, label: clipped(label) };
 }
 
 function closingEvent(outcome: Outcome): string {

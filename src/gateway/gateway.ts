@@ -38,7 +38,7 @@ import { type Call, CallRecords } from './call-records.ts';
 import { CallTable } from './call-table.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { EventSpool } from './event-spool.ts';
-import { IntentGate } from './intent-gate.ts';
+import { IntentGate, replayWindowMs } from './intent-gate.ts';
 import { loadNodeKeys, type NodeKeys } from './node-keys.ts';
 import { OnBehalfSigner } from './on-behalf.ts';
 import { Outbound } from './outbound.ts';
@@ -46,6 +46,7 @@ import { PeerTable } from './peer-table.ts';
 import { Reachability } from './reachability.ts';
 import { Registration } from './registration.ts';
 import { ServedDomain } from './served-domain.ts';
+import { SingleUse } from './single-use.ts';
 import { nodeSoftware, softwareVersion } from './software.ts';
 
 /** How long `close()` waits for requests that await their final response. */
@@ -213,7 +214,7 @@ class RunningGateway implements Gateway {
     const nonces = new NonceMint({ secret: random.bytes(32), random });
     const peers = new PeerTable(config.peers);
     const authentication = new Authentication({
-      intents: new IntentGate({ overlay, domain, nonces, clock }),
+      intents: new IntentGate({ overlay, domain, nonces, used: this.#openUsedTokens(), clock }),
       digest: new DigestAuthenticator({
         realm: config.auth.realm,
         credentials: { find: (username, realm) => overlay.credential(username, realm) },
@@ -329,6 +330,16 @@ class RunningGateway implements Gateway {
     });
     this.#closing.unshift(() => overlay.close());
     return overlay;
+  }
+
+  #openUsedTokens(): SingleUse {
+    const used = SingleUse.open(
+      dataPaths(this.#config.dataDir).usedTokens,
+      replayWindowMs,
+      this.#clock.now(),
+    );
+    this.#closing.unshift(() => used.close());
+    return used;
   }
 
   #recordEvent(audit: Audit, event: OverlayEvent): void {

@@ -1,4 +1,4 @@
-import { type Clock, encodeBase64Url, epochSeconds } from '../base/index.ts';
+import { type Clock, concatBytes, encodeBase64Url, epochSeconds } from '../base/index.ts';
 import { addressOf, intentRequestOf, readUri } from '../intent/index.ts';
 import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
 import { type Flow, headerValue, type NonceMint, type SipRequest, unescapeUri } from '../sip/index.ts';
@@ -6,6 +6,7 @@ import {
   carriedIdentity,
   checkIntent,
   decodeIntentToken,
+  fingerprintBytes,
   type IdentityToken,
   type IntentToken,
   sha256,
@@ -13,12 +14,12 @@ import {
   verifyIntentToken,
 } from '../tokens/index.ts';
 import type { ServedDomain } from './served-domain.ts';
-import { SingleUse } from './single-use.ts';
+import type { SingleUse } from './single-use.ts';
 
 /** How far a token's time of issue may lie from this clock, in seconds. */
 const freshnessSeconds = 60;
 /** How long a used token id is remembered: longer than any token, or any nonce of ours, stays fresh. */
-const replayWindowMs = 330_000;
+export const replayWindowMs = 330_000;
 
 /** Why an intent token did not convince; `fault` is for the log, `reason` for the phone's display. */
 export interface IntentRefusal {
@@ -40,18 +41,16 @@ export interface IntentGateOptions {
   readonly overlay: IdentityOverlay;
   readonly domain: ServedDomain;
   readonly nonces: NonceMint;
+  readonly used: SingleUse;
   readonly clock: Clock;
 }
 
 /** Checks the `Intent-Token` of a request: signature, binding to the request, freshness, single use. */
 export class IntentGate {
   readonly #options: IntentGateOptions;
-  readonly #used = new SingleUse(replayWindowMs);
-  readonly #startedAt: number;
 
   constructor(options: IntentGateOptions) {
     this.#options = options;
-    this.#startedAt = epochSeconds(options.clock);
   }
 
   /** The value for an `Intent-Nonce` header field: valid on this flow only. */
@@ -75,7 +74,7 @@ export class IntentGate {
     flow: Flow,
     intent: IntentToken,
   ): Promise<IntentAccepted | IntentRefusal> {
-    const { overlay, clock } = this.#options;
+    const { overlay, clock, used } = this.#options;
     if (intent.onBehalfOf !== undefined)
       return refused('Bad Intent Token', 'signed-on-behalf', intent.signer);
     // Throws when the token that came along is not the signer's own.
@@ -88,7 +87,7 @@ export class IntentGate {
 
     const fault = await this.#bindingFault(request, flow, intent, expires);
     if (fault !== undefined) return fault;
-    if (!this.#used.use(`${intent.signer}${Buffer.from(intent.cti).toString('latin1')}`, clock.now()))
+    if (!used.use(usedId(intent), clock.now()))
       return refused('Intent Token Used Before', 'replay', intent.signer);
 
     // The signature proves that the sender holds the key: only now may its identity take a name.
@@ -122,12 +121,10 @@ export class IntentGate {
       now: epochSeconds(clock),
       signerExpires,
       // A fresh nonce of ours proves freshness, whatever the phone's clock says.
-      ...(nonceState === 'fresh'
-        ? { freshnessProved: true }
-        : { freshnessSeconds, notIssuedBefore: this.#startedAt }),
+      ...(nonceState === 'fresh' ? { freshnessProved: true } : { freshnessSeconds }),
     });
     if (fault === undefined) return undefined;
-    const timely = fault === 'stale' || fault === 'future' || fault === 'expired' || fault === 'before-start';
+    const timely = fault === 'stale' || fault === 'future' || fault === 'expired';
     return refused(timely ? 'Stale Date' : 'Bad Intent Token', fault, intent.signer, timely);
   }
 
@@ -166,6 +163,11 @@ export function tokenReference(intentToken: Uint8Array): string {
 
 export function intentTokenOf(request: SipRequest): string | undefined {
   return headerValue(request, 'intent-token');
+}
+
+/** A signer may choose any cti; it is used up for this signer only. */
+function usedId(intent: IntentToken): Uint8Array {
+  return sha256(concatBytes(fingerprintBytes(intent.signer), intent.cti));
 }
 
 function enrolmentReason(code: string): string {

@@ -14,7 +14,7 @@ import {
   unescapeUri,
 } from '../sip/index.ts';
 import type { Audit } from './audit.ts';
-import type { Authentication, AuthenticationResult } from './authentication.ts';
+import type { Authentication } from './authentication.ts';
 import { circumstances } from './context.ts';
 import { tokenReference } from './intent-gate.ts';
 import type { Assurance, Principal } from './principal.ts';
@@ -82,8 +82,17 @@ export class Registration {
     }
     const { principal } = result;
     if (principal.kind === 'peer') return this.#reject(transaction, 403, 'Peers Do Not Register');
-    if (!this.#owns(principal.identity, request, flow))
-      return this.#reject(transaction, 403, 'Not The Address Of This Identity');
+    const { identity } = principal;
+    if (!this.#owns(identity, request, flow)) {
+      const reason = 'Not The Address Of This Identity';
+      await this.#recordRefusal(
+        request,
+        flow,
+        { reason, fault: 'foreign-address', claimed: identity.name },
+        identity,
+      );
+      return this.#reject(transaction, 403, reason);
+    }
     await this.#bind(transaction, principal);
   }
 
@@ -153,21 +162,23 @@ export class Registration {
   async #recordRefusal(
     request: SipRequest,
     flow: Flow,
-    result: AuthenticationResult & { kind: 'refused' },
+    refusal: { readonly reason: string; readonly fault: string; readonly claimed: string | undefined },
+    identity?: IdentityRecord,
   ): Promise<void> {
     const { audit } = this.#options;
+    const proved = identity !== undefined;
     const written = audit.append({
       erin: {
         event: 'registration.refusal',
         to: request.to.uri,
-        claimed: result.claimed ?? 'nobody',
-        reason: result.reason,
-        fault: result.fault,
+        claimed: refusal.claimed ?? 'nobody',
+        reason: refusal.reason,
+        fault: refusal.fault,
       },
       eraan: { parents: [] },
       eromheen: circumstances(request, flow),
-      erachter: 'refuse a registration that proved nothing',
-      parties: [],
+      erachter: `refuse a registration that proved ${proved ? 'another identity' : 'nothing'}`,
+      parties: proved ? [{ fingerprint: identity.fingerprint, role: 'subject' }] : [],
     });
     await allDurable([written]);
   }

@@ -80,7 +80,7 @@ export class AuditLog {
     let index: RecordIndex | undefined;
     try {
       await mkdir(options.indexDirectory, { recursive: true, mode: 0o700 });
-      index = RecordIndex.open({ directory: options.indexDirectory, origin, readOnly: false });
+      index = await RecordIndex.open({ directory: options.indexDirectory, origin, readOnly: false });
       const recovered = await recoverLog({ storage, index, origin, checkpointKey, limits, logger });
       const { clock = systemClock, random = systemRandom } = options;
       const writer = new LogWriter({ ...options, storage, index, clock, random, logger, limits, recovered });
@@ -169,7 +169,8 @@ export class AuditLog {
   #source(): QuerySource {
     const { writer, index, reader } = this.#parts;
     const { integrator } = writer;
-    const waiting = integrator.waiting;
+    // A copy: integration takes records out of the original while a query reads.
+    const waiting = integrator.waiting.slice();
     const size = integrator.size;
     return {
       index,

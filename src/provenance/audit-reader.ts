@@ -37,7 +37,7 @@ export async function openAuditReader(options: AuditReaderOptions): Promise<Audi
   const storage = options.storage ?? new DiskStorage(options.directory);
   const { origin } = peekCheckpoint(await readCheckpoint(storage));
   const index = existsSync(join(options.indexDirectory, 'data.mdb'))
-    ? RecordIndex.open({ directory: options.indexDirectory, origin, readOnly: true })
+    ? await RecordIndex.open({ directory: options.indexDirectory, origin, readOnly: true })
     : undefined;
   return new FileAuditReader(storage, index);
 }

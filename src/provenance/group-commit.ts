@@ -65,7 +65,7 @@ export class GroupCommit {
   async #run(): Promise<void> {
     // One turn of the event loop: what arrives in the same poll shares the first batch.
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.#waiting.length > 0) { const t=performance.now(); await this.#commit(); const w=+(process.env.PACE??0)-(performance.now()-t); if(w>0) await new Promise(r=>setTimeout(r,w)); }
+    while (this.#waiting.length > 0) await this.#commit();
     this.#running = undefined;
   }
 

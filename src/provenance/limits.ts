@@ -22,7 +22,7 @@ export const defaultAuditLimits: AuditLimits = {
   maxRecordBytes: 32_768,
   maxBatchRecords: 1024,
   maxWaitingRecords: 65_536,
-  checkpointDelayMs: 250,
+  checkpointDelayMs: 500,
   integrateAtRecords: 8192,
   journalSegmentBytes: 16_777_216,
   healDelayMs: 500,

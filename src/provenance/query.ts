@@ -1,6 +1,7 @@
 import type { Fingerprint } from '../tokens/index.ts';
+import type { LookupKey, PositionRange } from './index-lookup.ts';
 import type { StoredRecord } from './record.ts';
-import type { PositionRange, RecordIndex } from './record-index.ts';
+import type { RecordIndex } from './record-index.ts';
 
 /** Filters add up; nothing given means every record. Paging: `after` is the `position` of the last one seen. */
 export interface RecordQuery {
@@ -82,7 +83,7 @@ function* lookedUp(
 
 function* inChunks(
   index: RecordIndex,
-  by: Parameters<RecordIndex['positions']>[0],
+  by: LookupKey,
   range: PositionRange,
   newestFirst: boolean,
 ): Generator<number> {
@@ -114,9 +115,12 @@ function matches(record: StoredRecord, query: RecordQuery): boolean {
 export async function findByIdPrefix(source: QuerySource, prefix: string): Promise<readonly StoredRecord[]> {
   const enough = 2;
   const found: StoredRecord[] = [];
-  for (const position of source.index?.withIdPrefix(prefix, enough) ?? [])
-    found.push(await source.read(position));
-  for (let at = source.index?.size ?? 0; at < source.size && found.length < enough; at++) {
+  const indexed = source.index?.size ?? 0;
+  for (const position of source.index?.withIdPrefix(prefix, enough) ?? []) {
+    const record = await source.read(position);
+    if (record.id.startsWith(prefix)) found.push(record);
+  }
+  for (let at = indexed; at < source.size && found.length < enough; at++) {
     const record = await source.read(at);
     if (record.id.startsWith(prefix)) found.push(record);
   }

@@ -47,6 +47,8 @@ export interface LogVerdict {
 /** A damaged log can hold millions of faults; the first ones tell the story. */
 export const maxListedProblems = 100;
 
+export const notAccountedFor = 'neither checkpoint nor journal accounts for it';
+
 export class Findings {
   readonly problems: Problem[] = [];
   readonly notes: string[] = [];

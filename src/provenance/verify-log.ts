@@ -1,34 +1,16 @@
-import {
-  encodeBundle,
-  entryLengthBytes,
-  type LengthBytes,
-  openingLengthBytes,
-  splitBundle,
-} from './bundle.ts';
 import { type Checkpoint, openCheckpoint, peekCheckpoint } from './checkpoint.ts';
 import { DiskStorage, lockFileName } from './disk-storage.ts';
 import { ProvenanceError } from './error.ts';
 import { readJournal } from './journal.ts';
 import { isSegmentName } from './journal-frame.ts';
 import { type LogInventory, takeInventory } from './log-inventory.ts';
-import { emptyRoot, leafHash } from './merkle-tree.ts';
 import type { RawRecord } from './record.ts';
 import { parseVkey } from './signed-note.ts';
 import { type Storage, temporaryDirectory } from './storage.ts';
-import {
-  bundlePath,
-  checkpointPath,
-  journalDirectory,
-  openingsPath,
-  tilePath,
-  tileWidth,
-  vkeyPath,
-  widthOf,
-} from './tile-layout.ts';
-import { extendTree, type TileTree } from './tile-tree.ts';
-import { Findings, type LogVerdict } from './verdict.ts';
+import { checkpointPath, journalDirectory, tileWidth, vkeyPath } from './tile-layout.ts';
+import { Findings, type LogVerdict, notAccountedFor } from './verdict.ts';
+import { BundleVerifier } from './verify-bundles.ts';
 import { RecordVerifier } from './verify-records.ts';
-import { type TileFiles, TreeVerifier, tileFaults } from './verify-tree.ts';
 
 export interface VerifyLogOptions {
   readonly directory: string;
@@ -56,7 +38,6 @@ class LogVerification {
   readonly #live: boolean;
   readonly #findings = new Findings();
   readonly #records = new RecordVerifier(this.#findings);
-  readonly #tree = new TreeVerifier();
 
   constructor(options: VerifyLogOptions, storage: Storage, live: boolean) {
     this.#options = options;
@@ -137,144 +118,22 @@ class LogVerification {
   }
 
   async #bundles(inventory: LogInventory, head: Checkpoint, beyond: readonly RawRecord[]): Promise<void> {
-    const files = this.#tileFiles(inventory);
-    const size = head.size;
+    const { size } = head;
+    const bundles = new BundleVerifier({
+      storage: this.#storage,
+      live: this.#live,
+      findings: this.#findings,
+      records: this.#records,
+      inventory,
+      size,
+      beyond,
+    });
     for (let index = 0; index * tileWidth < size; index++) {
       this.#options.signal?.throwIfAborted();
-      await this.#bundle(index, inventory, size, beyond);
+      await bundles.check(index);
       this.#options.onProgress?.({ records: Math.min(size, (index + 1) * tileWidth), size });
     }
-    const tree = await this.#tree.conclude(size === 0 ? emptyRoot : head.root, files, this.#findings);
-    for (let index = Math.ceil(size / tileWidth); index <= inventory.highestBundle; index++)
-      await this.#checkVersions(index, inventory, size, { entries: [], openings: [] }, beyond);
-    await this.#unexpectedTiles(inventory, tree, size, beyond);
-  }
-
-  /** One bundle of the signed tree: entries, level 0 tile, openings. */
-  async #bundle(
-    index: number,
-    inventory: LogInventory,
-    size: number,
-    beyond: readonly RawRecord[],
-  ): Promise<void> {
-    const width = widthOf(size, 0, index);
-    const file = await this.#existing(bundlePath(index, width), bundlePath(index, tileWidth));
-    const entries = await this.#items(file, width, entryLengthBytes, 'bundle');
-    const openings = await this.#items(openingsPath(index), width, openingLengthBytes, 'opening');
-    const tile = await this.#storage.read(
-      await this.#existing(tilePath(0, index, width), tilePath(0, index, tileWidth)),
-    );
-    const hashes: Uint8Array[] = [];
-    for (let at = 0; at < width && tile && (at + 1) * 32 <= tile.length; at++)
-      hashes.push(tile.subarray(at * 32, (at + 1) * 32));
-    await this.#tree.add({ index, width, entries, hashes, file }, this.#tileFiles(inventory));
-    for (const [at, entry] of entries.entries()) {
-      const opening = openings[at];
-      if (opening) this.#records.check({ position: index * tileWidth + at, entry, opening }, file);
-    }
-    await this.#checkVersions(index, inventory, size, { entries, openings }, beyond);
-  }
-
-  async #existing(path: string, otherwise: string): Promise<string> {
-    if (path === otherwise || (await this.#storage.read(path))) return path;
-    return (await this.#storage.read(otherwise)) ? otherwise : path;
-  }
-
-  async #items(
-    path: string,
-    width: number,
-    lengthBytes: LengthBytes,
-    kind: 'bundle' | 'opening',
-  ): Promise<Uint8Array[]> {
-    const bytes = await this.#storage.read(path);
-    try {
-      const items = bytes ? splitBundle(bytes, lengthBytes) : [];
-      if (items.length < width)
-        this.#findings.problem(kind, `${width - items.length} of its ${width} records are missing`, {
-          file: path,
-        });
-      return items.slice(0, width);
-    } catch (error) {
-      if (!(error instanceof ProvenanceError)) throw error;
-      this.#findings.problem(kind, error.message, { file: path });
-      return [];
-    }
-  }
-
-  /** All versions of one bundle must begin alike, and none may hold more than checkpoint and journal account for. */
-  async #checkVersions(
-    index: number,
-    inventory: LogInventory,
-    size: number,
-    known: { readonly entries: readonly Uint8Array[]; readonly openings: readonly Uint8Array[] },
-    beyond: readonly RawRecord[],
-  ): Promise<void> {
-    const start = index * tileWidth;
-    const more = beyond.filter(({ position }) => position >= start && position < start + tileWidth);
-    const entries = [...known.entries, ...more.map(({ entry }) => entry)];
-    const openings = [...known.openings, ...more.map(({ opening }) => opening)];
-    for (const width of inventory.bundles.get(bundlePath(index, tileWidth)) ?? []) {
-      const path = bundlePath(index, width);
-      if (width > entries.length) this.#unexpected(path);
-      else await this.#same(path, encodeBundle(entries.slice(0, width), entryLengthBytes), 'bundle');
-    }
-    const path = openingsPath(index);
-    const least = widthOf(size, 0, index);
-    if (!inventory.openings.has(path)) return;
-    const count = await this.#countOf(path);
-    if (count > openings.length || count < least) this.#unexpected(path);
-    else await this.#same(path, encodeBundle(openings.slice(0, count), openingLengthBytes), 'opening');
-  }
-
-  async #countOf(path: string): Promise<number> {
-    try {
-      return splitBundle((await this.#storage.read(path)) ?? new Uint8Array(0), openingLengthBytes).length;
-    } catch {
-      return Number.POSITIVE_INFINITY;
-    }
-  }
-
-  async #same(path: string, expected: Uint8Array, kind: 'bundle' | 'opening'): Promise<void> {
-    const bytes = await this.#storage.read(path);
-    if (!bytes && this.#live) return;
-    if (!bytes || Buffer.compare(bytes, expected) !== 0)
-      this.#findings.problem(kind, 'it differs from other copies of the same records', { file: path });
-  }
-
-  /** Tiles wider than the signed tree: what a crash left between tiles and checkpoint, or nothing we know. */
-  async #unexpectedTiles(
-    inventory: LogInventory,
-    tree: TileTree,
-    size: number,
-    beyond: readonly RawRecord[],
-  ): Promise<void> {
-    const { tiles } = extendTree(
-      tree,
-      beyond.map(({ entry }) => leafHash(entry)),
-    );
-    const extended = new Map(tiles.map((tile) => [tilePath(tile.level, tile.index, tileWidth), tile]));
-    for (const [full, widths] of inventory.tiles) {
-      const [level, index] = coordinatesOf(full);
-      const signed = widthOf(size, level, index);
-      if (widths.every((width) => width <= signed)) continue;
-      const tile = extended.get(full);
-      for (const width of widths)
-        if (width > signed && width > (tile?.hashes.length ?? 0))
-          this.#unexpected(tilePath(level, index, width));
-      for (const path of tile ? await tileFaults(tile, this.#tileFiles(inventory), false) : [])
-        this.#findings.problem('tile', 'it does not follow from the entries', { file: path });
-    }
-  }
-
-  #tileFiles(inventory: LogInventory): TileFiles {
-    return { storage: this.#storage, inventory, live: this.#live };
-  }
-
-  #unexpected(path: string): void {
-    if (!this.#live)
-      this.#findings.problem('unexpected-file', 'neither checkpoint nor journal accounts for it', {
-        file: path,
-      });
+    await bundles.conclude(head.root);
   }
 
   #others(inventory: LogInventory): void {
@@ -284,7 +143,7 @@ class LogVerification {
       if (directory === journalDirectory && isSegmentName(name)) continue;
       if (directory === temporaryDirectory)
         this.#findings.note(`${path} was left by a write that did not finish; the next start removes it`);
-      else this.#unexpected(path);
+      else if (!this.#live) this.#findings.problem('unexpected-file', notAccountedFor, { file: path });
     }
   }
 
@@ -313,10 +172,4 @@ function peek(note: string): Checkpoint | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Level and index of a full tile's path. */
-function coordinatesOf(path: string): readonly [number, number] {
-  const [, , level = '0', ...index] = path.split('/');
-  return [Number(level), Number(index.map((part) => part.replace('x', '')).join(''))];
 }

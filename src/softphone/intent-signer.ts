@@ -2,7 +2,7 @@ import type { Clock, Random } from '../base/index.ts';
 import { decodeBase64Url } from '../base/index.ts';
 import { addressOf, intentRequestOf } from '../intent/index.ts';
 import { defaultMessageLimits, headerValue, parseMessage, type SipRequest } from '../sip/index.ts';
-import { calleeHash, createIntentToken, type IdentityToken, type SigningKey } from '../tokens/index.ts';
+import { calleeHash, createIntentToken, fitIntentText, type IdentityToken, type SigningKey } from '../tokens/index.ts';
 import type { MessageTap } from './signing-transport.ts';
 
 /** How long a request's token says it is good for; the gateway itself accepts it for 60 s. */
@@ -63,12 +63,12 @@ export class IntentSigner implements MessageTap {
     const inDialog = request.to.tag !== undefined;
     const callee = addressOf(inDialog || request.method === 'REGISTER' ? request.to.uri : request.uri);
     const salt = random.bytes(16);
-    const text =
-      (request.method === 'INVITE' ? declaredIntent() : undefined) ??
-      `${request.method.toLowerCase()} ${callee}`;
+    const plain = `${request.method.toLowerCase()} ${callee}`;
+    const declared = request.method === 'INVITE' ? declaredIntent() : undefined;
+    const text = fitIntentText(declared ?? plain) || fitIntentText(plain);
     const nonce = this.#nonce;
     return createIntentToken({
-      signer: { key, fingerprint: token.fingerprint },
+      signer: { key, fingerprint: token.fingerprint, expires: token.expires },
       audience: callee.slice(callee.lastIndexOf('@') + 1),
       iat: now,
       exp: now + intentLifetimeSeconds,

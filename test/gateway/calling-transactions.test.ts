@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { headerField, headerValue, type SipRequest, type SipResponse } from '../../src/sip/index.ts';
-import { callerDialog, type SipAgent } from '../support/sip-agent.ts';
+import { headerValue, type SipRequest, type SipResponse } from '../../src/sip/index.ts';
+import { callerDialog, cancelOf, type SipAgent } from '../support/sip-agent.ts';
 import { establish, exchange, ring } from '../support/sip-call.ts';
 import { TestGateway } from '../support/test-gateway.ts';
 
@@ -23,21 +23,6 @@ async function pair(
   ]);
   for (const phone of both) expect((await phone.register()).status).toBe(200);
   return both;
-}
-
-function cancelOf(request: SipRequest): SipRequest {
-  const kept = new Set(['via', 'from', 'to', 'call-id', 'max-forwards']);
-  return {
-    ...request,
-    method: 'CANCEL',
-    cseq: { number: request.cseq.number, method: 'CANCEL' },
-    headers: [
-      ...request.headers.filter(({ name }) => kept.has(name)),
-      headerField('CSeq', `${request.cseq.number} CANCEL`),
-      headerField('Reason', 'SIP;cause=487;text="given up"'),
-    ],
-    body: new Uint8Array(0),
-  };
 }
 
 /** All responses to `request` that have come so far. */

@@ -150,10 +150,14 @@ describe('a flow that is closed', () => {
     expect(info.ms).toBeLessThan(atOnceMs);
     const bye = await timed(alice.final(alice.inDialog(dialog, 'BYE')));
     expect(bye.result.status).toBe(430);
-    await until('the call has its closing record', async () => {
-      const ofCall = (await readTrail(data.path)).filter(({ erin }) => erin['callId'] === request.callId);
-      return callStories(ofCall)['attempt answer end'] === 1;
-    }, 2_000);
+    await until(
+      'the call has its closing record',
+      async () => {
+        const ofCall = (await readTrail(data.path)).filter(({ erin }) => erin['callId'] === request.callId);
+        return callStories(ofCall)['attempt answer end'] === 1;
+      },
+      2_000,
+    );
   });
 });
 

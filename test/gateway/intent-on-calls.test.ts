@@ -238,7 +238,7 @@ describe('what a caller says of itself', () => {
     const request = aliceUdp.build('INVITE', bobWs.address);
     const twice = appendHeaders(request, [headerField('Intent-Token', 'AAAA')]);
     aliceUdp.send(twice);
-    expect((await aliceUdp.final(twice)).status).toBe(403);
+    expect((await aliceUdp.final(twice)).status).toBe(400);
   });
 
   it('an address hash over what was dialled binds the callee as well as a fingerprint does', async () => {

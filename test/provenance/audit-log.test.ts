@@ -118,7 +118,7 @@ describe('appending', () => {
     const log = await opened({ clock, storage: new SimulatedDisk() });
     await settled(log.append(draft('x')));
     expect(log.size).toBe(0);
-    clock.advance(250);
+    clock.advance(500);
     await expect.poll(() => log.size).toBe(2);
     expect(log.checkpoint().split('\n')[1]).toBe('2');
   });
@@ -204,7 +204,7 @@ describe('queries', () => {
       );
       if (at % 50 === 49) await settled(result);
     }
-    clock.advance(250);
+    clock.advance(500);
     await expect.poll(() => log.size).toBeGreaterThan(256);
     const positions = async (query: Parameters<AuditLog['query']>[0]): Promise<number[]> =>
       (await collect(log.query(query))).map(({ position }) => position);

@@ -20,7 +20,7 @@ afterEach(async () => {
 async function filled(count: number): Promise<string[]> {
   const results = Array.from({ length: count }, (_, at) => log.append(draft(`event ${at}`)));
   await Promise.all(results.map(settled));
-  clock.advance(250);
+  clock.advance(500);
   await expect.poll(() => log.size).toBe(count + 1);
   return results.map(({ id }) => id);
 }

@@ -84,7 +84,7 @@ describe.each(faults)('a disk that is %s', (_, breakDisk, mend) => {
   test('while the tree is being extended: records stay durable, calls are refused until it heals', async () => {
     expect(await settled(log.append(attempt('one')))).toBe('durable');
     breakDisk();
-    clock.advance(250);
+    clock.advance(500);
     await expect.poll(() => log.healthy).toBe(false);
     mend();
     clock.advance(500);

@@ -63,10 +63,22 @@ export async function startGateway(options: {
     'admin.listen=http://127.0.0.1:0',
     ...(options.set ?? []),
   ].flatMap((value) => ['--set', value]);
-  const child = spawn(process.execPath, [...(process.env['GATEWAY_NODE_OPTIONS']?.split(' ') ?? []), main, 'serve', '--json', '--data-dir', options.dataDir, ...set], {
-    cwd: repository,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawn(
+    process.execPath,
+    [
+      ...(process.env['GATEWAY_NODE_OPTIONS']?.split(' ') ?? []),
+      main,
+      'serve',
+      '--json',
+      '--data-dir',
+      options.dataDir,
+      ...set,
+    ],
+    {
+      cwd: repository,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   const log = collect(child, 'stderr');
   const exited = new Promise<number | null>((resolve) => child.on('exit', (code) => resolve(code)));
   const addresses = await new Promise<string[]>((resolve, reject) => {

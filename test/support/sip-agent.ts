@@ -304,6 +304,22 @@ function answers(request: SipRequest, fromStatus: number): (message: SipMessage)
     message.cseq.method === request.cseq.method;
 }
 
+/** The CANCEL of a request (RFC 3261 §9.1). */
+export function cancelOf(request: SipRequest): SipRequest {
+  const kept = new Set(['via', 'from', 'to', 'call-id', 'max-forwards']);
+  return {
+    ...request,
+    method: 'CANCEL',
+    cseq: { number: request.cseq.number, method: 'CANCEL' },
+    headers: [
+      ...request.headers.filter(({ name }) => kept.has(name)),
+      headerField('CSeq', `${request.cseq.number} CANCEL`),
+      headerField('Reason', 'SIP;cause=487;text="given up"'),
+    ],
+    body: new Uint8Array(0),
+  };
+}
+
 /** The caller's dialog: routes in reverse order (RFC 3261 §12.1.2). */
 export function callerDialog(response: SipResponse): Dialog {
   return {

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { domain } from './stock-phones.ts';
 import { tibetSip, tibetSipCommand } from './processes.ts';
+import { domain } from './stock-phones.ts';
 import { until } from './until.ts';
 
 /** A running `tibet-sip phone --json`. */

@@ -5,7 +5,13 @@ import { type Clock, type LogFields, type Logger, systemClock, systemRandom } fr
 import { dataPaths, loadConfig } from '../../src/config/index.ts';
 import { createGateway } from '../../src/gateway/index.ts';
 import { EmbeddedStore, IdentityOverlay } from '../../src/overlay/index.ts';
-import { openAuditReader, type RecordQuery, type StoredRecord } from '../../src/provenance/index.ts';
+import {
+  type LogVerdict,
+  openAuditReader,
+  type RecordQuery,
+  type StoredRecord,
+  verifyLog,
+} from '../../src/provenance/index.ts';
 import { mintDigestCredential } from '../../src/sip/index.ts';
 import {
   createIdentityToken,
@@ -128,10 +134,21 @@ export class TestGateway {
     }
   }
 
-  async close(): Promise<void> {
-    await Promise.all(this.#agents.map((agent) => agent.close().catch(() => {})));
+  /** Checks the whole log, as `audit verify` does. */
+  verifyLog(): Promise<LogVerdict> {
+    return verifyLog({ directory: dataPaths(this.#dataDir).log });
+  }
+
+  /** Ends the gateway; its records can still be read. */
+  async stop(): Promise<void> {
     this.clock.hurried = true;
     await this.#stop();
+    this.#stop = async () => {};
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#agents.map((agent) => agent.close().catch(() => {})));
+    await this.stop();
     await rm(this.#dataDir, { recursive: true, force: true });
   }
 

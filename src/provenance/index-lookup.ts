@@ -1,0 +1,99 @@
+import { asBuffer, decodeBase32, equalBytes } from '../base/index.ts';
+import type { Fingerprint } from '../tokens/index.ts';
+import { positionKey, uint64 } from './index-keys.ts';
+import { callKey, eventPrefix, type IndexTables, idKeyBytes, type Table } from './index-tables.ts';
+import { tileWidth } from './tile-layout.ts';
+
+/** Positions from `from` up to, and without, `to`. */
+export interface PositionRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+export type LookupKey =
+  | { readonly identity: Fingerprint }
+  | { readonly callId: string }
+  | { readonly event: string };
+
+/** Up to `limit` positions in rising (or, with `newestFirst`, falling) order. */
+export function positionsOf(
+  tables: IndexTables,
+  by: LookupKey,
+  range: PositionRange,
+  newestFirst: boolean,
+  limit: number,
+): readonly number[] {
+  const [table, prefix] = tableFor(tables, by);
+  const low = positionKey(prefix, range.from);
+  const high = positionKey(prefix, range.to);
+  // LMDB walks backwards from `start` (included) to `end` (excluded): shift both by one position.
+  const keys = newestFirst
+    ? table.getKeys({ start: beforeKey(high), end: beforeKey(low), reverse: true, limit })
+    : table.getKeys({ start: low, end: high, limit });
+  return [...keys.map((key) => Number(key.readBigUInt64BE(key.length - 8)))];
+}
+
+/** Ranges of positions that can hold records of this time, merged where they touch. */
+export function rangesWithin(
+  tables: IndexTables,
+  time: { readonly sinceMs: number; readonly untilMs: number },
+  within: PositionRange,
+): readonly PositionRange[] {
+  const ranges: { from: number; to: number }[] = [];
+  const start = uint64(Math.floor(within.from / tileWidth));
+  for (const { key, value } of tables.times.getRange({ start })) {
+    const from = Math.max(within.from, Number(key.readBigUInt64BE(0)) * tileWidth);
+    const to = Math.min(within.to, Number(key.readBigUInt64BE(0)) * tileWidth + tileWidth);
+    if (from >= within.to) break;
+    if (value.readDoubleBE(8) < time.sinceMs || value.readDoubleBE(0) > time.untilMs) continue;
+    const last = ranges.at(-1);
+    if (last?.to === from) last.to = to;
+    else ranges.push({ from, to });
+  }
+  return ranges;
+}
+
+/** At most `limit` positions below `size` of records whose id begins so, as far as keys reach. */
+export function withIdPrefix(
+  tables: IndexTables,
+  prefix: string,
+  size: number,
+  limit: number,
+): readonly number[] {
+  const start = prefix.length > 52 ? undefined : decodeBase32(prefix.padEnd(52, 'a'));
+  if (!start) return [];
+  const first = start.subarray(0, idKeyBytes);
+  const found: number[] = [];
+  for (const { key, value } of tables.ids.getRange({ start: asBuffer(first) })) {
+    if (found.length === limit || !hasPrefix(key, first, prefix.length)) break;
+    const position = Number(value.readBigUInt64BE(0));
+    if (position < size) found.push(position);
+  }
+  return found;
+}
+
+function tableFor(tables: IndexTables, by: LookupKey): readonly [Table, Buffer] {
+  if ('identity' in by) return [tables.byIdentity, tables.identityPrefix(by.identity)];
+  if ('callId' in by) return [tables.byCall, callKey(by.callId)];
+  return [tables.byEvent, eventPrefix(by.event)];
+}
+
+/** The key just below, for keys that end in a position. */
+function beforeKey(key: Buffer): Buffer {
+  const before = Buffer.from(key);
+  for (let at = before.length - 1; at >= 0; at--) {
+    const byte = before[at] ?? 0;
+    before[at] = byte === 0 ? 0xff : byte - 1;
+    if (byte !== 0) break;
+  }
+  return before;
+}
+
+/** Whether the first `characters` base32 characters (5 bits each) of two ids agree. */
+function hasPrefix(id: Uint8Array, other: Uint8Array, characters: number): boolean {
+  const bits = Math.min(characters * 5, id.length * 8);
+  const whole = Math.floor(bits / 8);
+  if (!equalBytes(id.subarray(0, whole), other.subarray(0, whole))) return false;
+  const mask = (0xff00 >> (bits % 8)) & 0xff;
+  return ((id[whole] ?? 0) & mask) === ((other[whole] ?? 0) & mask);
+}

@@ -1,0 +1,77 @@
+import { type Database, open, type RootDatabase } from 'lmdb';
+import { asBuffer } from '../base/index.ts';
+import { type Fingerprint, fingerprintBytes } from '../tokens/index.ts';
+import { sha256 } from './digest.ts';
+
+export type Table = Database<Buffer, Buffer>;
+
+/**
+ * Bytes of an id or fingerprint in a key: nobody can make two that agree so far, and every record that is found is
+ * held against the whole value.
+ */
+export const idKeyBytes = 16;
+const maxRememberedIdentities = 10_000;
+
+/** The LMDB tables of the index and the forms of their keys. */
+export class IndexTables {
+  readonly root: RootDatabase<Buffer, Buffer>;
+  /** Fingerprint -> newest record of the identity. */
+  readonly heads: Table;
+  /** Call -> the call, while it is open. */
+  readonly calls: Table;
+  /** Record id -> position. */
+  readonly ids: Table;
+  /** Fingerprint, call id or event, each with a position behind it -> nothing. */
+  readonly byIdentity: Table;
+  readonly byCall: Table;
+  readonly byEvent: Table;
+  /** Bundle -> earliest and latest time of its records. */
+  readonly times: Table;
+  /** Node -> position of the record that opened its run. */
+  readonly nodes: Table;
+  readonly #identityKeys = new Map<Fingerprint, Buffer>();
+
+  constructor(directory: string, readOnly: boolean) {
+    this.root = open<Buffer, Buffer>({
+      path: directory,
+      keyEncoding: 'binary',
+      encoding: 'binary',
+      readOnly,
+      maxDbs: 16,
+    });
+    const table = (name: string): Table =>
+      this.root.openDB({ name, keyEncoding: 'binary', encoding: 'binary' });
+    this.heads = table('heads');
+    this.calls = table('calls');
+    this.ids = table('ids');
+    this.byIdentity = table('identity');
+    this.byCall = table('call');
+    this.byEvent = table('event');
+    this.times = table('times');
+    this.nodes = table('nodes');
+  }
+
+  /** Decoding base32 costs as much as a write: the same identities come again and again. */
+  identityKey(fingerprint: Fingerprint): Buffer {
+    let key = this.#identityKeys.get(fingerprint);
+    if (!key) {
+      key = asBuffer(fingerprintBytes(fingerprint));
+      if (this.#identityKeys.size >= maxRememberedIdentities) this.#identityKeys.clear();
+      this.#identityKeys.set(fingerprint, key);
+    }
+    return key;
+  }
+
+  identityPrefix(fingerprint: Fingerprint): Buffer {
+    return this.identityKey(fingerprint).subarray(0, idKeyBytes);
+  }
+}
+
+/** Call ids come from the network and may be long: their digest keeps keys short. */
+export function callKey(id: string): Buffer {
+  return sha256(Buffer.from(id)).subarray(0, idKeyBytes);
+}
+
+export function eventPrefix(event: string): Buffer {
+  return sha256(Buffer.from(event)).subarray(0, 8);
+}

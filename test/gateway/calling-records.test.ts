@@ -1,0 +1,282 @@
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { StoredRecord } from '../../src/provenance/index.ts';
+import { headerField, headerValue, type SipRequest } from '../../src/sip/index.ts';
+import { tokenReference } from '../../src/gateway/intent-gate.ts';
+import { decodeIntentToken } from '../../src/tokens/index.ts';
+import { cancelOf, type SipAgent } from '../support/sip-agent.ts';
+import { establish, exchange, ring } from '../support/sip-call.ts';
+import { newIdentity, TestGateway } from '../support/test-gateway.ts';
+
+let gateway: TestGateway;
+const alice = newIdentity('jis:alice');
+const bob = newIdentity('jis:bob');
+let caller: SipAgent;
+let callee: SipAgent;
+let desk: SipAgent;
+
+beforeAll(async () => {
+  gateway = await TestGateway.open({
+    devices: [
+      { name: 'desk', password: 'pw' },
+      { name: 'absent', password: 'pw' },
+    ],
+    set: ['calls.ringTimeoutMs=1000'],
+  });
+  caller = await gateway.keyPhone('alice', 'udp', { identity: alice });
+  callee = await gateway.keyPhone('bob', 'ws', { identity: bob });
+  desk = await gateway.stockPhone('desk', 'udp');
+  for (const phone of [caller, callee, desk]) expect((await phone.register()).status).toBe(200);
+});
+afterAll(() => gateway.close());
+
+/** The records of the call of a SIP Call-ID, checked for what every call must leave. */
+async function chainOf({ callId }: { readonly callId: string }): Promise<StoredRecord[]> {
+  // The answer waits for the attempt's record only: the closing one may still be on its way to the disk.
+  await vi.waitUntil(async () => (await gateway.records({ callId })).some(({ call }) => call?.phase === 'close'));
+  const chain = await gateway.records({ callId });
+  for (const record of chain) expectFourLayers(record);
+  expect(chain.filter(({ call }) => call?.phase === 'attempt')).toHaveLength(1);
+  expect(chain.filter(({ call }) => call?.phase === 'close')).toHaveLength(1);
+  expect(new Set(chain.map(({ call }) => call?.id)).size).toBe(1);
+  // Each record names the one before it.
+  expect(chain.slice(1).map(({ eraan }) => eraan['previous'])).toEqual(chain.slice(0, -1).map(({ id }) => id));
+  return chain;
+}
+
+function expectFourLayers({ erin, eraan, eromheen, erachter }: StoredRecord): void {
+  expect(erin['event']).toBeTruthy();
+  expect(eraan['parents']).toBeDefined();
+  expect(eromheen['software']).toMatch(/^tibet-sip\//);
+  expect(eromheen['node']).toBeTruthy();
+  expect(eromheen['time']).toBeTruthy();
+  expect(erachter).not.toBe('');
+}
+
+function eventsOf(chain: readonly StoredRecord[]): string[] {
+  return chain.map(({ event }) => event);
+}
+
+function closeOf(chain: readonly StoredRecord[]): Readonly<Record<string, unknown>> {
+  return chain.at(-1)?.erin ?? {};
+}
+
+describe('a call leaves one attempt and one closing record (design §6)', () => {
+  it('answered: attempt, ringing, answer, end; the intent and both identities stand in each', async () => {
+    const call = await establish(caller, callee, undefined, { intent: 'callback, ticket 4711' });
+    await exchange(callee, caller, call.calleeSide, 'BYE');
+    const chain = await chainOf(call.invite);
+    expect(eventsOf(chain)).toEqual(['call.attempt', 'call.ringing', 'call.answer', 'call.end']);
+    for (const { erachter, parties } of chain) {
+      expect(erachter).toBe('callback, ticket 4711');
+      expect(parties.map(({ fingerprint, role }) => [fingerprint, role])).toEqual([
+        [alice.token.fingerprint, 'caller'],
+        [bob.token.fingerprint, 'callee'],
+      ]);
+    }
+    expect(closeOf(chain)).toMatchObject({ outcome: 'answered', by: 'callee' });
+    expect(chain[0]?.erin).toMatchObject({ assurance: 3, signedBy: 'device' });
+    expect(chain[0]?.eromheen).toMatchObject({ transport: 'udp', source: `127.0.0.1:${caller.localPort}` });
+  });
+
+  it('and rests on the registrations of both parties and on the intent token', async () => {
+    const { invite, callerSide } = await establish(caller, callee);
+    await exchange(caller, callee, callerSide, 'BYE');
+    const [attempt] = await chainOf(invite);
+    const registrations = await newestRegistrations(alice.token.fingerprint, bob.token.fingerprint);
+    expect(attempt?.eraan['parents']).toEqual(registrations);
+    expect(attempt?.eraan['tokens']).toEqual([referenceIn(invite)]);
+  });
+
+  it('signed by the gateway for a stock phone: assurance 1, and the token that went out', async () => {
+    const { invite, callerSide } = await establish(desk, callee, undefined, {
+      headers: [headerField('Subject', 'stand-up')],
+    });
+    await exchange(desk, callee, callerSide, 'BYE');
+    const [attempt] = await chainOf(invite);
+    expect(attempt?.erin).toMatchObject({ assurance: 1, signedBy: 'gateway' });
+    expect(attempt?.eraan['tokens']).toEqual([referenceIn(invite)]);
+    expect(attempt?.erachter).toBe('stand-up');
+  });
+
+  it('of each identity in an unbroken sequence', async () => {
+    const records = await gateway.records({ identity: alice.token.fingerprint });
+    const own = records.map(({ id, parties }) => ({
+      id,
+      party: parties.find(({ fingerprint }) => fingerprint === alice.token.fingerprint),
+    }));
+    expect(own.map(({ party }) => party?.seq)).toEqual(own.map((_, at) => at + 1));
+    expect(own.slice(1).map(({ party }) => party?.prev)).toEqual(own.slice(0, -1).map(({ id }) => id));
+  });
+
+  it.each([
+    ['busy', 486, 'busy', 'call.failure'],
+    ['declined', 603, 'refused', 'call.refusal'],
+    ['failed', 500, 'failed', 'call.failure'],
+    ['not available', 480, 'unreachable', 'call.failure'],
+  ])('%s: attempt, ringing, and how it ended', async (_, status, outcome, event) => {
+    const { request, invite } = await ring(caller, callee);
+    callee.reply(invite, status);
+    expect((await caller.final(request)).status).toBe(status);
+    const chain = await chainOf(request);
+    expect(eventsOf(chain)).toEqual(['call.attempt', 'call.ringing', event]);
+    expect(closeOf(chain)).toMatchObject({ outcome, status, by: 'callee' });
+  });
+
+  it('cancelled', async () => {
+    const { request, invite } = await ring(caller, callee);
+    const cancel = cancelOf(request);
+    caller.send(cancel);
+    callee.reply(await callee.incoming('CANCEL'), 200);
+    callee.reply(invite, 487);
+    expect((await caller.final(request)).status).toBe(487);
+    const chain = await chainOf(request);
+    expect(eventsOf(chain)).toEqual(['call.attempt', 'call.ringing', 'call.cancel']);
+    expect(closeOf(chain)).toMatchObject({ outcome: 'cancelled', by: 'caller' });
+  });
+
+  it('unanswered until Timer C fires (RFC 3261 §16.8)', async () => {
+    const { request, invite } = await ring(caller, callee);
+    callee.reply(await callee.incoming('CANCEL'), 200);
+    callee.reply(invite, 487);
+    expect((await caller.final(request)).status).toBe(408);
+    const chain = await chainOf(request);
+    expect(eventsOf(chain)).toEqual(['call.attempt', 'call.ringing', 'call.failure']);
+    expect(closeOf(chain)).toMatchObject({ outcome: 'unanswered', by: 'gateway' });
+  });
+
+  it('whose callee’s connection broke', async () => {
+    const phone = await gateway.keyPhone('breaking', 'tcp');
+    await phone.register();
+    const { request } = await ring(caller, phone);
+    await phone.close();
+    await caller.final(request);
+    expect(closeOf(await chainOf(request))).toMatchObject({ outcome: 'unreachable', by: 'gateway' });
+  });
+
+  it.each([
+    ['an identity that nobody holds', 'nobody', {}, 404, 'unknown', 'call.failure'],
+    ['one that is not reachable', 'absent', {}, 480, 'unreachable', 'call.failure'],
+    ['a From that is not the caller’s', 'bob', { from: '<sip:bob@sip.test>;tag=one' }, 403, 'refused', 'call.refusal'],
+    ['names of any length', 'x'.repeat(7_000), {}, 404, 'unknown', 'call.failure'],
+  ])('refused at once: %s', async (_, user, options, status, outcome, event) => {
+    const { request, response } = await desk.ask('INVITE', `sip:${user}@${gateway.domain}`, options);
+    expect(response.status).toBe(status);
+    const chain = await chainOf(request);
+    expect(eventsOf(chain)).toEqual(['call.attempt', event]);
+    expect(closeOf(chain)).toMatchObject({ outcome, status, by: 'gateway' });
+  });
+
+  it('refused for a token that proves nothing, with what it claimed to be', async () => {
+    const stranger = await gateway.stranger('alice', 'udp');
+    const long = 'y'.repeat(7_000);
+    const headers = [headerField('Intent-Token', 'AAAA'), headerField('User-Agent', long)];
+    const { request, response } = await stranger.ask('INVITE', `sip:${long}@${gateway.domain}`, { headers });
+    expect(response.status).toBe(403);
+    const chain = await chainOf(request);
+    expect(eventsOf(chain)).toEqual(['call.attempt', 'call.refusal']);
+    expect(chain[0]?.erin).toMatchObject({ assurance: 0, signedBy: 'nobody' });
+    expect(chain[0]?.parties).toEqual([]);
+  });
+
+  it('but none for a challenge, which nobody has answered yet', async () => {
+    const stranger = await gateway.stranger('alice', 'udp');
+    const { request, response } = await stranger.ask('INVITE', `sip:bob@${gateway.domain}`);
+    expect(response.status).toBe(407);
+    expect(await gateway.records({ callId: request.callId })).toEqual([]);
+  });
+
+  it('and none more for retransmissions, a re-INVITE or a second BYE', async () => {
+    const { invite, callerSide, calleeSide } = await establish(caller, callee);
+    await exchange(caller, callee, callerSide, 'INVITE');
+    await exchange(caller, callee, callerSide, 'BYE');
+    await exchange(callee, caller, calleeSide, 'BYE', {}, 481);
+    const chain = await chainOf(invite);
+    expect(eventsOf(chain)).toEqual(['call.attempt', 'call.ringing', 'call.answer', 'call.end']);
+  });
+
+  it('when two calls use one Call-ID, with records of their own', async () => {
+    const first = await ring(caller, callee, undefined, { callId: 'shared' });
+    callee.reply(first.invite, 486);
+    await caller.final(first.request);
+    const second = await ring(caller, callee, undefined, { callId: 'shared' });
+    callee.reply(second.invite, 486);
+    await caller.final(second.request);
+    const records = await gateway.records({ callId: 'shared' });
+    expect(new Set(records.map(({ call }) => call?.id)).size).toBe(2);
+    expect(records.filter(({ call }) => call?.phase === 'close')).toHaveLength(2);
+  });
+});
+
+describe('a registration leaves a record', () => {
+  it('for being added, refreshed and removed, each resting on the one before', async () => {
+    const identity = newIdentity('jis:registrant');
+    const phone = await gateway.keyPhone('registrant', 'udp', { identity });
+    const callId = 'registrations';
+    await phone.register({ callId });
+    await phone.register({ callId });
+    await phone.register({ callId, expires: 0 });
+    const all = await gateway.records({ identity: identity.token.fingerprint });
+    for (const record of all) expect(record.erachter).not.toBe('');
+    const own = all.filter(({ event }) => event.startsWith('registration.'));
+    for (const record of own) expectFourLayers(record);
+    expect(eventsOf(own)).toEqual(['registration.added', 'registration.refreshed', 'registration.removed']);
+    expect(own.map(({ erin }) => erin['assurance'])).toEqual([3, 3, 3]);
+    const [added, refreshed, removed] = own;
+    expect(refreshed?.eraan['parents']).toContain(added?.id);
+    expect(removed?.eraan['parents']).toContain(refreshed?.id);
+    expect(added?.eraan['tokens']).toHaveLength(1);
+  });
+
+  it('of a stock phone with assurance 1', async () => {
+    const records = await gateway.records({ event: 'registration.added' });
+    const own = records.find(({ erin }) => erin['identity'] === 'jis:desk');
+    expect(own?.erin).toMatchObject({ assurance: 1 });
+  });
+
+  it('for being refused, with the fault and who was claimed', async () => {
+    const mallory = await gateway.keyPhone('bob', 'udp');
+    expect((await mallory.register()).status).toBe(403);
+    const refusals = await gateway.records({ event: 'registration.refusal' });
+    const last = refusals.at(-1);
+    if (last === undefined) throw new Error('no refusal was recorded');
+    expectFourLayers(last);
+    expect(last.erin).toMatchObject({ fault: 'name-taken', to: `sip:bob@${gateway.domain}` });
+  });
+
+  it('for somebody else’s address, though the key is right', async () => {
+    const before = (await gateway.records({ event: 'registration.refusal' })).length;
+    await caller.ask('REGISTER', `sip:${gateway.domain}`, { to: callee.address });
+    expect(await gateway.records({ event: 'registration.refusal' })).toHaveLength(before + 1);
+  });
+});
+
+describe('the whole log of all these calls', () => {
+  it('has exactly one closing record for each attempt once the gateway has stopped, and verifies', async () => {
+    const abandoned = await establish(caller, callee);
+    await ring(desk, callee);
+    await gateway.stop();
+    const records = await gateway.records();
+    const closings = new Map<string, number>();
+    for (const { call } of records) {
+      if (call?.phase === 'attempt') closings.set(call.id, 0);
+      if (call?.phase === 'close') closings.set(call.id, (closings.get(call.id) ?? 0) + 1);
+    }
+    expect(closings.size).toBeGreaterThan(15);
+    expect(new Set(closings.values())).toEqual(new Set([1]));
+    const last = records.findLast(({ erin }) => erin['callId'] === abandoned.invite.callId);
+    expect(last?.erin).toMatchObject({ outcome: 'interrupted', by: 'gateway' });
+    for (const { erachter } of records) expect(erachter).not.toBe('');
+    expect((await gateway.verifyLog()).problems).toEqual([]);
+  });
+});
+
+function referenceIn(invite: SipRequest): string {
+  return tokenReference(decodeIntentToken(headerValue(invite, 'intent-token') ?? '').bytes);
+}
+
+async function newestRegistrations(...fingerprints: readonly string[]): Promise<(string | undefined)[]> {
+  const records = await gateway.records({ event: 'registration.added' });
+  return fingerprints.map(
+    (fingerprint) => records.findLast(({ parties }) => parties[0]?.fingerprint === fingerprint)?.id,
+  );
+}
