@@ -15,7 +15,11 @@ export interface Logger {
 
 /** A logger that writes JSON lines to `destination` (default: standard error). */
 export function createLogger(level: LogLevel, destination?: DestinationStream): Logger {
-  const sink = pino({ level, base: null }, destination ?? pino.destination({ dest: 2, sync: true }));
+  const sink = pino(
+    // Without a serializer an Error is written as {}.
+    { level, base: null, serializers: { error: pino.stdSerializers.err } },
+    destination ?? pino.destination({ dest: 2, sync: true }),
+  );
   return {
     debugEnabled: sink.isLevelEnabled('debug'),
     debug: (fields, message) => sink.debug(fields, message),

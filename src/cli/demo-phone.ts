@@ -23,30 +23,47 @@ export class DemoPhone {
   /** Registers the identity in `file`; rejects with the status line when the gateway refuses. */
   static async start(file: string, gateway: string): Promise<DemoPhone> {
     const phone = new DemoPhone(await loadIdentity(file), gateway);
-    await phone.#phone.start();
-    const event = await phone.#first('registered', 'refused');
-    if (event.kind !== 'refused') return phone;
-    await phone.close();
-    throw new Error(`${event.status} ${event.reason}`);
+    try {
+      await phone.#phone.start();
+      const event = await phone.#first(
+        ({ kind }) => kind === 'registered' || kind === 'refused',
+        'the registration',
+      );
+      if (event.kind === 'refused') throw new Error(`${event.status} ${event.reason}`);
+      return phone;
+    } catch (error) {
+      await phone.close();
+      throw error;
+    }
   }
 
   /** Resolves when the other side has answered. */
   async call(target: string, intent: string): Promise<void> {
-    this.#placed = await this.#phone.call(target, intent);
-    const event = await this.#first('answered', 'ended');
+    const call = await this.#phone.call(target, intent);
+    this.#placed = call;
+    const event = await this.#first(
+      (seen) => about(seen, call, 'answered', 'ended'),
+      `an answer of ${target}`,
+    );
     if (event.kind === 'ended') throw new Error(`${target}: ${event.status ?? ''} ${event.reason}`);
   }
 
-  /** The call that this phone has answered last, or will answer next. */
+  /** The oldest call that nobody has asked for yet: this phone has answered it. */
   async answered(): Promise<Call> {
-    const event = await this.#first('incoming');
-    if (event.kind !== 'incoming') throw new Error('not an incoming call');
-    return event.call;
+    const incoming = await this.#first(({ kind }) => kind === 'incoming', 'an incoming call');
+    if (incoming.kind !== 'incoming') throw new Error('not an incoming call');
+    await this.#first((seen) => about(seen, incoming.call, 'answered'), 'the call to be up');
+    return incoming.call;
   }
 
+  /** Ends the call that this phone has placed last. */
   async hangUp(): Promise<void> {
     await this.#placed?.hangUp();
-    await this.#first('ended');
+  }
+
+  /** Resolves when the other side has ended `call`. */
+  async ended(call: Call): Promise<void> {
+    await this.#first((seen) => about(seen, call, 'ended'), 'the end of the call');
   }
 
   close(): Promise<void> {
@@ -59,14 +76,15 @@ export class DemoPhone {
     for (const wake of this.#waiting) wake();
   }
 
-  /** The oldest unread event of these kinds, taken out of what was seen. */
-  async #first(...kinds: readonly SoftphoneEvent['kind'][]): Promise<SoftphoneEvent> {
+  /** The oldest event that `wanted` accepts, taken out of what was seen. */
+  async #first(wanted: (event: SoftphoneEvent) => boolean, what: string): Promise<SoftphoneEvent> {
     const deadline = performance.now() + patienceMs;
     for (;;) {
-      const at = this.#seen.findIndex(({ kind }) => kinds.includes(kind));
-      if (at >= 0) return this.#seen.splice(0, at + 1)[at] as SoftphoneEvent;
+      const at = this.#seen.findIndex(wanted);
+      const [found] = at < 0 ? [] : this.#seen.splice(at, 1);
+      if (found !== undefined) return found;
       const leftMs = deadline - performance.now();
-      if (leftMs <= 0) throw new Error(`waited in vain for ${kinds.join(' or ')}`);
+      if (leftMs <= 0) throw new Error(`waited in vain for ${what}`);
       await this.#next(leftMs);
     }
   }
@@ -82,4 +100,8 @@ export class DemoPhone {
       this.#waiting.add(wake);
     });
   }
+}
+
+function about(event: SoftphoneEvent, call: Call, ...kinds: readonly SoftphoneEvent['kind'][]): boolean {
+  return 'call' in event && event.call === call && kinds.includes(event.kind);
 }

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +9,7 @@ import type { Call } from '../softphone/index.ts';
 import { decodeIntentToken, verifyIntentToken } from '../tokens/index.ts';
 import { addCommand, type CommonOptions, openContext } from './command.ts';
 import type { DemoPhone } from './demo-phone.ts';
+import { type ExitReason, exitCodes } from './exit-codes.ts';
 import { CliError } from './failure.ts';
 import { type Output, printable } from './output.ts';
 import type { Terminal } from './terminal.ts';
@@ -23,9 +25,15 @@ export function registerDemo(program: Command, terminal: Terminal, run: RunComma
   }).action(async (options: CommonOptions) => {
     const { output } = openContext(terminal, options);
     const directory = await mkdtemp(join(tmpdir(), 'tibet-sip-demo-'));
+    // It holds keys and passwords, so it goes away whichever way this ends.
+    const stopListening = terminal.onSignal(() => {
+      rmSync(directory, { recursive: true, force: true });
+      process.exit(exitCodes.forced);
+    });
     try {
       await new Demo(directory, output, run).tell();
     } finally {
+      stopListening();
       await rm(directory, { recursive: true, force: true });
     }
   });
@@ -36,6 +44,8 @@ class Demo {
   readonly #directory: string;
   readonly #output: Output;
   readonly #run: RunCommand;
+  /** What is open, newest first: the gateway closes last. */
+  readonly #closing: (() => Promise<void>)[] = [];
   #people = 0;
 
   constructor(directory: string, output: Output, run: RunCommand) {
@@ -47,7 +57,7 @@ class Demo {
   async tell(): Promise<void> {
     const dataDir = join(this.#directory, 'data');
     this.#say('1', 'A gateway starts on free ports of this machine. Nothing else runs beside it.');
-    const desk = await this.#command(['device', 'add', 'jis:desk-7', '--extension', '1007'], dataDir);
+    const device = await this.#command(['device', 'add', 'jis:desk-7', '--extension', '1007'], dataDir);
     const { createGateway } = await import('../gateway/index.ts');
     const gateway = createGateway({
       config: loadConfig({
@@ -62,19 +72,20 @@ class Demo {
       }),
       logger: silentLogger,
     });
-    const { listen } = await gateway.start();
-    const port = (transport: string): number =>
-      listen.find((address) => address.transport === transport)?.port ?? 0;
+    this.#closing.push(() => gateway.close());
     try {
-      await this.#calls(`ws://127.0.0.1:${port('ws')}`, port('udp'), desk);
+      const { listen } = await gateway.start();
+      const port = (transport: string): number =>
+        listen.find((address) => address.transport === transport)?.port ?? 0;
+      await this.#calls(`ws://127.0.0.1:${port('ws')}`, port('udp'), device);
     } finally {
-      await gateway.close();
+      for (const close of this.#closing.splice(0)) await close();
     }
     await this.#record(dataDir);
     this.#say('', 'That was it. "npm start" runs a gateway to stay; README.md says how to call through it.');
   }
 
-  async #calls(gateway: string, udpPort: number, desk: Readonly<Record<string, string>>): Promise<void> {
+  async #calls(gateway: string, udpPort: number, device: Readonly<Record<string, string>>): Promise<void> {
     const { DeskPhone } = await import('../softphone/index.ts');
     this.#say('2', 'Alice and Bob each make an identity: a key of their own, and a name.');
     const alice = await this.#phone('jis:alice', gateway);
@@ -83,56 +94,58 @@ class Demo {
     this.#say('', 'Both registered in one round trip: the REGISTER itself carries the proof of the key.');
 
     this.#say('3', 'A stock desk phone gets a password and registers by digest, over UDP.');
-    const phone = new DeskPhone({
+    const desk = new DeskPhone({
       gateway: { address: '127.0.0.1', port: udpPort },
       domain: '127.0.0.1',
       user: '1007',
       credential: {
-        realm: desk['realm'] ?? '',
-        username: desk['username'] ?? '',
-        password: desk['password'] ?? '',
+        realm: device['realm'] ?? '',
+        username: device['username'] ?? '',
+        password: device['password'] ?? '',
       },
       clock: systemClock,
       random: systemRandom,
       logger: silentLogger,
     });
-    await phone.start();
-    const { status } = await phone.register();
+    this.#closing.unshift(() => desk.close());
+    await desk.start();
+    const { status } = await desk.register();
     if (status !== 200) throw new CliError('failure', `the desk phone was answered ${status}`);
 
     this.#say('4', 'Alice calls jis:bob and says why; her phone signs it.');
     await alice.call('jis:bob', 'callback, ticket 4711');
     const heard = await bob.answered();
-    this.#say('', this.#readToken(heard, alice.publicKey, 'checked with her public key'));
+    this.#say('', this.#readToken(heard, 3, alice.publicKey, 'checked with her public key'));
     await alice.hangUp();
+    await bob.ended(heard);
 
     this.#say('5', 'Bob calls extension 1007: a WebSocket phone reaches a UDP phone.');
     await bob.call('1007', 'is the printer back?');
+    this.#say('', 'the desk phone has answered');
     await bob.hangUp();
 
     this.#say('6', 'The desk phone calls Alice. It cannot sign, so the gateway does, and says so.');
-    const call = await phone.call('alice', 'the printer is back');
-    this.#say('', this.#readToken(await alice.answered(), undefined, 'signed by the gateway'));
+    const call = await desk.call('alice', 'the printer is back');
+    const rung = await alice.answered();
+    this.#say('', this.#readToken(rung, 1, undefined, 'signed by the gateway'));
     await call.hangUp();
+    await alice.ended(rung);
 
     this.#say('7', 'Mallory makes a key of her own and registers as jis:alice.');
     const refusal = await this.#refusedPhone('jis:alice', gateway);
     this.#say('', `refused: ${refusal}`);
-    await Promise.all([alice.close(), bob.close(), phone.close()]);
   }
 
   async #record(dataDir: string): Promise<void> {
     this.#say('8', 'What the audit log has of Alice (tibet-sip audit list --identity jis:alice):');
-    await this.#show(['audit', 'list', '--identity', 'jis:alice'], dataDir);
+    await this.#show(['audit', 'list', '--identity', 'jis:alice'], dataDir, 'ok');
     this.#say('9', 'The log is verified offline (tibet-sip audit verify):');
-    await this.#show(['audit', 'verify'], dataDir);
+    await this.#show(['audit', 'verify'], dataDir, 'ok');
     this.#say('10', 'Now somebody changes one byte of the log:');
     const forged = join(this.#directory, 'forged');
     await cp(dataDir, forged, { recursive: true });
-    const entries = join(forged, 'log', 'openings', '000');
-    await flipOneByte(entries);
-    if ((await this.#show(['audit', 'verify'], forged)) === 0)
-      throw new CliError('failure', 'the changed byte was not noticed');
+    await flipOneByte(join(forged, 'log', 'openings', '000'));
+    await this.#show(['audit', 'verify'], forged, 'refused');
   }
 
   async #phone(name: string, gateway: string): Promise<DemoPhone> {
@@ -140,7 +153,9 @@ class Demo {
     await this.#command(['identity', 'new', '--name', name, '--out', file], this.#directory);
     // Loaded late: SIP.js is large, and no other command needs it.
     const { DemoPhone } = await import('./demo-phone.ts');
-    return DemoPhone.start(file, gateway);
+    const phone = await DemoPhone.start(file, gateway);
+    this.#closing.unshift(() => phone.close());
+    return phone;
   }
 
   async #refusedPhone(name: string, gateway: string): Promise<string> {
@@ -148,16 +163,17 @@ class Demo {
       String(error instanceof Error ? error.message : error),
     );
     if (typeof phone === 'string') return phone;
-    await phone.close();
     throw new CliError('failure', 'a second key got the name');
   }
 
   /** What the callee can tell from the token of the call that it has just answered. */
-  #readToken(call: Call, publicKey: Uint8Array | undefined, how: string): string {
+  #readToken(call: Call, expected: number, publicKey: Uint8Array | undefined, how: string): string {
     const token = decodeIntentToken(call.intentToken ?? '');
-    if (publicKey !== undefined && !verifyIntentToken(token, publicKey))
-      throw new CliError('refused', 'the intent token does not verify');
     const { intent, assurance } = token;
+    if (assurance !== expected)
+      throw new CliError('failure', `the token claims assurance ${assurance}, not ${expected}`);
+    if (publicKey !== undefined && !verifyIntentToken(token, publicKey))
+      throw new CliError('failure', 'the intent token does not verify');
     return `the callee reads: "${intent.text}" (assurance ${assurance}, ${how})`;
   }
 
@@ -170,12 +186,13 @@ class Demo {
     return JSON.parse(printed.join('\n')) as Readonly<Record<string, string>>;
   }
 
-  /** Runs a command of this program and shows its output as a user would see it. */
-  async #show(args: readonly string[], dataDir: string): Promise<number> {
+  /** Runs a command of this program, which must end as `expected`, and shows its output as a user would see it. */
+  async #show(args: readonly string[], dataDir: string, expected: ExitReason): Promise<void> {
     const printed: string[] = [];
     const code = await this.#run([...args, '--data-dir', dataDir], quietTerminal(printed));
     this.#say('', printed.join('\n'));
-    return code;
+    if (code !== exitCodes[expected])
+      throw new CliError('failure', `"${args.join(' ')}" ended with ${code}, not ${exitCodes[expected]}`);
   }
 
   #say(step: string, text: string): void {

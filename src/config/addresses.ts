@@ -11,6 +11,18 @@ export interface ListenAddress {
   readonly port: number;
 }
 
+/** Where a peer is found; DNS fills in what is left open (RFC 3263). */
+export interface PeerTarget {
+  /** Undefined: as the peer's NAPTR and SRV records say. */
+  readonly transport: 'udp' | 'tcp' | 'tls' | undefined;
+  /** Only TLS will do. */
+  readonly secure: boolean;
+  /** A name or an IP address; IPv6 without brackets. */
+  readonly host: string;
+  /** Undefined: as its SRV records say, else the transport's own. */
+  readonly port: number | undefined;
+}
+
 export interface WebAddress {
   readonly host: string;
   readonly port: number;
@@ -33,6 +45,28 @@ export function parseListenAddress(text: string): ListenAddress | string {
     return `write it as udp://, tcp://, tls://, ws:// or wss:// and a host, like udp://127.0.0.1:5060`;
   const authority = parseAuthority(rest, defaultPorts[transport]);
   return typeof authority === 'string' ? authority : { transport, ...authority };
+}
+
+const peerSchemes: Readonly<Record<string, Pick<PeerTarget, 'transport' | 'secure'>>> = {
+  udp: { transport: 'udp', secure: false },
+  tcp: { transport: 'tcp', secure: false },
+  tls: { transport: 'tls', secure: true },
+  sip: { transport: undefined, secure: false },
+  sips: { transport: undefined, secure: true },
+};
+
+/** The target in `scheme://host[:port]`, or a sentence that says what is wrong with it. */
+export function parsePeerTarget(text: string): PeerTarget | string {
+  const [scheme, rest] = splitScheme(text);
+  const known = peerSchemes[scheme];
+  if (known === undefined)
+    return 'write it as udp://, tcp:// or tls:// (or sip://, sips:// to let DNS choose) and a host, like udp://10.0.0.5';
+  // No transport has port 0, so it stands for a port that is not written.
+  const authority = parseAuthority(rest, 0);
+  if (typeof authority === 'string') return authority;
+  const { host, port } = authority;
+  if (port === 0 && rest.endsWith(':0')) return 'a target needs a real port';
+  return { ...known, host, port: port === 0 ? undefined : port };
 }
 
 /** The address in `http://host[:port]`, or a sentence that says what is wrong with it. */
@@ -64,6 +98,13 @@ export function isAddressOrNetwork(text: string): boolean {
   if (slash < 0) return true;
   const prefix = text.slice(slash + 1);
   return /^\d{1,3}$/.test(prefix) && Number(prefix) <= (family === 4 ? 32 : 128);
+}
+
+/** Whether `text` is an IP address, or one with a port. */
+export function isNameServer(text: string): boolean {
+  if (isIP(text) !== 0) return true;
+  const authority = parseAuthority(text, 53);
+  return typeof authority !== 'string' && isIP(authority.host) !== 0 && authority.port > 0;
 }
 
 /** Letters, digits, hyphens and dots, as in a DNS name; IP addresses pass as well. */

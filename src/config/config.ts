@@ -1,4 +1,4 @@
-import type { ListenAddress, TransportName, WebAddress } from './addresses.ts';
+import type { ListenAddress, PeerTarget, TransportName, WebAddress } from './addresses.ts';
 import type { LimitsConfig } from './limits.ts';
 
 /** The whole configuration: complete (every default filled in), checked, and frozen all the way down. */
@@ -20,6 +20,7 @@ export interface Config {
   readonly auth: AuthConfig;
   readonly registrar: RegistrarConfig;
   readonly calls: CallsConfig;
+  readonly dns: DnsConfig;
   readonly limits: LimitsConfig;
   readonly log: LogConfig;
 }
@@ -61,12 +62,14 @@ export interface PeerConfig {
   readonly name: string;
   /** IP addresses and networks in CIDR notation. */
   readonly match: readonly string[];
-  /** Where requests for this peer go; the host may be a DNS name. */
-  readonly target: ListenAddress;
+  /** Where requests for this peer go. */
+  readonly target: PeerTarget;
   readonly role: 'pbx' | 'trunk';
 }
 
 export type DigestAlgorithm = 'SHA-256' | 'MD5';
+
+export type DigestQop = 'auth' | 'auth-int';
 
 export interface AuthConfig {
   /** Digest realm; changing it makes every minted credential useless. */
@@ -77,6 +80,8 @@ export interface AuthConfig {
   readonly algorithms: Readonly<Record<TransportName, readonly DigestAlgorithm[]>>;
   /** The same for phones that are known to do better, whatever the transport. */
   readonly agents: readonly AgentConfig[];
+  /** Offered protection, `auth-int` covers the body too. */
+  readonly qop: readonly DigestQop[];
 }
 
 export interface AgentConfig {
@@ -91,6 +96,12 @@ export interface RegistrarConfig {
   readonly defaultExpires: number;
   readonly maxExpires: number;
   readonly maxBindingsPerIdentity: number;
+  /** Whether phones that ask for GRUUs get them (RFC 5627). */
+  readonly gruu: boolean;
+  /** What phones are told to send their requests through (RFC 3608): SIP URIs with `lr`, or `self`. */
+  readonly serviceRoute: readonly string[];
+  /** Whole names of identities that may subscribe to the registrations of all others (RFC 3680). */
+  readonly watchers: readonly string[];
 }
 
 export interface CallsConfig {
@@ -98,6 +109,15 @@ export interface CallsConfig {
   readonly ringTimeoutMs: number;
   /** An answered call without a BYE for so long is taken for lost, and its record is closed. */
   readonly maxDurationMs: number;
+}
+
+/** How names of peers are looked up. */
+export interface DnsConfig {
+  /** `address` or `address:port`; empty: the system's servers and its hosts file. */
+  readonly servers: readonly string[];
+  /** For one attempt at one server. */
+  readonly timeoutMs: number;
+  readonly tries: number;
 }
 
 export interface LogConfig {

@@ -1,10 +1,12 @@
 import { z } from 'zod';
-import type { ListenAddress, WebAddress } from './addresses.ts';
+import type { ListenAddress, PeerTarget, WebAddress } from './addresses.ts';
 import {
   isAddressOrNetwork,
   isBindable,
   isHostName,
+  isNameServer,
   parseListenAddress,
+  parsePeerTarget,
   parseWebAddress,
 } from './addresses.ts';
 import type { StoreConfig } from './config.ts';
@@ -55,10 +57,12 @@ export const listenAddress: z.ZodType<ListenAddress> = parsed(parseListenAddress
   { error: 'listen on an IP address (or localhost), not on a name' },
 );
 
-export const peerTarget: z.ZodType<ListenAddress> = parsed(parseListenAddress).refine(
-  (address) => address.port > 0,
-  { error: 'a target needs a real port' },
-);
+export const peerTarget: z.ZodType<PeerTarget> = parsed(parsePeerTarget);
+
+/** `10.0.0.1`, `10.0.0.1:53`, `::1` or `[::1]:53`. */
+export const nameServer: z.ZodType<string> = nonEmptyText.refine(isNameServer, {
+  error: (issue) => `${describe(issue.input)} is not an IP address, with or without a port`,
+});
 
 export const webAddress: z.ZodType<WebAddress | undefined> = parsed((text) =>
   text === 'off' ? { off: true as const } : parseWebAddress(text),

@@ -6,7 +6,9 @@ export interface LimitsConfig {
   readonly message: MessageLimitsConfig;
   readonly transport: TransportLimitsConfig;
   readonly transaction: TransactionLimitsConfig;
+  readonly locating: LocatingLimitsConfig;
   readonly registrar: RegistrarLimitsConfig;
+  readonly regEvent: RegEventLimitsConfig;
   readonly digest: DigestLimitsConfig;
   readonly overlay: OverlayLimitsConfig;
   readonly audit: AuditLimitsConfig;
@@ -47,7 +49,26 @@ export interface TransactionLimitsConfig {
   readonly retryAfterSeconds: number;
 }
 
+export interface LocatingLimitsConfig {
+  readonly maxUdpRequestBytes: number;
+  readonly silenceMs: number;
+  readonly deadTargetMs: number;
+  readonly maxDeadTargets: number;
+  readonly maxTargets: number;
+  readonly maxCachedAnswers: number;
+  readonly maxTtlMs: number;
+  readonly unknownTtlMs: number;
+  readonly negativeTtlMs: number;
+}
+
+export interface RegEventLimitsConfig {
+  readonly maxSubscriptions: number;
+  readonly maxSubscriptionsPerIdentity: number;
+  readonly minNotifyIntervalMs: number;
+}
+
 export interface RegistrarLimitsConfig {
+  readonly maxContacts: number;
   readonly maxContactLength: number;
   readonly maxPathLength: number;
 }
@@ -71,6 +92,7 @@ export interface OverlayLimitsConfig {
 export interface AuditLimitsConfig {
   readonly maxRecordBytes: number;
   readonly maxBatchRecords: number;
+  readonly unhurriedDelayMs: number;
   readonly maxWaitingRecords: number;
   readonly checkpointDelayMs: number;
   readonly integrateAtRecords: number;
@@ -119,9 +141,26 @@ export const limits: z.ZodType<LimitsConfig> = section({
     maxTransactions: count(200_000, 10),
     retryAfterSeconds: quantity('s', 5, 1, 3_600),
   }),
+  locating: section({
+    maxUdpRequestBytes: bytes(1_300, 500),
+    silenceMs: milliseconds(4_000, 100),
+    deadTargetMs: milliseconds(30_000),
+    maxDeadTargets: count(10_000),
+    maxTargets: count(16),
+    maxCachedAnswers: count(10_000, 4),
+    maxTtlMs: milliseconds(86_400_000),
+    unknownTtlMs: milliseconds(60_000),
+    negativeTtlMs: milliseconds(10_000),
+  }),
   registrar: section({
+    maxContacts: count(32),
     maxContactLength: quantity('characters', 1_024, 64, 65_535),
     maxPathLength: count(10),
+  }),
+  regEvent: section({
+    maxSubscriptions: count(10_000),
+    maxSubscriptionsPerIdentity: count(20),
+    minNotifyIntervalMs: milliseconds(5_000),
   }),
   digest: section({
     maxFailuresPerUser: count(20),
@@ -147,6 +186,7 @@ export const limits: z.ZodType<LimitsConfig> = section({
   audit: section({
     maxRecordBytes: bytes(32_768, 4_096),
     maxBatchRecords: count(1_024),
+    unhurriedDelayMs: milliseconds(20),
     maxWaitingRecords: count(65_536),
     checkpointDelayMs: quantity('ms', 250, 1, 1_000),
     integrateAtRecords: count(8_192),

@@ -9,6 +9,7 @@ import {
   listenAddress,
   listOf,
   mediaMode,
+  nameServer,
   nonEmptyText,
   oneOf,
   peerTarget,
@@ -74,6 +75,12 @@ const auth = section({
   agents: z
     .array(agent, { error: expected('must be a list of agents') })
     .prefault([{ prefix: 'Linphone', algorithms: ['SHA-256', 'MD5'] }]),
+  qop: listOf(oneOf(['auth', 'auth-int']))
+    .refine(
+      (list) => list.length > 0 && new Set(list).size === list.length,
+      'must name auth, auth-int or both',
+    )
+    .prefault('auth'),
 });
 
 const registrar = section({
@@ -81,12 +88,26 @@ const registrar = section({
   defaultExpires: quantity('s', 3_600, 1, 2_592_000),
   maxExpires: quantity('s', 7_200, 1, 2_592_000),
   maxBindingsPerIdentity: quantity('count', 10, 1, 1_000),
+  gruu: z.boolean({ error: 'must be true or false' }).default(true),
+  serviceRoute: listOf(
+    nonEmptyText.refine(
+      (text) => text === 'self' || (/^sips?:[^\s<>",]+$/.test(text) && /;lr(;|$)/.test(text)),
+      'must be "self" or a SIP URI with ;lr',
+    ),
+  ).prefault(''),
+  watchers: listOf(nonEmptyText).prefault(''),
 });
 
 const calls = section({
   // RFC 3261 §16.6 step 11: longer than three minutes unless the operator says otherwise.
   ringTimeoutMs: quantity('ms', 185_000, 1_000, day),
   maxDurationMs: quantity('ms', day / 2, 1_000, 30 * day),
+});
+
+const dns = section({
+  servers: listOf(nameServer).prefault([]),
+  timeoutMs: quantity('ms', 2_000, 50, 60_000),
+  tries: quantity('count', 2, 1, 10),
 });
 
 const log = section({
@@ -110,6 +131,7 @@ export const schema: z.ZodType<ParsedConfig> = z.strictObject({
   auth,
   registrar,
   calls,
+  dns,
   limits,
   log,
 });

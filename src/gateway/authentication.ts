@@ -9,10 +9,10 @@ import {
   headerField,
   type SipRequest,
 } from '../sip/index.ts';
+import { identityAt } from './identity-at.ts';
 import { type IntentGate, intentTokenOf } from './intent-gate.ts';
 import type { PeerTable } from './peer-table.ts';
 import type { Assurance, Principal } from './principal.ts';
-import { identityAt } from './served-domain.ts';
 
 /** Identities that one connection speaks for without asking each for its proof again. */
 const maxSpeakersPerFlow = 1_000;

@@ -1,6 +1,6 @@
 import { addressOf, declaredIntent, readUri } from '../intent/index.ts';
 import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
-import type { Durability } from '../provenance/index.ts';
+import { type Durability, ProvenanceError } from '../provenance/index.ts';
 import {
   type Flow,
   type FlowTokenContents,
@@ -8,6 +8,7 @@ import {
   type HeaderField,
   headerField,
   headerValue,
+  isGruu,
   type ProxyPolicy,
   type ProxyTarget,
   type RespondDecision,
@@ -22,16 +23,28 @@ import type { Audit } from './audit.ts';
 import type { Authentication } from './authentication.ts';
 import type { Call, CallParty, CallRecords, Outcome } from './call-records.ts';
 import type { CallTable } from './call-table.ts';
+import type { GruuRouting } from './gruu-routing.ts';
+import { identityAt } from './identity-at.ts';
 import { tokenReference } from './intent-gate.ts';
 import type { OnBehalfSigner } from './on-behalf.ts';
 import type { Outbound } from './outbound.ts';
-import { nameOf, type Principal } from './principal.ts';
-import type { Reachability } from './reachability.ts';
+import { nameOf, type Principal, peerIdentity } from './principal.ts';
+import type { BindingChoice, Reachability } from './reachability.ts';
 import type { Registration } from './registration.ts';
 import type { ServedDomain } from './served-domain.ts';
 
 /** What a caller is told when the log cannot take records now, in seconds. */
 const retryAfterSeconds = 5;
+
+/** What an OPTIONS to the gateway itself is told (RFC 3261 §11.2). */
+const capabilities = [
+  headerField('Accept', 'application/sdp'),
+  headerField(
+    'Allow',
+    'INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, UPDATE, INFO, REFER, MESSAGE, SUBSCRIBE, NOTIFY',
+  ),
+  headerField('Supported', 'path, outbound'),
+];
 
 /** Identity statements that only this gateway may make towards its phones and peers. */
 const untrustedHeaders = ['p-asserted-identity', 'p-preferred-identity', 'diversion', 'proxy-authorization'];
@@ -40,6 +53,7 @@ export interface CallPolicyOptions {
   readonly authentication: Authentication;
   readonly overlay: IdentityOverlay;
   readonly reachability: Reachability;
+  readonly gruus: GruuRouting;
   readonly registration: Registration;
   readonly outbound: Outbound;
   readonly signer: OnBehalfSigner;
@@ -54,6 +68,8 @@ interface Callee {
   readonly address: string;
   readonly identity: IdentityRecord | undefined;
   readonly party: CallParty;
+  /** Set when one phone of the identity is meant, by its GRUU. */
+  readonly chooses?: BindingChoice;
 }
 
 /** Decides where each request goes: who asks, whom they mean, on which flows that identity is, and what is recorded. */
@@ -65,11 +81,22 @@ export class CallPolicy implements ProxyPolicy {
   }
 
   async onRequest(request: SipRequest, transaction: ServerTransaction): Promise<RoutingDecision> {
+    try {
+      return await this.#decide(request, transaction);
+    } catch (error) {
+      // The log has stopped taking records since its health was looked at, or the disk does not keep up.
+      if (error instanceof ProvenanceError && error.code === 'unhealthy') return unavailable();
+      throw error;
+    }
+  }
+
+  async #decide(request: SipRequest, transaction: ServerTransaction): Promise<RoutingDecision> {
     const { authentication, domain, audit } = this.#options;
     const { flow } = transaction;
     const uri = domain.ownUri(request.uri, flow.local.address);
     if (uri === undefined) return refuseUri(request.uri);
     if (request.to.tag !== undefined) return respond(481);
+    if (request.method === 'OPTIONS' && uri.user === undefined) return respond(200, undefined, capabilities);
     if (request.method === 'INVITE' && !audit.healthy) return unavailable();
 
     const result = await authentication.identify(request, flow);
@@ -104,14 +131,19 @@ export class CallPolicy implements ProxyPolicy {
       side === 'caller'
         ? { flow: token.calleeFlow, identity: token.calleeIdentity }
         : { flow: token.callerFlow, identity: token.callerIdentity };
-    const flow = await this.#dialogFlow(towards.flow, towards.identity);
+    const phone = await this.#options.gruus.remoteTarget(request.uri, {
+      identity: towards.identity,
+      flow: this.#options.outbound.openFlow(towards.flow),
+      localAddress: source.local.address,
+    });
+    const flow = phone?.flow ?? (await this.#dialogFlow(towards.flow, towards.identity));
     if (flow === undefined) {
       // Nobody is there to hear the BYE, but its sender has hung up.
       if (call !== undefined && request.method === 'BYE')
         this.#options.records.close(call, 'answered', { by: side, reason: 'the other side was gone' });
       return respond(430);
     }
-    const targets: ProxyTarget[] = [{ flow, requestUri: request.uri, qValue: 1000 }];
+    const targets: ProxyTarget[] = [this.#options.outbound.inDialog(flow, phone?.requestUri ?? request.uri)];
     const add =
       transaction !== undefined && request.method === 'INVITE'
         ? this.#reinviteToken(request, call, side)
@@ -131,7 +163,7 @@ export class CallPolicy implements ProxyPolicy {
     uri: SipUri,
     caller: Principal,
   ): Promise<RoutingDecision> {
-    const { records, registration, calls, outbound, reachability } = this.#options;
+    const { records, registration, calls } = this.#options;
     const callee = await this.#calleeOf(uri);
     const device = caller.kind === 'identity' ? caller.intent : undefined;
     const intent = device?.intent.text || declaredIntent(request, callee.party.label);
@@ -166,10 +198,7 @@ export class CallPolicy implements ProxyPolicy {
     if (!mayCall) return refuse('refused', 403, 'From Is Not An Address Of The Caller');
     if (callee.identity !== undefined && callee.identity.status !== 'active')
       return refuse('unreachable', 480);
-    const targets =
-      callee.identity === undefined
-        ? await outbound.targets(uri, caller)
-        : await reachability.targets(callee.identity.fingerprint);
+    const targets = await this.#targetsOf(callee, uri, caller);
     if (callee.identity === undefined && targets.length === 0) return refuse('unknown', 404);
     if (targets.length === 0) return refuse('unreachable', 480);
 
@@ -195,13 +224,9 @@ export class CallPolicy implements ProxyPolicy {
     uri: SipUri,
     sender: Principal,
   ): Promise<RoutingDecision> {
-    const { outbound, reachability } = this.#options;
     if (!this.#speaksFor(sender, request, flow)) return respond(403, 'From Is Not An Address Of The Sender');
     const callee = await this.#calleeOf(uri);
-    const targets =
-      callee.identity === undefined
-        ? await outbound.targets(uri, sender)
-        : await reachability.targets(callee.identity.fingerprint);
+    const targets = await this.#targetsOf(callee, uri, sender);
     if (targets.length === 0) return respond(callee.identity === undefined ? 404 : 480);
     return {
       kind: 'forward',
@@ -212,7 +237,23 @@ export class CallPolicy implements ProxyPolicy {
     };
   }
 
+  /** Every phone of an identity that can be reached, or the one that is meant; for others the configured peer. */
+  async #targetsOf(callee: Callee, uri: SipUri, sender: Principal): Promise<readonly ProxyTarget[]> {
+    const { outbound, reachability } = this.#options;
+    if (callee.identity !== undefined)
+      return reachability.targets(callee.identity.fingerprint, callee.chooses);
+    // RFC 5627 §6.1: a GRUU of this domain means nobody elsewhere.
+    return isGruu(uri) ? [] : outbound.targets(uri, sender);
+  }
+
   async #calleeOf(uri: SipUri): Promise<Callee> {
+    if (isGruu(uri)) {
+      const phone = await this.#options.gruus.phoneAt(uri);
+      const { fingerprint, name } = phone?.identity ?? {};
+      const address = addressOf(uri);
+      const party = { fingerprint, label: name ?? address };
+      return { address, identity: phone?.identity, party, ...(phone && { chooses: phone.chooses }) };
+    }
     const user = uri.user ?? '';
     const identity = user === '' ? undefined : await this.#options.overlay.lookup(unescapeUri(user));
     const address = addressOf(uri);
@@ -269,6 +310,11 @@ export class CallPolicy implements ProxyPolicy {
       return this.#options.calls.find(request)?.callerTag === request.to.tag ? 'callee' : 'caller';
     if (caller) return 'caller';
     if (callee) return 'callee';
+    // A PBX may use another connection for each request.
+    const peer = this.#options.authentication.peerOf(source);
+    const peerSide = peer && peerIdentity(peer);
+    if (peerSide !== undefined && token.callerIdentity === peerSide) return 'caller';
+    if (peerSide !== undefined && token.calleeIdentity === peerSide) return 'callee';
     const fingerprint = await this.#movedParty(request, source);
     if (fingerprint === undefined) return undefined;
     if (token.callerIdentity === fingerprint) return 'caller';
@@ -277,21 +323,18 @@ export class CallPolicy implements ProxyPolicy {
 
   async #movedParty(request: SipRequest, source: Flow): Promise<string | undefined> {
     const { authentication, reachability, overlay } = this.#options;
-    const speaker = authentication.speakerOf(source);
-    if (speaker !== undefined) return speaker.kind === 'identity' ? speaker.identity.fingerprint : undefined;
-    if (headerValue(request, 'intent-token') !== undefined) {
-      const result = await authentication.identify(request, source);
-      return result.kind === 'proved' && result.principal.kind === 'identity'
-        ? result.principal.identity.fingerprint
-        : undefined;
+    // Whoever has proved itself on this connection, or has registered anew from this address.
+    const identity = await identityAt(overlay, request.from.uri);
+    if (identity !== undefined) {
+      const { fingerprint } = identity;
+      if (authentication.speaks(source, fingerprint)) return fingerprint;
+      if (await reachability.isOn(fingerprint, source)) return fingerprint;
     }
-    // A stock phone over UDP that registered anew from this address: the flow is one of its identity's own.
-    const from = readUri(request.from.uri);
-    const user = from?.scheme === 'sip' || from?.scheme === 'sips' ? from.user : undefined;
-    const identity = user === undefined ? undefined : await overlay.lookup(unescapeUri(user));
-    if (identity === undefined) return undefined;
-    const targets = await reachability.targets(identity.fingerprint);
-    return targets.some(({ flow }) => flow.id === source.id) ? identity.fingerprint : undefined;
+    if (headerValue(request, 'intent-token') === undefined) return undefined;
+    const result = await authentication.identify(request, source);
+    return result.kind === 'proved' && result.principal.kind === 'identity'
+      ? result.principal.identity.fingerprint
+      : undefined;
   }
 
   /** The dialog's own flow while it is open, else the newest one of the identity behind it. */
@@ -299,7 +342,8 @@ export class CallPolicy implements ProxyPolicy {
     const { reachability, outbound } = this.#options;
     const flow = outbound.openFlow(flowId);
     if (flow !== undefined) return flow;
-    return identity === undefined ? undefined : reachability.newestFlow(identity);
+    if (identity === undefined) return undefined;
+    return (await outbound.flowTo(identity)) ?? reachability.newestFlow(identity);
   }
 
   #callObserver(call: Call): ForwardObserver {
@@ -367,7 +411,8 @@ function callerParty(caller: Principal, request: SipRequest): CallParty {
 }
 
 function callerIdentityOf(caller: Principal): { callerIdentity?: string } {
-  return caller.kind === 'identity' ? { callerIdentity: caller.identity.fingerprint } : {};
+  const { kind } = caller;
+  return { callerIdentity: kind === 'identity' ? caller.identity.fingerprint : peerIdentity(caller.peer) };
 }
 
 function outcomeOf(status: number): Outcome {

@@ -164,9 +164,10 @@ export class CallRecords {
     return orphans.length;
   }
 
-  /** Ends the waiting for the disk; what is still overdue is closed at the next start. */
+  /** Offers what waits for the disk a last time; what the log does not take now is closed at the next start. */
   stop(): void {
     this.#retry?.cancel();
+    for (const overdue of this.#overdue.splice(0)) this.#tryAppend(overdue);
   }
 
   #follow(
@@ -184,6 +185,7 @@ export class CallRecords {
       erachter: call.intent,
       parties: partiesOf(caller, callee),
       call: { id: call.id, phase },
+      unhurried: true,
     };
     if (phase === 'close') this.#appendClosing(draft);
     else this.#tryAppend(draft);

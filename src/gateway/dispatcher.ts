@@ -8,16 +8,18 @@ import {
   type SipResponse,
   type TransactionUser,
 } from '../sip/index.ts';
+import type { RegEvent } from './reg-event.ts';
 import type { Registration } from './registration.ts';
 
 export interface DispatcherOptions {
   readonly proxy: ProxyCore;
   readonly registration: Registration;
+  readonly regEvent: RegEvent;
   readonly logger: Logger;
   readonly onFlowClosed: (flow: Flow) => void;
 }
 
-/** The transaction user of the gateway: REGISTER goes to the registrar, all else to the proxy. */
+/** The transaction user of the gateway: REGISTER goes to the registrar, SUBSCRIBE for reg to the notifier, all else to the proxy. */
 export class Dispatcher implements TransactionUser {
   readonly #options: DispatcherOptions;
 
@@ -26,15 +28,10 @@ export class Dispatcher implements TransactionUser {
   }
 
   onRequest(request: SipRequest, transaction: ServerTransaction): void {
-    const { proxy, registration, logger } = this.#options;
-    if (request.method !== 'REGISTER') {
-      proxy.onRequest(request, transaction);
-      return;
-    }
-    registration.answer(transaction).catch((error: unknown) => {
-      logger.error({ error: String(error) }, 'registration failed');
-      transaction.respond(createResponse(request, 500));
-    });
+    const { proxy, registration, regEvent } = this.#options;
+    if (request.method === 'REGISTER') this.#answer(transaction, registration);
+    else if (regEvent.takes(request, transaction.flow)) this.#answer(transaction, regEvent);
+    else proxy.onRequest(request, transaction);
   }
 
   onCancel(cancel: SipRequest, invite: ServerTransaction): void {
@@ -55,5 +52,16 @@ export class Dispatcher implements TransactionUser {
 
   onFlowClosed(flow: Flow): void {
     this.#options.onFlowClosed(flow);
+  }
+
+  #answer(
+    transaction: ServerTransaction,
+    server: { answer(transaction: ServerTransaction): Promise<void> },
+  ): void {
+    const { request } = transaction;
+    server.answer(transaction).catch((error: unknown) => {
+      this.#options.logger.error({ method: request.method, error: String(error) }, 'a request failed');
+      transaction.respond(createResponse(request, 500));
+    });
   }
 }

@@ -1,3 +1,4 @@
+import { hkdfSync } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { AdminServer, type CallView, type LiveNumbers, Metrics, type StatusView } from '../admin/index.ts';
@@ -19,15 +20,20 @@ import {
 import { AuditLog, ProvenanceError } from '../provenance/index.ts';
 import {
   DigestAuthenticator,
+  DnsNames,
   defaultTransactionLimits,
   defaultTransportLimits,
   FailureThrottle,
   type Flow,
   FlowTokens,
+  Gruus,
+  Locator,
   NonceMint,
   type ProxyAddress,
   ProxyCore,
   Registrar,
+  type RegistrationChange,
+  ReturnRouting,
   TransactionLayer,
   TransportLayer,
 } from '../sip/index.ts';
@@ -38,14 +44,17 @@ import { type Call, CallRecords } from './call-records.ts';
 import { CallTable } from './call-table.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { EventSpool } from './event-spool.ts';
+import { GruuRouting } from './gruu-routing.ts';
 import { IntentGate, replayWindowMs } from './intent-gate.ts';
 import { loadNodeKeys, type NodeKeys } from './node-keys.ts';
 import { OnBehalfSigner } from './on-behalf.ts';
 import { Outbound } from './outbound.ts';
 import { PeerTable } from './peer-table.ts';
 import { Reachability } from './reachability.ts';
+import { RegEvent } from './reg-event.ts';
 import { Registration } from './registration.ts';
 import { ServedDomain } from './served-domain.ts';
+import { serviceRoutesFor } from './service-route.ts';
 import { SingleUse } from './single-use.ts';
 import { nodeSoftware, softwareVersion } from './software.ts';
 
@@ -90,6 +99,7 @@ interface Parts {
   readonly calls: CallTable;
   readonly metrics: Metrics;
   readonly registration: Registration;
+  readonly regEvent: RegEvent;
   readonly dispatcher: Dispatcher;
 }
 
@@ -101,6 +111,8 @@ class RunningGateway implements Gateway {
   /** How to close what has been opened, newest first. */
   readonly #closing: (() => Promise<void> | void)[] = [];
   #parts: Parts | undefined;
+  /** Where the sockets are, once they are open. */
+  #listening: readonly ListenAddress[] = [];
 
   constructor(options: GatewayOptions) {
     this.#config = options.config;
@@ -129,6 +141,7 @@ class RunningGateway implements Gateway {
     await spool.start();
     this.#closing.unshift(() => spool.close());
     const listen = await parts.transactions.start(parts.dispatcher);
+    this.#listening = listen;
     this.#closing.unshift(() => this.#closeSip(parts));
     // Connections do not outlive the process; UDP flows do.
     await parts.overlay.removeDeadFlows(({ flowId }) => parts.transport.flow(flowId) !== undefined);
@@ -186,8 +199,22 @@ class RunningGateway implements Gateway {
     const config = this.#config;
     const [clock, random, logger] = [this.#clock, this.#random, this.#logger];
     const transport = this.#createTransport();
+    const peers = new PeerTable(config.peers);
+    const locator = new Locator({
+      names: new DnsNames(config.dns),
+      clock,
+      random,
+      limits: config.limits.locating,
+      transports: ['udp', 'tcp', 'tls'],
+    });
+    this.#closing.unshift(() => locator.close());
     const transactions = new TransactionLayer({
-      transport,
+      transport: new ReturnRouting({
+        transport,
+        locator,
+        trustsVia: ({ remote }) => peers.match(remote.address) !== undefined,
+        logger,
+      }),
       clock,
       random,
       logger,
@@ -212,7 +239,6 @@ class RunningGateway implements Gateway {
     const overlay = await this.#openOverlay(keys, audit);
     const domain = new ServedDomain(config.domain, config.listen, config.advertise);
     const nonces = new NonceMint({ secret: random.bytes(32), random });
-    const peers = new PeerTable(config.peers);
     const authentication = new Authentication({
       intents: new IntentGate({ overlay, domain, nonces, used: this.#openUsedTokens(), clock }),
       digest: new DigestAuthenticator({
@@ -223,6 +249,7 @@ class RunningGateway implements Gateway {
         random,
         algorithms: config.auth.algorithms,
         agents: config.auth.agents,
+        qop: config.auth.qop,
         throttle: config.limits.digest,
       }),
       throttle: new FailureThrottle(config.limits.digest),
@@ -233,6 +260,24 @@ class RunningGateway implements Gateway {
       logger,
     });
     const { registrar: policy } = config;
+    const gruus = new Gruus({
+      domain: config.domain,
+      secret: new Uint8Array(hkdfSync('sha256', keys.flows.seed, '', 'tibet-sip gruu 1', 32)),
+      random,
+    });
+    const regEvent: RegEvent = new RegEvent({
+      authentication,
+      overlay,
+      domain,
+      audit,
+      gruus: policy.gruu ? gruus : undefined,
+      watchers: policy.watchers,
+      limits: config.limits.regEvent,
+      clock,
+      random,
+      addressFor: (flow) => this.#addressTowards(flow),
+      send: (request, flow, handler) => transactions.send(request, flow, handler),
+    });
     const registration: Registration = new Registration({
       authentication,
       registrar: new Registrar({
@@ -244,6 +289,9 @@ class RunningGateway implements Gateway {
         serves: () => true,
         random,
         logger,
+        ...(policy.gruu ? { gruus } : {}),
+        serviceRoutes: (source) =>
+          serviceRoutesFor(policy.serviceRoute, source.transport, this.#addressTowards(source)),
         policy: {
           minExpiresSeconds: policy.minExpires,
           defaultExpiresSeconds: policy.defaultExpires,
@@ -258,15 +306,24 @@ class RunningGateway implements Gateway {
       clock,
       random,
       onAccepted: (change) => metrics.registrationAccepted(change),
+      onChanged: (fingerprint, changes) => regEvent.changed(fingerprint, endedByPhone(changes)),
     });
+    const reachability = new Reachability({ overlay, transport, node: overlay.node });
     const proxy = new ProxyCore({
       transactions,
       policy: new CallPolicy({
         authentication,
         overlay,
-        reachability: new Reachability({ overlay, transport, node: overlay.node }),
+        reachability,
+        gruus: new GruuRouting({ gruus, overlay, reachability, domain }),
         registration,
-        outbound: new Outbound({ transport, peers, logger }),
+        outbound: new Outbound({
+          transport,
+          locator,
+          peers,
+          silenceMs: config.limits.locating.silenceMs,
+          logger,
+        }),
         signer: new OnBehalfSigner({
           key: keys.gateway.key,
           fingerprint: keys.gateway.token.fingerprint,
@@ -285,13 +342,16 @@ class RunningGateway implements Gateway {
       addressFor: (flow) => this.#addressTowards(flow),
       isOwnAddress: (host, port) => this.#isOwnAddress(domain, host, port),
       timerCMs: config.calls.ringTimeoutMs,
+      maxUdpRequestBytes: config.limits.locating.maxUdpRequestBytes,
     });
     const dispatcher = new Dispatcher({
       proxy,
       registration,
+      regEvent,
       logger,
       onFlowClosed: (flow) => {
         authentication.forget(flow);
+        regEvent.onFlowClosed(flow);
         overlay
           .removeBindingsOfFlow(flow.id)
           .catch((error: unknown) =>
@@ -309,6 +369,7 @@ class RunningGateway implements Gateway {
       calls,
       metrics,
       registration,
+      regEvent,
       dispatcher,
     };
   }
@@ -326,6 +387,8 @@ class RunningGateway implements Gateway {
       limits: limits.overlay,
       onEvent: (event) => {
         this.#recordEvent(audit, event);
+        if (event.kind === 'deregistration' && event.identity !== undefined)
+          this.#parts?.regEvent.changed(event.identity.fingerprint);
       },
     });
     this.#closing.unshift(() => overlay.close());
@@ -375,9 +438,16 @@ class RunningGateway implements Gateway {
   }
 
   /** How the gateway calls itself towards a peer: by the configured name where it is bound to any address or reached by another. */
-  #addressTowards(flow: Flow): ProxyAddress {
-    const { address, port } = flow.local;
+  #addressTowards(flow: Pick<Flow, 'transport' | 'local'>): ProxyAddress {
+    const { address } = flow.local;
+    const port = this.#listeningPort(flow);
     return { host: this.#config.advertise ?? (address.includes(':') ? `[${address}]` : address), port };
+  }
+
+  /** RFC 3261 §18.1.1: where new connections may come to. That of a connection that we opened takes none. */
+  #listeningPort({ transport, local }: Pick<Flow, 'transport' | 'local'>): number {
+    const own = this.#listening.filter((address) => address.transport === transport);
+    return (own.find(({ port }) => port === local.port) ?? own[0])?.port ?? local.port;
   }
 
   async #startAdmin(parts: Parts, listen: readonly ListenAddress[]): Promise<WebAddress | undefined> {
@@ -426,18 +496,26 @@ class RunningGateway implements Gateway {
 
   /** Lets what is under way end, then closes the sockets; the stores under it are closed after it. */
   async #closeSip(parts: Parts): Promise<void> {
-    const { transactions, transport, calls, records } = parts;
+    const { transactions, transport, calls, records, regEvent } = parts;
     const deadline = this.#clock.monotonicMs() + drainMs;
     while (transactions.unanswered() > 0 && this.#clock.monotonicMs() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, drainPollMs));
     }
     calls.close();
+    regEvent.close();
     transactions.close();
     await transport.close();
     for (const call of calls)
       records.close(call, 'interrupted', { by: 'gateway', reason: 'gateway stopped' });
     records.stop();
   }
+}
+
+/** What a REGISTER has ended, by the bindings' ids. */
+function endedByPhone(changes: readonly RegistrationChange[]): string[] {
+  return changes.flatMap((change) =>
+    change.kind === 'removed' && change.cause !== 'expired' ? [change.binding.id] : [],
+  );
 }
 
 function viewOf(call: Call): CallView {

@@ -1,1 +1,2 @@
 export * from './gateway.ts';
+export { defaultRegEventLimits } from './reg-event.ts';

@@ -1,7 +1,7 @@
 import { type Clock, concatBytes, encodeBase64Url, epochSeconds } from '../base/index.ts';
-import { addressOf, intentRequestOf, readUri } from '../intent/index.ts';
+import { addressOf, intentRequestOf } from '../intent/index.ts';
 import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
-import { type Flow, headerValue, type NonceMint, type SipRequest, unescapeUri } from '../sip/index.ts';
+import { type Flow, headerValue, type NonceMint, type SipRequest } from '../sip/index.ts';
 import {
   carriedIdentity,
   checkIntent,
@@ -13,6 +13,7 @@ import {
   TokenError,
   verifyIntentToken,
 } from '../tokens/index.ts';
+import { identityAt } from './identity-at.ts';
 import type { ServedDomain } from './served-domain.ts';
 import type { SingleUse } from './single-use.ts';
 
@@ -113,11 +114,12 @@ export class IntentGate {
 
     const inDialog = request.to.tag !== undefined;
     const target = inDialog || request.method === 'REGISTER' ? request.to.uri : request.uri;
-    const named = 'fingerprint' in intent.callee ? await this.#fingerprintAt(target) : undefined;
+    const named =
+      'fingerprint' in intent.callee ? await identityAt(this.#options.overlay, target) : undefined;
     const fault = checkIntent(intent, {
       audience: intent.audience,
       request: intentRequestOf(request),
-      calleeAddresses: { fingerprint: named, address: addressOf(target) },
+      calleeAddresses: { fingerprint: named?.fingerprint, address: addressOf(target) },
       now: epochSeconds(clock),
       signerExpires,
       // A fresh nonce of ours proves freshness, whatever the phone's clock says.
@@ -126,14 +128,6 @@ export class IntentGate {
     if (fault === undefined) return undefined;
     const timely = fault === 'stale' || fault === 'future' || fault === 'expired';
     return refused(timely ? 'Stale Date' : 'Bad Intent Token', fault, intent.signer, timely);
-  }
-
-  /** Whom an address stands for now: a token may name its callee by fingerprint. */
-  async #fingerprintAt(address: string): Promise<string | undefined> {
-    const uri = readUri(address);
-    const user = uri?.scheme === 'sip' || uri?.scheme === 'sips' ? uri.user : undefined;
-    if (user === undefined) return undefined;
-    return (await this.#options.overlay.lookup(unescapeUri(user)))?.fingerprint;
   }
 
   async #enrol(token: IdentityToken): Promise<IdentityRecord | IntentRefusal> {

@@ -1,5 +1,6 @@
 import { BlockList, isIPv6 } from 'node:net';
 import type { PeerConfig } from '../config/index.ts';
+import { peerIdentity } from './principal.ts';
 
 /** The PBXes and trunks of the configuration, found by the address that they send from. */
 export class PeerTable {
@@ -13,6 +14,11 @@ export class PeerTable {
     if (this.#rows.length === 0) return undefined;
     const family = isIPv6(address) ? 'ipv6' : 'ipv4';
     return this.#rows.find(({ sources }) => sources.check(address, family))?.peer;
+  }
+
+  /** The peer that a flow token names. */
+  byIdentity(identity: string): PeerConfig | undefined {
+    return this.#rows.find(({ peer }) => peerIdentity(peer) === identity)?.peer;
   }
 
   /** Where a number that is nobody's identity goes: to a PBX before a trunk. */

@@ -17,6 +17,11 @@ export type Principal =
   /** A PBX or trunk that is known by its address; it vouches for its users, nobody proves them. */
   | { readonly kind: 'peer'; readonly peer: PeerConfig; readonly assurance: 0 };
 
+/** A peer as one side of a dialog in a flow token; no fingerprint looks like it. */
+export function peerIdentity(peer: PeerConfig): string {
+  return `peer:${peer.name}`;
+}
+
 export function nameOf(principal: Principal): string {
   return principal.kind === 'identity' ? principal.identity.name : `peer ${principal.peer.name}`;
 }

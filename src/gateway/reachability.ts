@@ -7,6 +7,11 @@ export interface ReachabilityOptions {
   readonly node: string;
 }
 
+/** Which of an identity's bindings are meant. */
+export type BindingChoice = (binding: Binding) => boolean;
+
+const every: BindingChoice = () => true;
+
 /** Finds the flows on which an identity can be reached right now. */
 export class Reachability {
   readonly #options: ReachabilityOptions;
@@ -16,35 +21,71 @@ export class Reachability {
   }
 
   /**
-   * One target for each phone of the identity whose flow is open. Where a call goes is decided by the flow alone;
-   * the Contact only becomes the Request-URI that the phone expects (RFC 5626 §5.3).
+   * One target for each phone of the identity that has an open flow, the newest of its flows; the others follow only
+   * when that one is gone. Where a call goes is decided by the flow alone; the Contact only becomes the Request-URI
+   * that the phone expects (RFC 5626 §5.3).
    */
-  async targets(fingerprint: string): Promise<ProxyTarget[]> {
+  async targets(fingerprint: string, choice: BindingChoice = every): Promise<ProxyTarget[]> {
+    const bindings = (await this.#options.overlay.bindings(fingerprint)).filter(choice);
+    const phones = new Set(bindings.map(phoneOf));
+    return [...phones].flatMap((phone) => this.#targetAt(fingerprint, phone, bindings, new Set()) ?? []);
+  }
+
+  /** Whether one of the identity's phones is registered on this flow. */
+  async isOn(fingerprint: string, flow: Flow): Promise<boolean> {
     const bindings = await this.#options.overlay.bindings(fingerprint);
-    return bindings.flatMap((binding) => {
-      const flow = this.#flowOf(binding);
-      if (flow === undefined) return [];
-      return [
-        {
-          flow,
-          requestUri: binding.contactUri,
-          qValue: binding.qValue,
-          routes: binding.path,
-          identity: fingerprint,
-        },
-      ];
-    });
+    return bindings.some((binding) => this.#flowOf(binding)?.id === flow.id);
   }
 
   /** The identity's flow that registered last, for requests within a dialog whose own flow is gone. */
   async newestFlow(fingerprint: string): Promise<Flow | undefined> {
-    const bindings = await this.#options.overlay.bindings(fingerprint);
-    const newestFirst = [...bindings].sort((a, b) => b.registeredAtMs - a.registeredAtMs);
-    for (const binding of newestFirst) {
+    for (const binding of await this.#options.overlay.bindings(fingerprint)) {
       const flow = this.#flowOf(binding);
       if (flow !== undefined) return flow;
     }
     return undefined;
+  }
+
+  /** The newest of a phone's flows that were not `tried`: `bindings` come newest first. */
+  #targetAt(
+    fingerprint: string,
+    phone: string,
+    bindings: readonly Binding[],
+    tried: ReadonlySet<string>,
+  ): ProxyTarget | undefined {
+    for (const binding of bindings) {
+      if (phoneOf(binding) !== phone || tried.has(binding.flowId)) continue;
+      const flow = this.#flowOf(binding);
+      if (flow === undefined) continue;
+      return {
+        flow,
+        requestUri: binding.contactUri,
+        qValue: binding.qValue,
+        routes: binding.path.map((uri) => `<${uri}>`),
+        identity: fingerprint,
+        failover: {
+          // RFC 5626 §5.3. Looked up anew: the phone may have come back on another flow meanwhile.
+          next: async ({ reason }) =>
+            reason === 'no-flow'
+              ? this.#next(fingerprint, phone, new Set([...tried, binding.flowId]))
+              : undefined,
+        },
+      };
+    }
+    return undefined;
+  }
+
+  async #next(
+    fingerprint: string,
+    phone: string,
+    tried: ReadonlySet<string>,
+  ): Promise<ProxyTarget | undefined> {
+    try {
+      return this.#targetAt(fingerprint, phone, await this.#options.overlay.bindings(fingerprint), tried);
+    } catch {
+      // A store that is gone knows of no other flow.
+      return undefined;
+    }
   }
 
   #flowOf(binding: Binding): Flow | undefined {
@@ -52,4 +93,9 @@ export class Reachability {
     const flow = this.#options.transport.flow(binding.flowId);
     return flow?.open ? flow : undefined;
   }
+}
+
+/** RFC 5626 §6: the bindings of one instance are flows of one phone; a phone without an instance-id has one only. */
+function phoneOf({ id, instanceId }: Binding): string {
+  return instanceId === undefined ? `contact ${id}` : `instance ${instanceId}`;
 }

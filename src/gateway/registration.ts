@@ -1,7 +1,7 @@
 import { type Clock, type Random, randomId } from '../base/index.ts';
 import { declaredIntent } from '../intent/index.ts';
 import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
-import type { AppendResult, RecordId } from '../provenance/index.ts';
+import { type AppendResult, ProvenanceError, type RecordId } from '../provenance/index.ts';
 import {
   createResponse,
   type Flow,
@@ -33,6 +33,8 @@ export interface RegistrationOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly onAccepted: (change: RegistrationChange['kind']) => void;
+  /** Told once the changes are stored. */
+  readonly onChanged: (fingerprint: string, changes: readonly RegistrationChange[]) => void;
 }
 
 /** Answers REGISTER: proves who asks, binds the identity to the flow, records it, and only then says 200. */
@@ -61,14 +63,21 @@ export class Registration {
   }
 
   async answer(transaction: ServerTransaction): Promise<void> {
+    try {
+      await this.#answer(transaction);
+    } catch (error) {
+      // The log has stopped taking records since its health was looked at, or the disk does not keep up.
+      if (!(error instanceof ProvenanceError) || error.code !== 'unhealthy') throw error;
+      this.#unavailable(transaction);
+    }
+  }
+
+  async #answer(transaction: ServerTransaction): Promise<void> {
     const { request, flow } = transaction;
     const { authentication, domain, audit, registrar } = this.#options;
     if (domain.ownUri(request.uri, flow.local.address) === undefined)
       return this.#reject(transaction, 403, 'Foreign Domain Not Served Here');
-    if (!audit.healthy)
-      return this.#reject(transaction, 503, 'Audit Log Unavailable', [
-        headerField('Retry-After', String(retryAfterSeconds)),
-      ]);
+    if (!audit.healthy) return this.#unavailable(transaction);
 
     const screened = registrar.screen(request);
     if (screened !== undefined) return transaction.respond(screened.response);
@@ -104,12 +113,21 @@ export class Registration {
     const outcome = registrar.handle(request, flow, identity.fingerprint, { nowMs: clock.now() });
     const { response, changes } = await outcome.finally(() => this.#assurances.delete(identity.fingerprint));
     if (response.status === 200) {
-      if (changes.some(({ kind }) => kind !== 'removed')) authentication.remember(flow, principal);
+      if (changes.some(({ kind }) => kind !== 'removed')) {
+        authentication.remember(flow, identity.fingerprint, principal.assurance);
+      }
       const written = changes.map((change) => this.#record(request, flow, principal, change));
       await allDurable(written);
       for (const { kind } of changes) onAccepted(kind);
     }
     transaction.respond(response);
+    if (changes.length > 0) this.#options.onChanged(identity.fingerprint, changes);
+  }
+
+  #unavailable(transaction: ServerTransaction): void {
+    this.#reject(transaction, 503, 'Audit Log Unavailable', [
+      headerField('Retry-After', String(retryAfterSeconds)),
+    ]);
   }
 
   /** RFC 3261 §8.2.6.2: with a To tag. */

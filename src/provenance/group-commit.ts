@@ -1,4 +1,4 @@
-import { type Clock, epochSeconds, type Logger } from '../base/index.ts';
+import { type Clock, epochSeconds, type Logger, type Timer } from '../base/index.ts';
 import type { SigningKey } from '../tokens/index.ts';
 import { ByteWriter } from './byte-writer.ts';
 import type { PendingDurability } from './durability.ts';
@@ -29,19 +29,26 @@ export interface GroupCommitOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly maxBatchRecords: number;
+  /** How long a record that nobody waits for may lie before a batch is made for it. */
+  readonly unhurriedDelayMs: number;
   /** Called in log order, before anybody is told. */
   readonly onDurable: (records: readonly DurableRecord[]) => void;
   /** The batch and all that waited behind it have failed; called before anybody is told. */
   readonly onFailure: (error: unknown, failed: readonly PendingRecord[]) => void;
 }
 
-/** One signature, one write and one sync for all records that came while the sync before was under way. */
+/**
+ * One signature, one write and one sync for all records that came while the sync before was under way. Records that
+ * nobody waits for ride along with the next ones that somebody does, or go by themselves after a short while.
+ */
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
   readonly #writer = new ByteWriter();
   #waiting: PendingRecord[] = [];
   #inFlight = 0;
   #running: Promise<void> | undefined;
+  #hurried = false;
+  #timer: Timer | undefined;
 
   constructor(options: GroupCommitOptions) {
     this.#options = options;
@@ -52,21 +59,39 @@ export class GroupCommit {
     return this.#waiting.length + this.#inFlight;
   }
 
-  add(record: PendingRecord): void {
+  add(record: PendingRecord, unhurried = false): void {
     this.#waiting.push(record);
-    this.#running ??= this.#run();
+    if (unhurried) this.#scheduleUnhurried();
+    else this.#hurry();
   }
 
   /** Resolves when nothing waits any more, durable or failed. */
   async drained(): Promise<void> {
+    if (this.#waiting.length > 0) this.#hurry();
     while (this.#running) await this.#running;
+  }
+
+  #hurry(): void {
+    this.#hurried = true;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#running ??= this.#run();
+  }
+
+  #scheduleUnhurried(): void {
+    if (this.#running) return;
+    this.#timer ??= this.#options.clock.setTimer(this.#options.unhurriedDelayMs, () => this.#hurry());
   }
 
   async #run(): Promise<void> {
     // One turn of the event loop: what arrives in the same poll shares the first batch.
     await new Promise((resolve) => setImmediate(resolve));
-    while (this.#waiting.length > 0) await this.#commit();
+    while (this.#hurried) {
+      this.#hurried = this.#waiting.length > this.#options.maxBatchRecords;
+      await this.#commit();
+    }
     this.#running = undefined;
+    if (this.#waiting.length > 0) this.#scheduleUnhurried();
   }
 
   async #commit(): Promise<void> {

@@ -4,6 +4,8 @@ export interface AuditLimits {
   readonly maxRecordBytes: number;
   /** Records under one signature and one sync; the queue behind a slow disk is cut into batches of this size. */
   readonly maxBatchRecords: number;
+  /** How long a record that nobody waits for may lie before it gets a signature and a sync of its own. */
+  readonly unhurriedDelayMs: number;
   /** Records that may wait for the disk, and then for the tree; beyond that `append` refuses. */
   readonly maxWaitingRecords: number;
   /** How far the checkpoint may stay behind the journal. */
@@ -21,6 +23,7 @@ export interface AuditLimits {
 export const defaultAuditLimits: AuditLimits = {
   maxRecordBytes: 32_768,
   maxBatchRecords: 1024,
+  unhurriedDelayMs: 20,
   maxWaitingRecords: 65_536,
   checkpointDelayMs: 500,
   integrateAtRecords: 8192,

@@ -73,6 +73,7 @@ export class LogWriter {
       logger,
       node: { key: options.nodeKey, kid: fingerprintBytes(options.nodeFingerprint) },
       maxBatchRecords: limits.maxBatchRecords,
+      unhurriedDelayMs: limits.unhurriedDelayMs,
       onDurable: (records) => this.#accept(records),
       onFailure: (error, failed) => this.#abandon(error, failed),
     });
@@ -145,7 +146,7 @@ export class LogWriter {
     this.#ledger.expect(facts, position);
     const durability = new PendingDurability();
     const sipCallId = sipCallIdOf(draft.erin);
-    this.#commit.add({ position, statement, opening: opened, facts, sipCallId, durability });
+    this.#commit.add({ position, statement, opening: opened, facts, sipCallId, durability }, draft.unhurried);
     return { id: facts.id, durability };
   }
 

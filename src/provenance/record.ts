@@ -33,6 +33,8 @@ export interface RecordDraft {
   readonly erachter: string;
   readonly parties: readonly Party[];
   readonly call?: { readonly id: string; readonly phase: CallPhase };
+  /** Nobody waits for it to be durable: it may share a later sync (`unhurriedDelayMs`). Not part of the record. */
+  readonly unhurried?: boolean;
 }
 
 /** A party as the log keeps it: `seq` counts the identity's records from 1, `prev` is the one before. */

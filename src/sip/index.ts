@@ -1,4 +1,5 @@
 export * from './auth/index.ts';
+export * from './locating/index.ts';
 export * from './message/index.ts';
 export * from './proxy/index.ts';
 export * from './registrar/index.ts';

@@ -20,6 +20,7 @@ import {
   type TransactionUser,
   TransportLayer,
 } from '../sip/index.ts';
+import { inactiveAudio } from './silent-session.ts';
 
 export interface DeskPhoneOptions {
   readonly gateway: { readonly address: string; readonly port: number };
@@ -41,13 +42,22 @@ export interface DeskCall {
   hangUp(): Promise<SipResponse>;
 }
 
-/** A stock phone as they stand on desks: SIP over UDP, digest credentials, no identity key; answers every call. */
+interface Description {
+  readonly body: Uint8Array;
+  readonly contentType: string;
+}
+
+/** A stock phone as they stand on desks: SIP over UDP, digest credentials, no identity key, no sound; answers every call. */
 export class DeskPhone implements TransactionUser {
   readonly #options: DeskPhoneOptions;
   readonly #transport: TransportLayer;
   readonly #transactions: TransactionLayer<unknown>;
   readonly #tag: string;
   #flow: Flow | undefined;
+  readonly #description: Description = {
+    body: Buffer.from(inactiveAudio(1, 1)),
+    contentType: 'application/sdp',
+  };
   #cseq = 1;
 
   constructor(options: DeskPhoneOptions) {
@@ -87,10 +97,13 @@ export class DeskPhone implements TransactionUser {
   async call(user: string, subject?: string): Promise<DeskCall> {
     const target = `sip:${user}@${this.#options.domain}`;
     const extra = subject === undefined ? [] : [headerField('Subject', subject)];
-    const { request: invite, response: answer } = await this.#ask('INVITE', target, `<${target}>`, [
-      this.#contact(),
-      ...extra,
-    ]);
+    const { request: invite, response: answer } = await this.#ask(
+      'INVITE',
+      target,
+      `<${target}>`,
+      [this.#contact(), ...extra],
+      this.#description,
+    );
     if (answer.status >= 300) throw new Error(`${answer.status} ${answer.reason}`);
     const inDialog = this.#inDialog(invite, answer);
     this.#wire().send(
@@ -112,7 +125,11 @@ export class DeskPhone implements TransactionUser {
       const routes = headerValues(request, 'record-route').map((value) => headerField('Record-Route', value));
       transaction.respond(createResponse(request, 180, undefined, { toTag, headers: routes }));
       transaction.respond(
-        createResponse(request, 200, undefined, { toTag, headers: [...routes, this.#contact()] }),
+        createResponse(request, 200, undefined, {
+          toTag,
+          headers: [...routes, this.#contact()],
+          ...this.#description,
+        }),
       );
       this.#options.onAnswered?.(request);
     } else {
@@ -132,15 +149,16 @@ export class DeskPhone implements TransactionUser {
     uri: string,
     to: string,
     headers: readonly HeaderField[],
+    body?: Description,
   ): Promise<{ request: SipRequest; response: SipResponse }> {
     const { credential, random } = this.#options;
     const callId = randomId(random, 128);
-    const first = this.#build(method, uri, to, headers, callId, ++this.#cseq);
+    const first = this.#build(method, uri, to, headers, callId, ++this.#cseq, body);
     const response = await this.#send(first);
     if (response.status !== 401 && response.status !== 407) return { request: first, response };
     const answer = answerChallenge({ request: first, response, credential, random });
     if (answer === undefined) return { request: first, response };
-    const second = this.#build(method, uri, to, [...headers, answer], callId, ++this.#cseq);
+    const second = this.#build(method, uri, to, [...headers, answer], callId, ++this.#cseq, body);
     return { request: second, response: await this.#send(second) };
   }
 
@@ -163,6 +181,7 @@ export class DeskPhone implements TransactionUser {
     headers: readonly HeaderField[],
     callId: string,
     cseq: number,
+    body?: Description,
   ): SipRequest {
     const { local } = this.#wire();
     return createRequest({
@@ -180,6 +199,7 @@ export class DeskPhone implements TransactionUser {
       callId,
       cseq,
       headers,
+      ...body,
     });
   }
 

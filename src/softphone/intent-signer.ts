@@ -1,8 +1,20 @@
-import type { Clock, Random } from '../base/index.ts';
-import { decodeBase64Url } from '../base/index.ts';
+import { type Clock, decodeBase64Url, epochSeconds, type Random } from '../base/index.ts';
 import { addressOf, intentRequestOf } from '../intent/index.ts';
-import { defaultMessageLimits, headerValue, parseMessage, type SipRequest } from '../sip/index.ts';
-import { calleeHash, createIntentToken, fitIntentText, type IdentityToken, type SigningKey } from '../tokens/index.ts';
+import {
+  defaultMessageLimits,
+  headerValue,
+  parseMessage,
+  type SipMessage,
+  SipParseError,
+  type SipRequest,
+} from '../sip/index.ts';
+import {
+  calleeHash,
+  createIntentToken,
+  fitIntentText,
+  type IdentityToken,
+  type SigningKey,
+} from '../tokens/index.ts';
 import type { MessageTap } from './signing-transport.ts';
 
 /** How long a request's token says it is good for; the gateway itself accepts it for 60 s. */
@@ -13,11 +25,11 @@ export interface IntentSignerOptions {
   readonly key: SigningKey;
   readonly clock: Clock;
   readonly random: Random;
-  /** What the person declares for the call that is being made, asked anew for each INVITE. */
-  readonly declaredIntent: () => string | undefined;
+  /** What the person declares for the call with this Call-ID, asked anew for each INVITE. */
+  readonly declaredIntent: (callId: string) => string | undefined;
 }
 
-/** Adds a fresh `Intent-Token` to each request that a phone sends; responses pass untouched. */
+/** Adds a fresh `Intent-Token` to each request that a phone sends; responses and keepalives pass untouched. */
 export class IntentSigner implements MessageTap {
   readonly #options: IntentSignerOptions;
   /** The gateway's latest `Intent-Nonce`: it stands for freshness when this machine's clock is off. */
@@ -31,23 +43,22 @@ export class IntentSigner implements MessageTap {
   }
 
   outgoing(message: string): string {
-    if (message.startsWith('SIP/2.0 ')) return message;
-    const request = parseMessage(Buffer.from(message, 'utf8'), defaultMessageLimits);
-    if (request.kind !== 'request') return message;
+    const request = readMessage(message);
+    if (request?.kind !== 'request' || headerValue(request, 'intent-token') !== undefined) return message;
     const lineEnd = message.indexOf('\r\n') + 2;
     return `${message.slice(0, lineEnd)}Intent-Token: ${this.sign(request)}\r\n${message.slice(lineEnd)}`;
   }
 
   incoming(message: string): void {
-    if (!message.startsWith('SIP/2.0 ')) return;
-    const response = parseMessage(Buffer.from(message, 'utf8'), defaultMessageLimits);
+    const response = message.startsWith('SIP/2.0 ') ? readMessage(message) : undefined;
+    if (response?.kind !== 'response' || response.status < 200) return;
     const nonce = headerValue(response, 'intent-nonce');
     if (nonce !== undefined) {
       this.#nonce = decodeBase64Url(nonce);
-      this.#clockOffsetMs = offsetOf(headerValue(response, 'date'), this.#options.clock);
+      const theirsMs = Date.parse(headerValue(response, 'date') ?? '');
+      if (!Number.isNaN(theirsMs)) this.#clockOffsetMs = theirsMs - this.#options.clock.now();
     }
-    if (response.kind === 'response' && response.cseq.method === 'REGISTER')
-      this.#known = response.status === 200;
+    if (response.cseq.method === 'REGISTER') this.#known = response.status === 200;
   }
 
   /** Forgets what the gateway has said: a new connection may lead to another gateway. */
@@ -58,34 +69,43 @@ export class IntentSigner implements MessageTap {
 
   /** The value of the `Intent-Token` header field for `request`. */
   sign(request: SipRequest): string {
-    const { token, key, clock, random, declaredIntent } = this.#options;
-    const now = Math.floor((clock.now() + this.#clockOffsetMs) / 1000);
+    const { token, key, clock, random } = this.#options;
+    const now = epochSeconds(clock) + Math.floor(this.#clockOffsetMs / 1000);
+    // By a clock that runs ahead the identity may have ended: the gateway's own clock decides that.
+    const iat = Math.min(now, token.expires - 1);
     const inDialog = request.to.tag !== undefined;
     const callee = addressOf(inDialog || request.method === 'REGISTER' ? request.to.uri : request.uri);
     const salt = random.bytes(16);
-    const plain = `${request.method.toLowerCase()} ${callee}`;
-    const declared = request.method === 'INVITE' ? declaredIntent() : undefined;
-    const text = fitIntentText(declared ?? plain) || fitIntentText(plain);
     const nonce = this.#nonce;
     return createIntentToken({
       signer: { key, fingerprint: token.fingerprint, expires: token.expires },
       audience: callee.slice(callee.lastIndexOf('@') + 1),
-      iat: now,
-      exp: now + intentLifetimeSeconds,
+      iat,
+      exp: iat + intentLifetimeSeconds,
       cti: random.bytes(16),
       ...(nonce === undefined ? {} : { nonce }),
       request: intentRequestOf(request),
       callee: { salt, hash: calleeHash(callee, salt) },
-      intent: { code: request.method.toLowerCase(), text },
+      intent: { code: request.method.toLowerCase(), text: this.#textFor(request, callee) },
       parents: [],
       assurance: 3,
       // Until a gateway has accepted us once it may not know our key.
       ...(this.#known ? {} : { identityToken: token.bytes }),
     });
   }
+
+  #textFor(request: SipRequest, callee: string): string {
+    const declared = request.method === 'INVITE' ? this.#options.declaredIntent(request.callId) : undefined;
+    return fitIntentText(declared ?? '') || fitIntentText(`${request.method.toLowerCase()} ${callee}`);
+  }
 }
 
-function offsetOf(date: string | undefined, clock: Clock): number {
-  const theirsMs = date === undefined ? Number.NaN : Date.parse(date);
-  return Number.isNaN(theirsMs) ? 0 : theirsMs - clock.now();
+/** Undefined for a keepalive and for what is no SIP: the library or the other side will deal with that. */
+function readMessage(text: string): SipMessage | undefined {
+  try {
+    return parseMessage(Buffer.from(text, 'utf8'), defaultMessageLimits);
+  } catch (error) {
+    if (error instanceof SipParseError) return undefined;
+    throw error;
+  }
 }

@@ -1,4 +1,5 @@
 import { type Transport, Web } from 'sip.js';
+import { escapeNames } from './escaped-names.ts';
 
 type WebTransport = Transport & { readonly server: string };
 type TransportConstructor = new (...parameters: ConstructorParameters<typeof Web.Transport>) => WebTransport;
@@ -64,7 +65,7 @@ export function signingTransport(tap: MessageTap): TransportConstructor {
     }
 
     async send(message: string): Promise<void> {
-      await this.#socket.send(tap.outgoing(message));
+      await this.#socket.send(tap.outgoing(message.startsWith('SIP/2.0 ') ? message : escapeNames(message)));
     }
   };
 }

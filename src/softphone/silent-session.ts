@@ -8,7 +8,7 @@ import type {
 const contentType = 'application/sdp';
 
 /** An audio line that a telephone accepts and that carries nothing: inactive, discard port (RFC 3264 §5.1). */
-function inactiveAudio(sessionId: number, version: number): string {
+export function inactiveAudio(sessionId: number, version: number): string {
   return [
     'v=0',
     `o=- ${sessionId} ${version} IN IP4 127.0.0.1`,

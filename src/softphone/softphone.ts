@@ -1,15 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import { Invitation, Inviter, Registerer, type Session, SessionState, UserAgent } from 'sip.js';
-import type { Clock, Random, Timer } from '../base/index.ts';
-import { systemClock, systemRandom } from '../base/index.ts';
-import { type IdentityToken, isFingerprint, type SigningKey, sipUserOf } from '../tokens/index.ts';
+import { type Core, type Invitation, Inviter, type URI, UserAgent } from 'sip.js';
+import { type Clock, type Random, systemClock, systemRandom, type Timer } from '../base/index.ts';
+import { type IdentityToken, isFingerprint, parseName, type SigningKey, sipUserOf } from '../tokens/index.ts';
 import { IntentSigner } from './intent-signer.ts';
+import { Registration } from './registration.ts';
+import { type Call, SessionCall } from './session-call.ts';
 import { signingTransport } from './signing-transport.ts';
 import { silentSessions } from './silent-session.ts';
 
-/** Waiting time before each further attempt to connect: doubles from the first to the last value. */
+/** Longest waiting time before a further attempt to connect: doubles from the first to the last value. */
 const firstReconnectMs = 250;
 const lastReconnectMs = 15_000;
+const connectionTimeoutSeconds = 5;
+/** How long each step of `close()` waits for the gateway. */
+const closePatienceMs = 2_000;
+const defaultRegistrationSeconds = 300;
 
 export interface SoftphoneOptions {
   readonly token: IdentityToken;
@@ -18,6 +23,8 @@ export interface SoftphoneOptions {
   readonly gateway: string;
   /** The SIP domain; by default the host of `gateway`. */
   readonly domain?: string;
+  /** What the people who are called see beside the address. */
+  readonly displayName?: string;
   readonly registrationSeconds?: number;
   /** A UUID that names this phone among the identity's phones (RFC 5626 §4.1); by default new for each object. */
   readonly instanceId?: string;
@@ -28,11 +35,16 @@ export interface SoftphoneOptions {
 
 export type SoftphoneEvent =
   | { readonly kind: 'connected' | 'registered' | 'unregistered' }
-  | { readonly kind: 'disconnected'; readonly retryMs: number | undefined }
-  | { readonly kind: 'refused'; readonly status: number; readonly reason: string }
-  | { readonly kind: 'incoming'; readonly call: Call }
+  | { readonly kind: 'disconnected'; readonly retryMs: number }
+  /** Without `retryMs` the phone will not try again by itself on this connection. */
+  | {
+      readonly kind: 'refused';
+      readonly status: number;
+      readonly reason: string;
+      readonly retryMs: number | undefined;
+    }
+  | { readonly kind: 'incoming' | 'calling' | 'answered'; readonly call: Call }
   | { readonly kind: 'progress'; readonly call: Call; readonly status: number }
-  | { readonly kind: 'answered'; readonly call: Call }
   | {
       readonly kind: 'ended';
       readonly call: Call;
@@ -40,72 +52,67 @@ export type SoftphoneEvent =
       readonly reason: string;
     };
 
-/** One call of a softphone, whichever side began it. */
-export interface Call {
-  readonly direction: 'incoming' | 'outgoing';
-  /** The other party's SIP address as its request or ours names it. */
-  readonly remote: string;
-  /** The SIP Call-ID. */
-  readonly callId: string;
-  /** The `Intent-Token` that came with an incoming INVITE. */
-  readonly intentToken: string | undefined;
-  answer(): Promise<void>;
-  /** Ends the call in the way that its state asks for: CANCEL, 603 or BYE. */
-  hangUp(): Promise<void>;
-}
-
 /** A SIP.js user agent that speaks for one identity: signs what it sends, comes back by itself after a lost connection. */
 export class Softphone {
   readonly #options: SoftphoneOptions;
   readonly #clock: Clock;
+  readonly #random: Random;
   readonly #domain: string;
   readonly #agent: UserAgent;
-  readonly #registerer: Registerer;
+  readonly #registration: Registration;
   readonly #signer: IntentSigner;
-  readonly #calls = new Map<Session, Call>();
-  #declaredIntent: string | undefined;
+  readonly #calls = new Set<SessionCall>();
+  /** What was declared for each call that was placed here, by Call-ID. */
+  readonly #intents = new Map<string, string>();
   #reconnectMs = firstReconnectMs;
   #reconnect: Timer | undefined;
   #closing = false;
-  #nonceTried = false;
 
+  /** Throws an Error when the gateway's address or the domain cannot be used. */
   constructor(options: SoftphoneOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#random = options.random ?? systemRandom;
     this.#domain = options.domain ?? new URL(options.gateway).hostname;
     this.#signer = new IntentSigner({
       token: options.token,
       key: options.key,
       clock: this.#clock,
-      random: options.random ?? systemRandom,
-      declaredIntent: () => this.#declaredIntent,
+      random: this.#random,
+      declaredIntent: (callId) => this.#intents.get(callId),
     });
-    const uri = UserAgent.makeURI(`sip:${userOf(options.token)}@${this.#domain}`);
-    if (uri === undefined)
-      throw new Error(`${options.token.subject} at ${this.#domain} makes no SIP address`);
     this.#agent = new UserAgent({
-      uri,
+      uri: this.#addressOf(options.token.subject, options.token.fingerprint),
+      displayName: options.displayName ?? '',
       instanceId: options.instanceId ?? randomUUID(),
       transportConstructor: signingTransport(this.#signer),
-      transportOptions: { server: options.gateway, connectionTimeout: 5 },
+      transportOptions: {
+        server: options.gateway,
+        connectionTimeout: connectionTimeoutSeconds,
+        traceSip: false,
+      },
       sessionDescriptionHandlerFactory: silentSessions(),
       logBuiltinEnabled: false,
       userAgentString: 'tibet-sip phone',
-      reconnectionAttempts: 0,
-      gracefulShutdown: true,
+      gracefulShutdown: false,
       delegate: {
         onConnect: () => this.#connected(),
         onDisconnect: () => this.#disconnected(),
         onInvite: (invitation) => this.#invited(invitation),
       },
     });
-    this.#registerer = new Registerer(this.#agent, {
-      expires: options.registrationSeconds ?? 300,
-      regId: 1,
-      instanceId: this.#agent.instanceId,
-    });
-    this.#registerer.stateChange.addListener((state) => {
-      if (state === 'Unregistered' && !this.#closing) this.#options.onEvent({ kind: 'unregistered' });
+    this.#registration = new Registration({
+      agent: this.#agent,
+      expiresSeconds: options.registrationSeconds ?? defaultRegistrationSeconds,
+      clock: this.#clock,
+      listener: {
+        registered: () => {
+          this.#reconnectMs = firstReconnectMs;
+          options.onEvent({ kind: 'registered' });
+        },
+        refused: (status, reason, retryMs) => options.onEvent({ kind: 'refused', status, reason, retryMs }),
+        unanswered: () => void this.#agent.transport.disconnect().catch(() => {}),
+      },
     });
   }
 
@@ -114,161 +121,96 @@ export class Softphone {
     await this.#agent.start().catch(() => this.#disconnected());
   }
 
-  /** Calls `jis:bob`, `bob`, an extension, a fingerprint or a whole `sip:` address. */
+  /** Calls `jis:bob`, `bob`, an extension, a fingerprint or a SIP address; resolves when the INVITE is on its way. */
   async call(target: string, declaredIntent?: string): Promise<Call> {
-    const address = target.startsWith('sip:') ? target : `sip:${userPart(target)}@${this.#domain}`;
-    const uri = UserAgent.makeURI(address);
-    if (uri === undefined) throw new Error(`${target} is not an address that can be called`);
-    const inviter = new Inviter(this.#agent, uri);
-    const call = this.#track(inviter, 'outgoing', uri.toString(), inviter.request.callId, undefined);
-    this.#declaredIntent = declaredIntent ?? `voice call to ${target}`;
+    const { onEvent } = this.#options;
+    const inviter = new Inviter(this.#agent, this.#addressOf(target));
+    const call = this.#track(new SessionCall(inviter, this.#listener));
+    this.#intents.set(call.callId, declaredIntent || `voice call to ${target}`);
+    onEvent({ kind: 'calling', call });
+    const refused = ({ message }: Core.IncomingResponse): void =>
+      call.refused(message.statusCode ?? 0, message.reasonPhrase ?? '');
     await inviter.invite({
       requestDelegate: {
-        onProgress: ({ message }) =>
-          this.#options.onEvent({ kind: 'progress', call, status: message.statusCode ?? 0 }),
-        onReject: ({ message }) => this.#ended(inviter, message.statusCode, message.reasonPhrase ?? ''),
+        onProgress: ({ message }) => onEvent({ kind: 'progress', call, status: message.statusCode ?? 0 }),
+        onRedirect: refused,
+        onReject: refused,
       },
     });
     return call;
   }
 
-  /** Ends all calls, unregisters and disconnects. */
+  /** Ends all calls, unregisters and disconnects; takes some seconds at most when the gateway is gone. */
   async close(): Promise<void> {
     this.#closing = true;
     this.#reconnect?.cancel();
-    await Promise.allSettled([...this.#calls.values()].map((call) => call.hangUp()));
-    if (this.#agent.isConnected()) await this.#unregister();
+    if (this.#agent.isConnected()) {
+      await this.#patiently(Promise.allSettled([...this.#calls].map((call) => call.hangUp())));
+      const removed = this.#registration.remove();
+      await this.#patiently(removed.then(() => this.#options.onEvent({ kind: 'unregistered' })));
+    }
+    this.#registration.stop();
+    await this.#patiently(this.#agent.transport.disconnect().catch(() => {}));
     await this.#agent.stop();
   }
 
-  #unregister(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = this.#clock.setTimer(2_000, resolve);
-      const done = (): void => {
-        timer.cancel();
-        resolve();
-      };
-      this.#registerer.unregister({ requestDelegate: { onAccept: done, onReject: done } }).catch(done);
-    });
-  }
+  readonly #listener = {
+    answered: (call: Call): void => this.#options.onEvent({ kind: 'answered', call }),
+    ended: (call: Call, status: number | undefined, reason: string): void => {
+      this.#intents.delete(call.callId);
+      for (const tracked of this.#calls) if (tracked === call) this.#calls.delete(tracked);
+      this.#options.onEvent({ kind: 'ended', call, status, reason });
+    },
+  };
 
   #connected(): void {
-    this.#reconnectMs = firstReconnectMs;
-    this.#nonceTried = false;
     this.#signer.reset();
     this.#options.onEvent({ kind: 'connected' });
-    this.#register();
-  }
-
-  #register(): void {
-    const onReject = (
-      message: { statusCode?: number | undefined; reasonPhrase?: string | undefined },
-      nonce: boolean,
-    ): void => {
-      // The gateway offers a nonce when our clock or its restart made the token stale: sign again, once.
-      if (nonce && !this.#nonceTried) {
-        this.#nonceTried = true;
-        this.#register();
-        return;
-      }
-      this.#options.onEvent({
-        kind: 'refused',
-        status: message.statusCode ?? 0,
-        reason: message.reasonPhrase ?? '',
-      });
-    };
-    this.#registerer
-      .register({
-        requestDelegate: {
-          // Not by the registerer's state: that stays Registered over a lost connection.
-          onAccept: () => this.#options.onEvent({ kind: 'registered' }),
-          onReject: ({ message }) => onReject(message, message.hasHeader('Intent-Nonce')),
-        },
-      })
-      .catch((cause: unknown) =>
-        this.#options.onEvent({ kind: 'refused', status: 0, reason: String(cause) }),
-      );
+    this.#registration.start();
   }
 
   #disconnected(): void {
+    this.#registration.stop();
+    for (const call of this.#calls) if (!call.established) call.abandon();
     if (this.#closing) return;
-    const retryMs = this.#reconnectMs;
-    this.#reconnectMs = Math.min(retryMs * 2, lastReconnectMs);
-    this.#options.onEvent({ kind: 'disconnected', retryMs });
+    // RFC 5626 §4.5: at random between half and the whole, so that a gateway's phones do not all come back at once.
+    const share = 0.5 + (this.#random.bytes(1)[0] ?? 0) / 512;
+    const retryMs = Math.round(this.#reconnectMs * share);
+    this.#reconnectMs = Math.min(this.#reconnectMs * 2, lastReconnectMs);
     this.#reconnect?.cancel();
     this.#reconnect = this.#clock.setTimer(retryMs, () => {
       this.#agent.reconnect().catch(() => this.#disconnected());
     });
+    this.#options.onEvent({ kind: 'disconnected', retryMs });
   }
 
   #invited(invitation: Invitation): void {
-    const { request } = invitation;
-    const remote = invitation.remoteIdentity.uri.toString();
-    const call = this.#track(
-      invitation,
-      'incoming',
-      remote,
-      request.callId,
-      request.getHeader('Intent-Token'),
-    );
-    invitation.delegate = {
-      onCancel: () => this.#ended(invitation, 487, 'Request Terminated'),
-    };
+    const call = this.#track(new SessionCall(invitation, this.#listener));
     this.#options.onEvent({ kind: 'incoming', call });
   }
 
-  #track(
-    session: Inviter | Invitation,
-    direction: Call['direction'],
-    remote: string,
-    callId: string,
-    intentToken: string | undefined,
-  ): Call {
-    const call: Call = {
-      direction,
-      remote,
-      callId,
-      intentToken,
-      answer: async () => {
-        if (session instanceof Invitation) await session.accept();
-      },
-      hangUp: () => hangUp(session),
-    };
-    this.#calls.set(session, call);
-    session.stateChange.addListener((state) => {
-      if (state === SessionState.Established) this.#options.onEvent({ kind: 'answered', call });
-      if (state === SessionState.Terminated) this.#ended(session, undefined, 'call ended');
-    });
+  #track(call: SessionCall): SessionCall {
+    this.#calls.add(call);
     return call;
   }
 
-  #ended(session: Session, status: number | undefined, reason: string): void {
-    const call = this.#calls.get(session);
-    if (call === undefined) return;
-    this.#calls.delete(session);
-    this.#options.onEvent({ kind: 'ended', call, status, reason });
+  /** The SIP address of a name, extension, fingerprint or address; `otherwise` stands in for what makes none. */
+  #addressOf(target: string, otherwise?: string): URI {
+    const user = otherwise === undefined || parseName(target) !== undefined ? userPart(target) : otherwise;
+    const address = target.includes('@') && otherwise === undefined ? target : `${user}@${this.#domain}`;
+    const uri = UserAgent.makeURI(/^sips?:/.test(address) ? address : `sip:${address}`);
+    if (uri === undefined) throw new Error(`${target} at ${this.#domain} is no SIP address`);
+    return uri;
   }
-}
 
-async function hangUp(session: Inviter | Invitation): Promise<void> {
-  switch (session.state) {
-    case SessionState.Initial:
-    case SessionState.Establishing:
-      await (session instanceof Invitation ? session.reject({ statusCode: 603 }) : session.cancel());
-      return;
-    case SessionState.Established:
-      await session.bye();
-      return;
-    case SessionState.Terminating:
-    case SessionState.Terminated:
-      return;
+  async #patiently(done: Promise<unknown>): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = this.#clock.setTimer(closePatienceMs, resolve);
+    await Promise.race([done, promise]);
+    timer.cancel();
   }
-}
-
-function userOf(token: IdentityToken): string {
-  return sipUserOf(token.subject) ?? token.fingerprint;
 }
 
 function userPart(target: string): string {
-  return isFingerprint(target) ? target : (sipUserOf(target) ?? encodeURIComponent(target));
+  return isFingerprint(target) ? target : sipUserOf(target);
 }

@@ -26,7 +26,9 @@ export function parseName(text: string): JisName | undefined {
     if (code !== colon && !isNameCharacter(code)) return undefined;
   }
   const segments = rest.split(':');
-  if (segments.some((segment) => segment === '') || isFingerprint(rest)) return undefined;
+  // `jis:jis:bob` would share its user part with the whole name `jis:bob`.
+  if (segments.some((segment) => segment === '') || segments[0] === 'jis' || isFingerprint(rest))
+    return undefined;
   return { text, segments };
 }
 

@@ -2,11 +2,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { configKeys, loadConfig } from '../../src/config/index.ts';
+import { defaultRegEventLimits } from '../../src/gateway/index.ts';
 import { defaultOverlayLimits } from '../../src/overlay/index.ts';
 import { defaultAuditLimits } from '../../src/provenance/index.ts';
 import {
   defaultAgentAlgorithms,
   defaultChallengeAlgorithms,
+  defaultLocatingLimits,
   defaultRegistrarPolicy,
   defaultThrottleLimits,
   defaultTransactionLimits,
@@ -43,12 +45,14 @@ describe('defaults', () => {
     const { message, ...transport } = defaultTransportLimits;
     const { minExpiresSeconds, defaultExpiresSeconds, maxExpiresSeconds, maxBindings } =
       defaultRegistrarPolicy;
-    const { maxContactLength, maxPathLength } = defaultRegistrarPolicy;
+    const { maxContacts, maxContactLength, maxPathLength } = defaultRegistrarPolicy;
     expect(limits).toEqual({
       message,
       transport,
       transaction: defaultTransactionLimits,
-      registrar: { maxContactLength, maxPathLength },
+      locating: defaultLocatingLimits,
+      registrar: { maxContacts, maxContactLength, maxPathLength },
+      regEvent: defaultRegEventLimits,
       digest: defaultThrottleLimits,
       overlay: defaultOverlayLimits,
       audit: defaultAuditLimits,
@@ -58,6 +62,9 @@ describe('defaults', () => {
       defaultExpires: defaultExpiresSeconds,
       maxExpires: maxExpiresSeconds,
       maxBindingsPerIdentity: maxBindings,
+      gruu: true,
+      serviceRoute: [],
+      watchers: [],
     });
     expect(auth.algorithms).toEqual(defaultChallengeAlgorithms);
     expect(auth.agents).toEqual(defaultAgentAlgorithms);

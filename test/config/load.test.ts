@@ -93,7 +93,7 @@ describe('loading a configuration', () => {
     expect(peer).toEqual({
       name: 'pbx',
       match: ['10.0.0.5'],
-      target: { transport: 'tls', host: 'pbx.example', port: 5061 },
+      target: { transport: 'tls', secure: true, host: 'pbx.example', port: undefined },
       role: 'pbx',
     });
   });

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { headerField, headerItems, headerValue, type SipRequest } from '../../src/sip/index.ts';
 import type { SipAgent } from '../support/sip-agent.ts';
-import { type EstablishedCall, establish, exchange } from '../support/sip-call.ts';
+import { type EstablishedCall, establish, exchange, ring } from '../support/sip-call.ts';
+import { cancelOf } from '../support/sip-dialog.ts';
 import type { WireTransport } from '../support/sip-wire.ts';
 import { newIdentity, TestGateway } from '../support/test-gateway.ts';
 
@@ -39,26 +40,29 @@ describe('within a dialog (RFC 3261 §12, §16.12)', () => {
     ['udp', 'ws'],
     ['ws', 'udp'],
     ['tcp', 'udp'],
-  ] as const)('re-INVITE, UPDATE, INFO, REFER, MESSAGE and OPTIONS go both ways from %s to %s', async (from, to) => {
-    const call = await connected(from, to);
-    const { caller, callee, callerSide, calleeSide } = call;
-    for (const method of ['UPDATE', 'INFO', 'REFER', 'MESSAGE', 'OPTIONS', 'NOTIFY']) {
-      const there = await exchange(caller, callee, callerSide, method);
-      expect(there.response.status).toBe(200);
-      // The routes that led here are gone, the next hop is the phone itself.
-      expect(headerItems(there.arrived, 'route')).toEqual([]);
-      const back = await exchange(callee, caller, calleeSide, method);
-      expect(back.response.status).toBe(200);
-    }
-    const held = await exchange(caller, callee, callerSide, 'INVITE');
-    expect(held.response.status).toBe(200);
-    caller.inDialog({ ...callerSide, inviteCSeq: held.response.cseq.number }, 'ACK');
-    await callee.incoming('ACK');
-    const resumed = await exchange(callee, caller, calleeSide, 'INVITE');
-    callee.inDialog({ ...calleeSide, inviteCSeq: resumed.response.cseq.number }, 'ACK');
-    await caller.incoming('ACK');
-    await expectAlive(call);
-  });
+  ] as const)(
+    're-INVITE, UPDATE, INFO, REFER, MESSAGE and OPTIONS go both ways from %s to %s',
+    async (from, to) => {
+      const call = await connected(from, to);
+      const { caller, callee, callerSide, calleeSide } = call;
+      for (const method of ['UPDATE', 'INFO', 'REFER', 'MESSAGE', 'OPTIONS', 'NOTIFY']) {
+        const there = await exchange(caller, callee, callerSide, method);
+        expect(there.response.status).toBe(200);
+        // The routes that led here are gone, the next hop is the phone itself.
+        expect(headerItems(there.arrived, 'route')).toEqual([]);
+        const back = await exchange(callee, caller, calleeSide, method);
+        expect(back.response.status).toBe(200);
+      }
+      const held = await exchange(caller, callee, callerSide, 'INVITE');
+      expect(held.response.status).toBe(200);
+      caller.inDialog({ ...callerSide, inviteCSeq: held.response.cseq.number }, 'ACK');
+      await callee.incoming('ACK');
+      const resumed = await exchange(callee, caller, calleeSide, 'INVITE');
+      callee.inDialog({ ...calleeSide, inviteCSeq: resumed.response.cseq.number }, 'ACK');
+      await caller.incoming('ACK');
+      await expectAlive(call);
+    },
+  );
 
   it('a refused re-INVITE leaves the call up (§14.1)', async () => {
     const call = await connected();
@@ -87,16 +91,37 @@ describe('within a dialog (RFC 3261 §12, §16.12)', () => {
 });
 
 describe('a party that has moved to another flow (design §5)', () => {
-  it.each(['udp', 'tcp', 'ws'] as const)('is reached there by the other side’s BYE: from ws to %s', async (to) => {
-    const identity = newIdentity(`jis:mover-${to}`);
-    const caller = await gateway.keyPhone(`mover-${to}`, 'ws', { identity });
-    const callee = await gateway.keyPhone(`stayer-${to}`, 'udp');
+  it.each(['udp', 'tcp', 'ws'] as const)(
+    'is reached there by the other side’s BYE: from ws to %s',
+    async (to) => {
+      const identity = newIdentity(`jis:mover-${to}`);
+      const caller = await gateway.keyPhone(`mover-${to}`, 'ws', { identity });
+      const callee = await gateway.keyPhone(`stayer-${to}`, 'udp');
+      for (const phone of [caller, callee]) await phone.register();
+      const call = await establish(caller, callee);
+      await caller.close();
+      const moved = await gateway.keyPhone(`mover-${to}`, to, { identity });
+      expect((await moved.register()).status).toBe(200);
+      expect((await exchange(callee, moved, call.calleeSide, 'BYE')).response.status).toBe(200);
+    },
+  );
+
+  it('is reached there by the caller’s requests as well when it is the callee', async () => {
+    const identity = newIdentity('jis:moving-callee');
+    const caller = await gateway.keyPhone('moving-caller', 'udp');
+    const callee = await gateway.keyPhone('moving-callee', 'tcp', { identity });
     for (const phone of [caller, callee]) await phone.register();
     const call = await establish(caller, callee);
-    await caller.close();
-    const moved = await gateway.keyPhone(`mover-${to}`, to, { identity });
-    expect((await moved.register()).status).toBe(200);
-    expect((await exchange(callee, moved, call.calleeSide, 'BYE')).response.status).toBe(200);
+    await callee.close();
+    const moved = await gateway.keyPhone('moving-callee', 'ws', { identity });
+    await moved.register();
+    const held = await exchange(caller, moved, call.callerSide, 'INVITE');
+    expect(held.response.status).toBe(200);
+    caller.inDialog({ ...call.callerSide, inviteCSeq: held.response.cseq.number }, 'ACK');
+    await moved.incoming('ACK');
+    const bye = moved.inDialog(call.calleeSide, 'BYE', { cseq: 100 });
+    caller.reply(await caller.incoming('BYE'), 200);
+    expect((await moved.final(bye)).status).toBe(200);
   });
 
   it('may go on from there itself, signed by its key', async () => {
@@ -137,17 +162,20 @@ describe('a party that has moved to another flow (design §5)', () => {
 });
 
 describe('a stranger', () => {
-  it.each(['udp', 'tcp', 'ws'] as const)('with a copied Route token on %s is refused, and the call lives', async (transport) => {
-    const call = await connected();
-    const stranger = await gateway.stranger('mallory', transport);
-    for (const method of ['BYE', 'INFO', 'INVITE']) {
-      const request = stranger.inDialog(call.callerSide, method, { cseq: 500 });
-      expect((await stranger.final(request)).status).toBe(403);
-    }
-    stranger.inDialog(call.callerSide, 'ACK');
-    await expectAlive(call);
-    expect(unexpected(call.callee)).toEqual([]);
-  });
+  it.each(['udp', 'tcp', 'ws'] as const)(
+    'with a copied Route token on %s is refused, and the call lives',
+    async (transport) => {
+      const call = await connected();
+      const stranger = await gateway.stranger('mallory', transport);
+      for (const method of ['BYE', 'INFO', 'INVITE']) {
+        const request = stranger.inDialog(call.callerSide, method, { cseq: 500 });
+        expect((await stranger.final(request)).status).toBe(403);
+      }
+      stranger.inDialog(call.callerSide, 'ACK');
+      await expectAlive(call);
+      expect(unexpected(call.callee)).toEqual([]);
+    },
+  );
 
   it('who has an identity, but not that of a party, is refused', async () => {
     const call = await connected();
@@ -156,6 +184,18 @@ describe('a stranger', () => {
     const bye = other.inDialog(call.callerSide, 'BYE', { cseq: 500 });
     expect((await other.final(bye)).status).toBe(403);
     await expectAlive(call);
+  });
+
+  it('cannot cancel somebody else’s call with a copied Via (RFC 3261 §9.2)', async () => {
+    const { caller, callee } = await connected();
+    const { request, invite } = await ring(caller, callee);
+    const stranger = await gateway.stranger('mallory', 'udp');
+    const cancel = cancelOf(request);
+    stranger.send(cancel);
+    await Promise.race([stranger.final(cancel), caller.final(cancel)]);
+    callee.reply(invite, 200);
+    expect((await caller.final(request)).status).toBe(200);
+    expect(unexpected(callee)).toEqual([]);
   });
 
   it('whose token was altered is refused (RFC 5626 §5.2)', async () => {

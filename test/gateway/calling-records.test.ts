@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { tokenReference } from '../../src/gateway/intent-gate.ts';
 import type { StoredRecord } from '../../src/provenance/index.ts';
 import { headerField, headerValue, type SipRequest } from '../../src/sip/index.ts';
-import { tokenReference } from '../../src/gateway/intent-gate.ts';
 import { decodeIntentToken } from '../../src/tokens/index.ts';
-import { cancelOf, type SipAgent } from '../support/sip-agent.ts';
+import { expectFourLayers } from '../support/record-layers.ts';
+import type { SipAgent } from '../support/sip-agent.ts';
 import { establish, exchange, ring } from '../support/sip-call.ts';
+import { cancelOf } from '../support/sip-dialog.ts';
 import { newIdentity, TestGateway } from '../support/test-gateway.ts';
 
 let gateway: TestGateway;
@@ -29,27 +31,27 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.close());
 
+/** The answer waits for the attempt's record only: the closing ones may still be on their way to the disk. */
+async function closings(callId: string, count: number): Promise<void> {
+  await vi.waitUntil(async () => {
+    const records = await gateway.records({ callId });
+    return records.filter(({ call }) => call?.phase === 'close').length >= count;
+  });
+}
+
 /** The records of the call of a SIP Call-ID, checked for what every call must leave. */
 async function chainOf({ callId }: { readonly callId: string }): Promise<StoredRecord[]> {
-  // The answer waits for the attempt's record only: the closing one may still be on its way to the disk.
-  await vi.waitUntil(async () => (await gateway.records({ callId })).some(({ call }) => call?.phase === 'close'));
+  await closings(callId, 1);
   const chain = await gateway.records({ callId });
   for (const record of chain) expectFourLayers(record);
   expect(chain.filter(({ call }) => call?.phase === 'attempt')).toHaveLength(1);
   expect(chain.filter(({ call }) => call?.phase === 'close')).toHaveLength(1);
   expect(new Set(chain.map(({ call }) => call?.id)).size).toBe(1);
   // Each record names the one before it.
-  expect(chain.slice(1).map(({ eraan }) => eraan['previous'])).toEqual(chain.slice(0, -1).map(({ id }) => id));
+  expect(chain.slice(1).map(({ eraan }) => eraan['previous'])).toEqual(
+    chain.slice(0, -1).map(({ id }) => id),
+  );
   return chain;
-}
-
-function expectFourLayers({ erin, eraan, eromheen, erachter }: StoredRecord): void {
-  expect(erin['event']).toBeTruthy();
-  expect(eraan['parents']).toBeDefined();
-  expect(eromheen['software']).toMatch(/^tibet-sip\//);
-  expect(eromheen['node']).toBeTruthy();
-  expect(eromheen['time']).toBeTruthy();
-  expect(erachter).not.toBe('');
 }
 
 function eventsOf(chain: readonly StoredRecord[]): string[] {
@@ -156,7 +158,14 @@ describe('a call leaves one attempt and one closing record (design §6)', () => 
   it.each([
     ['an identity that nobody holds', 'nobody', {}, 404, 'unknown', 'call.failure'],
     ['one that is not reachable', 'absent', {}, 480, 'unreachable', 'call.failure'],
-    ['a From that is not the caller’s', 'bob', { from: '<sip:bob@sip.test>;tag=one' }, 403, 'refused', 'call.refusal'],
+    [
+      'a From that is not the caller’s',
+      'bob',
+      { from: '<sip:bob@sip.test>;tag=one' },
+      403,
+      'refused',
+      'call.refusal',
+    ],
     ['names of any length', 'x'.repeat(7_000), {}, 404, 'unknown', 'call.failure'],
   ])('refused at once: %s', async (_, user, options, status, outcome, event) => {
     const { request, response } = await desk.ask('INVITE', `sip:${user}@${gateway.domain}`, options);
@@ -201,52 +210,10 @@ describe('a call leaves one attempt and one closing record (design §6)', () => 
     const second = await ring(caller, callee, undefined, { callId: 'shared' });
     callee.reply(second.invite, 486);
     await caller.final(second.request);
+    await closings('shared', 2);
     const records = await gateway.records({ callId: 'shared' });
     expect(new Set(records.map(({ call }) => call?.id)).size).toBe(2);
     expect(records.filter(({ call }) => call?.phase === 'close')).toHaveLength(2);
-  });
-});
-
-describe('a registration leaves a record', () => {
-  it('for being added, refreshed and removed, each resting on the one before', async () => {
-    const identity = newIdentity('jis:registrant');
-    const phone = await gateway.keyPhone('registrant', 'udp', { identity });
-    const callId = 'registrations';
-    await phone.register({ callId });
-    await phone.register({ callId });
-    await phone.register({ callId, expires: 0 });
-    const all = await gateway.records({ identity: identity.token.fingerprint });
-    for (const record of all) expect(record.erachter).not.toBe('');
-    const own = all.filter(({ event }) => event.startsWith('registration.'));
-    for (const record of own) expectFourLayers(record);
-    expect(eventsOf(own)).toEqual(['registration.added', 'registration.refreshed', 'registration.removed']);
-    expect(own.map(({ erin }) => erin['assurance'])).toEqual([3, 3, 3]);
-    const [added, refreshed, removed] = own;
-    expect(refreshed?.eraan['parents']).toContain(added?.id);
-    expect(removed?.eraan['parents']).toContain(refreshed?.id);
-    expect(added?.eraan['tokens']).toHaveLength(1);
-  });
-
-  it('of a stock phone with assurance 1', async () => {
-    const records = await gateway.records({ event: 'registration.added' });
-    const own = records.find(({ erin }) => erin['identity'] === 'jis:desk');
-    expect(own?.erin).toMatchObject({ assurance: 1 });
-  });
-
-  it('for being refused, with the fault and who was claimed', async () => {
-    const mallory = await gateway.keyPhone('bob', 'udp');
-    expect((await mallory.register()).status).toBe(403);
-    const refusals = await gateway.records({ event: 'registration.refusal' });
-    const last = refusals.at(-1);
-    if (last === undefined) throw new Error('no refusal was recorded');
-    expectFourLayers(last);
-    expect(last.erin).toMatchObject({ fault: 'name-taken', to: `sip:bob@${gateway.domain}` });
-  });
-
-  it('for somebody else’s address, though the key is right', async () => {
-    const before = (await gateway.records({ event: 'registration.refusal' })).length;
-    await caller.ask('REGISTER', `sip:${gateway.domain}`, { to: callee.address });
-    expect(await gateway.records({ event: 'registration.refusal' })).toHaveLength(before + 1);
   });
 });
 

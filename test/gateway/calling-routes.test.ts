@@ -103,6 +103,40 @@ describe('outside of a dialog', () => {
   });
 });
 
+describe('the gateway itself', () => {
+  it.each(['udp', 'tcp', 'ws'] as const)(
+    'answers OPTIONS over %s, whoever asks (RFC 3261 §11.2)',
+    async (transport) => {
+      const stranger = await gateway.stranger('qualify', transport);
+      const { response } = await stranger.ask('OPTIONS', `sip:${gateway.domain}`);
+      expect(response.status).toBe(200);
+      expect(headerValue(response, 'allow')).toContain('INVITE');
+      expect(response.to.tag).toBeDefined();
+    },
+  );
+});
+
+describe('several lines on one connection', () => {
+  it.each(['tcp', 'ws'] as const)(
+    'each speak for themselves over %s, and for nobody else',
+    async (transport) => {
+      const { domain } = gateway;
+      const lines = await gateway.keyPhone(`line-${transport}-1`, transport);
+      expect((await lines.register()).status).toBe(200);
+      const other = newIdentity(`jis:line-${transport}-2`);
+      expect((await lines.registerLine(`line-${transport}-2`, other)).status).toBe(200);
+      for (const user of [`line-${transport}-1`, `line-${transport}-2`]) {
+        const from = `<sip:${user}@${domain}>;tag=${user}`;
+        const { response } = await lines.ask('INVITE', `sip:nobody@${domain}`, { from, signed: false });
+        expect(response.status).toBe(404);
+      }
+      const from = `<sip:absent@${domain}>;tag=3`;
+      const stolen = await lines.ask('INVITE', `sip:nobody@${domain}`, { from, signed: false });
+      expect(stolen.response.status).toBe(407);
+    },
+  );
+});
+
 describe('a call goes no further', () => {
   let caller: SipAgent;
   beforeAll(async () => {
@@ -155,15 +189,18 @@ describe('a call goes no further', () => {
     expect((await caller.ask('BYE', `sip:bob@${gateway.domain}`, { to })).response.status).toBe(481);
   });
 
-  it.each(['udp', 'ws'] as const)('407 when its sender on %s has proved nothing (RFC 3261 §22.3)', async (transport) => {
-    const stranger = await gateway.stranger('desk-7', transport);
-    for (const method of ['INVITE', 'MESSAGE', 'OPTIONS']) {
-      const { response } = await stranger.ask(method, `sip:bob@${gateway.domain}`);
-      expect(response.status).toBe(407);
-      expect(response.to.tag).toBeDefined();
-      expect(headerValue(response, 'proxy-authenticate')).toContain('Digest');
-    }
-  });
+  it.each(['udp', 'ws'] as const)(
+    '407 when its sender on %s has proved nothing (RFC 3261 §22.3)',
+    async (transport) => {
+      const stranger = await gateway.stranger('desk-7', transport);
+      for (const method of ['INVITE', 'MESSAGE', 'OPTIONS']) {
+        const { response } = await stranger.ask(method, `sip:bob@${gateway.domain}`);
+        expect(response.status).toBe(407);
+        expect(response.to.tag).toBeDefined();
+        expect(headerValue(response, 'proxy-authenticate')).toContain('Digest');
+      }
+    },
+  );
 
   it('407 again over a flow that spoke for an identity once, when it is another flow', async () => {
     const phone = await registered(gateway.stockPhone('1007', 'ws'));

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { headerValue, type SipRequest, type SipResponse } from '../../src/sip/index.ts';
-import { callerDialog, cancelOf, type SipAgent } from '../support/sip-agent.ts';
+import type { SipAgent } from '../support/sip-agent.ts';
 import { establish, exchange, ring } from '../support/sip-call.ts';
+import { callerDialog, cancelOf } from '../support/sip-dialog.ts';
 import { TestGateway } from '../support/test-gateway.ts';
 
 let gateway: TestGateway;
@@ -17,10 +18,7 @@ async function pair(
   to: 'udp' | 'tcp' | 'ws' = 'udp',
 ): Promise<[SipAgent, SipAgent]> {
   serial++;
-  const both = await Promise.all([
-    gateway.keyPhone(`a${serial}`, from),
-    gateway.keyPhone(`b${serial}`, to),
-  ]);
+  const both = await Promise.all([gateway.keyPhone(`a${serial}`, from), gateway.keyPhone(`b${serial}`, to)]);
   for (const phone of both) expect((await phone.register()).status).toBe(200);
   return both;
 }
@@ -105,19 +103,22 @@ describe('CANCEL (RFC 3261 §9, §16.10)', () => {
   it.each([
     ['udp', 'ws'],
     ['tcp', 'udp'],
-  ] as const)('from %s to %s: 200 for itself, 487 for the INVITE, with the reason given (RFC 3326)', async (from, to) => {
-    const [caller, callee] = await pair(from, to);
-    const { request, invite } = await ring(caller, callee);
-    const cancel = cancelOf(request);
-    caller.send(cancel);
-    expect((await caller.final(cancel)).status).toBe(200);
-    const arrived = await callee.incoming('CANCEL');
-    expect(headerValue(arrived, 'reason')).toContain('given up');
-    callee.reply(arrived, 200);
-    callee.reply(invite, 487);
-    expect((await caller.final(request)).status).toBe(487);
-    await callee.incoming('ACK');
-  });
+  ] as const)(
+    'from %s to %s: 200 for itself, 487 for the INVITE, with the reason given (RFC 3326)',
+    async (from, to) => {
+      const [caller, callee] = await pair(from, to);
+      const { request, invite } = await ring(caller, callee);
+      const cancel = cancelOf(request);
+      caller.send(cancel);
+      expect((await caller.final(cancel)).status).toBe(200);
+      const arrived = await callee.incoming('CANCEL');
+      expect(headerValue(arrived, 'reason')).toContain('given up');
+      callee.reply(arrived, 200);
+      callee.reply(invite, 487);
+      expect((await caller.final(request)).status).toBe(487);
+      await callee.incoming('ACK');
+    },
+  );
 
   it('for no INVITE that is known gets 481', async () => {
     const [caller, callee] = await pair();
@@ -141,16 +142,19 @@ describe('CANCEL (RFC 3261 §9, §16.10)', () => {
 });
 
 describe('a flow that is gone (RFC 5626 §5.3)', () => {
-  it.each(['tcp', 'ws'] as const)('ends the ringing at once when the callee’s %s closes', async (transport) => {
-    const [caller, callee] = await pair('udp', transport);
-    const { request } = await ring(caller, callee);
-    await callee.close();
-    const started = performance.now();
-    const { status } = await caller.final(request);
-    expect([430, 480]).toContain(status);
-    expect(performance.now() - started).toBeLessThan(1_000);
-    expect((await caller.ask('INVITE', callee.address)).response.status).toBe(480);
-  });
+  it.each(['tcp', 'ws'] as const)(
+    'ends the ringing at once when the callee’s %s closes',
+    async (transport) => {
+      const [caller, callee] = await pair('udp', transport);
+      const { request } = await ring(caller, callee);
+      await callee.close();
+      const started = performance.now();
+      const { status } = await caller.final(request);
+      expect([430, 480]).toContain(status);
+      expect(performance.now() - started).toBeLessThan(1_000);
+      expect((await caller.ask('INVITE', callee.address)).response.status).toBe(480);
+    },
+  );
 
   it('cancels the callee when the caller’s connection closes', async () => {
     const [caller, callee] = await pair('ws', 'udp');

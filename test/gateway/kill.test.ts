@@ -13,6 +13,9 @@ import { addStockPhones, type StockPhone } from '../support/stock-phones.ts';
 /** What a start may cost, the recovery of the log included; in processor time, for other tests run beside it. */
 const maxStartCpuSeconds = 2;
 
+/** How long the gateway lets requests that are under way find their answer. */
+const drainMs = 3_000;
+
 const data = dataDirectory();
 const answering = new AbortController();
 let answered: Promise<unknown>;
@@ -101,6 +104,26 @@ describe('kill -9 under 100 calls a second', () => {
       gateway = await startGateway({ dataDir: data.path, set: ['log.level=error', listen] });
     },
   );
+});
+
+describe('Ctrl-C under 100 calls a second', () => {
+  it('ends within the time to drain, with one closing record for every attempt', {
+    timeout: 30_000,
+  }, async () => {
+    const load = call({ calls: 200, holdMs: 300, timeoutSeconds: 3 });
+    await after(1_000);
+    const startedMs = performance.now();
+    expect(await gateway.stop()).toBe(0);
+    expect(performance.now() - startedMs).toBeLessThan(drainMs + 1_000);
+    expect(gateway.log()).not.toContain('"level":50');
+    const { successful } = await load;
+    callsSeen += successful;
+
+    const trail = await readTrail(data.path);
+    expect(chainFaults(trail)).toEqual([]);
+    expect(callChains(trail).size).toBeGreaterThanOrEqual(callsSeen);
+    expect(await verifyTrail(data.path)).toMatchObject({ problems: [], valid: true, openCalls: 0 });
+  });
 });
 
 /** The RFC 6962 §2.1 root over as many entries as the checkpoint speaks of, computed anew from what lies on disk. */

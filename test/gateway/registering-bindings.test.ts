@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { headerField, headerItems, headerValue, type SipResponse } from '../../src/sip/index.ts';
-import { callerDialog, type SipAgent } from '../support/sip-agent.ts';
+import type { SipAgent } from '../support/sip-agent.ts';
+import { callerDialog } from '../support/sip-dialog.ts';
 import { TestGateway } from '../support/test-gateway.ts';
 
 const password = 'pw';

@@ -83,7 +83,9 @@ describe('a stock phone registers (RFC 3261 §22, RFC 8760)', () => {
 
   it('and not for a domain that is not served here', async () => {
     const phone = await gateway.stockPhone('1007', 'udp');
-    const { response } = await phone.ask('REGISTER', 'sip:elsewhere.test', { to: '<sip:1007@elsewhere.test>' });
+    const { response } = await phone.ask('REGISTER', 'sip:elsewhere.test', {
+      to: '<sip:1007@elsewhere.test>',
+    });
     expect(response.status).toBe(403);
   });
 });

@@ -11,7 +11,8 @@ import { callStories, chainFaults, readTrail, verifyTrail } from '../support/aud
 import { dataDirectory } from '../support/data-directory.ts';
 import { cpuSecondsOf } from '../support/process-usage.ts';
 import { type GatewayProcess, startGateway, tibetSip } from '../support/processes.ts';
-import { callerDialog, type Dialog, type SipAgent } from '../support/sip-agent.ts';
+import type { SipAgent } from '../support/sip-agent.ts';
+import { callerDialog, type Dialog } from '../support/sip-dialog.ts';
 import { addStockPhones, openAgent, type StockPhone } from '../support/stock-phones.ts';
 import { until } from '../support/until.ts';
 
@@ -104,10 +105,7 @@ describe('Ctrl-C', () => {
   it('ends a gateway promptly with exit code 0, although transactions linger for retransmissions', async () => {
     const { caller, callee } = await twoPhones();
     const { dialog } = await establish(caller, callee);
-    const bye = caller.inDialog(dialog, 'BYE');
-    callee.reply(await callee.incoming('BYE'), 200);
-    expect((await caller.final(bye)).status).toBe(200);
-
+    await hangUp(caller, callee, dialog);
     expect(await endsWithin(promptMs)).toBe(exitCodes.ok);
     expect(callStories(await readTrail(data.path))).toEqual({ 'attempt ringing answer end': 1 });
   });
@@ -136,6 +134,7 @@ describe('a full disk', () => {
     if (unmount === undefined) return context.skip('needs root and the right to mount a tmpfs');
     try {
       const { caller, callee } = await twoPhones('limits.audit.healDelayMs=50');
+      const { dialog: earlier } = await establish(caller, callee);
       const filler = join(data.path, 'filler');
       fill(filler);
       // The first call finds out; later ones are told when to come back.
@@ -146,6 +145,7 @@ describe('a full disk', () => {
         after: '5',
       });
       expect((await caller.register()).status).toBe(503);
+      await hangUp(caller, callee, earlier);
 
       rmSync(filler, { recursive: true });
       await until(
@@ -153,19 +153,39 @@ describe('a full disk', () => {
         async () => (await caller.register()).status === 200,
       );
       const { dialog } = await establish(caller, callee);
-      const bye = caller.inDialog(dialog, 'BYE');
-      callee.reply(await callee.incoming('BYE'), 200);
-      expect((await caller.final(bye)).status).toBe(200);
+      await hangUp(caller, callee, dialog);
       expect(await gateway?.stop()).toBe(exitCodes.ok);
 
       const trail = await readTrail(data.path);
       expect(chainFaults(trail)).toEqual([]);
-      expect(callStories(trail)).toMatchObject({ 'attempt ringing answer end': 1 });
+      expect(callStories(trail)).toEqual({ 'attempt ringing answer end': 2 });
       expect(await verifyTrail(data.path)).toMatchObject({ problems: [], valid: true, openCalls: 0 });
     } finally {
       await gateway?.kill();
       unmount();
     }
+  });
+});
+
+describe('a log that does not keep up', () => {
+  it('turns callers and phones away with 503 until it does', async () => {
+    const [alice] = await addStockPhones(data.path, ['alice']);
+    gateway = await startGateway({
+      dataDir: data.path,
+      set: ['limits.audit.maxWaitingRecords=1', 'limits.audit.checkpointDelayMs=1000'],
+    });
+    const caller = await open(alice);
+    const registers = async (): Promise<boolean> => (await caller.register()).status === 200;
+    // The record of the gateway's start waits for its checkpoint first.
+    await until('there is room for a record', registers);
+    // The record of the registration waits for its checkpoint: there is no room for another one.
+    const { response } = await caller.ask('INVITE', caller.address);
+    expect({ status: response.status, after: headerValue(response, 'retry-after') }).toEqual({
+      status: 503,
+      after: '5',
+    });
+    expect((await caller.register()).status).toBe(503);
+    await until('there is room again', registers);
   });
 });
 
@@ -196,6 +216,12 @@ async function establish(caller: SipAgent, callee: SipAgent): Promise<{ dialog: 
   caller.inDialog(dialog, 'ACK');
   await callee.incoming('ACK');
   return { dialog };
+}
+
+async function hangUp(caller: SipAgent, callee: SipAgent, dialog: Dialog): Promise<void> {
+  const bye = caller.inDialog(dialog, 'BYE');
+  callee.reply(await callee.incoming('BYE'), 200);
+  expect((await caller.final(bye)).status).toBe(200);
 }
 
 /** Interrupts the gateway; its exit code when that takes no longer. */

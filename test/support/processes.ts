@@ -22,6 +22,7 @@ export function run(
   const child = spawn(command, args, { cwd: options.cwd ?? repository, stdio: ['ignore', 'pipe', 'pipe'] });
   const out = collect(child, 'stdout');
   const err = collect(child, 'stderr');
+  endWithTest(child);
   const kill = (): void => void child.kill('SIGKILL');
   const timer = setTimeout(kill, options.timeoutMs ?? 30_000);
   options.signal?.addEventListener('abort', kill, { once: true });
@@ -79,6 +80,7 @@ export async function startGateway(options: {
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   );
+  endWithTest(child);
   const log = collect(child, 'stderr');
   const exited = new Promise<number | null>((resolve) => child.on('exit', (code) => resolve(code)));
   const addresses = await new Promise<string[]>((resolve, reject) => {
@@ -103,6 +105,13 @@ export async function startGateway(options: {
       await exited;
     },
   };
+}
+
+/** Whatever becomes of the test, a program that it started does not outlive it. */
+export function endWithTest(child: ChildProcess): void {
+  const kill = (): void => void child.kill('SIGKILL');
+  process.once('exit', kill);
+  child.once('exit', () => process.off('exit', kill));
 }
 
 function addressesOf(line: string): string[] {

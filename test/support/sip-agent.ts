@@ -8,70 +8,19 @@ import {
   createVia,
   type HeaderField,
   headerField,
-  headerItems,
   headerValue,
-  headerValues,
-  parseNameAddr,
   type SipMessage,
   type SipRequest,
   type SipResponse,
   serializeMessage,
 } from '../../src/sip/index.ts';
 import { IntentSigner } from '../../src/softphone/index.ts';
-import type { IdentityToken, SigningKey } from '../../src/tokens/index.ts';
+import type { AgentOptions, KeyIdentity, RequestOptions } from './sip-agent-options.ts';
+import { answers, type Dialog } from './sip-dialog.ts';
 import { SipInbox } from './sip-inbox.ts';
-import { openUdp, openWire, type Wire, type WireTransport } from './sip-wire.ts';
+import { openUdp, openWire, type Wire } from './sip-wire.ts';
 
-export interface KeyIdentity {
-  readonly token: IdentityToken;
-  readonly key: SigningKey;
-}
-
-export interface AgentOptions {
-  /** The gateway's port for `transport`. */
-  readonly port: number;
-  readonly transport: WireTransport;
-  readonly domain: string;
-  /** User part of its address. */
-  readonly user: string;
-  /** Signs each request that it builds. */
-  readonly identity?: KeyIdentity;
-  /** Answers challenges. */
-  readonly password?: string;
-  /** Digest user name, where it is not `user`. */
-  readonly username?: string;
-  readonly clock?: Clock;
-  /** UDP only: comes back on the address that it had before. */
-  readonly localPort?: number;
-}
-
-export interface RequestOptions {
-  readonly headers?: readonly HeaderField[];
-  readonly from?: string;
-  readonly to?: string;
-  /** Instead of the agent's own; empty for none. */
-  readonly contact?: string;
-  readonly callId?: string;
-  readonly cseq?: number;
-  readonly maxForwards?: number;
-  readonly body?: string;
-  readonly contentType?: string;
-  /** False leaves the identity's token away. */
-  readonly signed?: boolean;
-  /** The declared intent of a device that signs. */
-  readonly intent?: string;
-}
-
-/** One side's view of a dialog (RFC 3261 §12). */
-export interface Dialog {
-  readonly callId: string;
-  readonly local: string;
-  readonly remote: string;
-  readonly target: string;
-  readonly routes: readonly string[];
-  /** The INVITE's number: its ACK repeats it. */
-  readonly inviteCSeq: number;
-}
+export type { AgentOptions, KeyIdentity, RequestOptions };
 
 /** A user agent on a real socket that does only what a test tells it to. */
 export class SipAgent {
@@ -94,14 +43,7 @@ export class SipAgent {
     this.inbox = inbox;
     this.user = user;
     this.domain = domain;
-    this.signer =
-      identity &&
-      new IntentSigner({
-        ...identity,
-        clock: clock ?? systemClock,
-        random: systemRandom,
-        declaredIntent: () => this.#intent,
-      });
+    this.signer = identity && signerOf(identity, clock, () => this.#intent);
   }
 
   static async open(options: AgentOptions): Promise<SipAgent> {
@@ -241,6 +183,21 @@ export class SipAgent {
     return response;
   }
 
+  /** Registers another identity with a key over the same connection, as a phone with several lines does. */
+  async registerLine(user: string, identity: KeyIdentity): Promise<SipResponse> {
+    const { domain, clock } = this.#options;
+    const line = signerOf(identity, clock, () => undefined);
+    const address = `sip:${user}@${domain}`;
+    const plain = this.build('REGISTER', `sip:${domain}`, {
+      from: `<${address}>;tag=${this.tag}`,
+      to: `<${address}>`,
+      signed: false,
+    });
+    const request = appendHeaders(plain, [headerField('Intent-Token', line.sign(plain))]);
+    this.send(request);
+    return this.final(request);
+  }
+
   /** The next request of a method. */
   incoming(method: string): Promise<SipRequest> {
     return this.inbox.take(method, (message): message is SipRequest => {
@@ -287,59 +244,18 @@ export class SipAgent {
   }
 }
 
+function signerOf(
+  identity: KeyIdentity,
+  clock: Clock = systemClock,
+  declaredIntent: () => string | undefined,
+): IntentSigner {
+  return new IntentSigner({ ...identity, clock, random: systemRandom, declaredIntent });
+}
+
 /** The same phone, keeping its signature back. */
 export function withoutSigning(agent: SipAgent): Pick<SipAgent, 'build' | 'begin'> {
   return {
     build: (method, uri, options) => agent.build(method, uri, { ...options, signed: false }),
     begin: (method, uri, options) => agent.begin(method, uri, { ...options, signed: false }),
-  };
-}
-
-/** Matches responses of a request's transaction from a status on (RFC 3261 §17.1.3). */
-function answers(request: SipRequest, fromStatus: number): (message: SipMessage) => message is SipResponse {
-  return (message): message is SipResponse =>
-    message.kind === 'response' &&
-    message.status >= fromStatus &&
-    message.via.branch === request.via.branch &&
-    message.cseq.method === request.cseq.method;
-}
-
-/** The CANCEL of a request (RFC 3261 §9.1). */
-export function cancelOf(request: SipRequest): SipRequest {
-  const kept = new Set(['via', 'from', 'to', 'call-id', 'max-forwards']);
-  return {
-    ...request,
-    method: 'CANCEL',
-    cseq: { number: request.cseq.number, method: 'CANCEL' },
-    headers: [
-      ...request.headers.filter(({ name }) => kept.has(name)),
-      headerField('CSeq', `${request.cseq.number} CANCEL`),
-      headerField('Reason', 'SIP;cause=487;text="given up"'),
-    ],
-    body: new Uint8Array(0),
-  };
-}
-
-/** The caller's dialog: routes in reverse order (RFC 3261 §12.1.2). */
-export function callerDialog(response: SipResponse): Dialog {
-  return {
-    callId: response.callId,
-    local: headerValue(response, 'from') ?? '',
-    remote: headerValue(response, 'to') ?? '',
-    target: parseNameAddr(headerValue(response, 'contact') ?? '').uri,
-    routes: headerItems(response, 'record-route').reverse(),
-    inviteCSeq: response.cseq.number,
-  };
-}
-
-/** The callee's dialog: routes in the order of the request (RFC 3261 §12.1.1). */
-export function calleeDialog(request: SipRequest, response: SipResponse): Dialog {
-  return {
-    callId: request.callId,
-    local: headerValue(response, 'to') ?? '',
-    remote: headerValue(request, 'from') ?? '',
-    target: parseNameAddr(headerValue(request, 'contact') ?? '').uri,
-    routes: headerValues(request, 'record-route').flatMap((value) => value.split(/,\s*/)),
-    inviteCSeq: request.cseq.number,
   };
 }

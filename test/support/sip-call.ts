@@ -1,5 +1,6 @@
 import type { SipRequest, SipResponse } from '../../src/sip/index.ts';
-import { calleeDialog, callerDialog, type Dialog, type RequestOptions, type SipAgent } from './sip-agent.ts';
+import type { RequestOptions, SipAgent } from './sip-agent.ts';
+import { calleeDialog, callerDialog, type Dialog } from './sip-dialog.ts';
 
 /** A call that was answered and acknowledged, seen from both ends. */
 export interface EstablishedCall {

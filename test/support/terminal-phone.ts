@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { tibetSip, tibetSipCommand } from './processes.ts';
+import { endWithTest, tibetSip, tibetSipCommand } from './processes.ts';
 import { domain } from './stock-phones.ts';
 import { until } from './until.ts';
 
@@ -11,6 +11,8 @@ export interface TerminalPhone {
   readonly events: readonly string[];
   /** Resolves once the event has been printed for the `times`-th time. */
   seen(event: string, times?: number, timeoutMs?: number): Promise<void>;
+  /** Its exit code, once it has ended by itself or otherwise. */
+  readonly exited: Promise<number | null>;
   /** Ends it as Ctrl-C does. */
   stop(): Promise<number | null>;
 }
@@ -34,11 +36,13 @@ export async function startTerminalPhone(options: {
     [...before, 'phone', '--json', '--identity', file, '--gateway', gateway, '--domain', domain, ...args],
     { stdio: ['pipe', 'pipe', 'ignore'] },
   );
+  endWithTest(child);
   const exited = new Promise<number | null>((resolve) => child.on('exit', resolve));
   const events: string[] = [];
   createInterface({ input: child.stdout }).on('line', (line) => events.push(eventOf(line)));
   return {
     events,
+    exited,
     seen: (event, times = 1, timeoutMs = 10_000) =>
       until(
         `phone ${name} says "${event}" ${times} times`,

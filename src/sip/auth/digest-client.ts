@@ -10,7 +10,13 @@ import {
   type SipResponse,
   serializeAuthValue,
 } from '../message/index.ts';
-import { type DigestAlgorithm, digestAlgorithmNamed, digestHa1, digestResponse } from './digest.ts';
+import {
+  type DigestAlgorithm,
+  type DigestQop,
+  digestAlgorithmNamed,
+  digestHa1,
+  digestResponse,
+} from './digest.ts';
 
 /** What we show to a peer that challenges us. It belongs to one realm and is used for no other. */
 export interface ClientCredential {
@@ -40,7 +46,7 @@ export function answerChallenge(options: {
     const { algorithm, nonce, opaque, qop } = challenge;
     const { username, realm, password } = credential;
     const nc = (options.nonceCount ?? 1).toString(16).padStart(8, '0');
-    const protection = qop ? ({ qop: 'auth', nc, cnonce: encodeHex(random.bytes(16)) } as const) : undefined;
+    const protection = qop === undefined ? undefined : { qop, nc, cnonce: encodeHex(random.bytes(16)) };
     const answer = digestResponse({
       algorithm,
       ha1: digestHa1(algorithm, username, realm, password),
@@ -48,6 +54,7 @@ export function answerChallenge(options: {
       method: request.method,
       uri: request.uri,
       ...(protection && { protection }),
+      body: request.body,
     });
     const params: [string, string][] = [
       ['username', latin1Of(username)],
@@ -71,8 +78,8 @@ interface Challenge {
   readonly algorithm: DigestAlgorithm;
   readonly nonce: string;
   readonly opaque: string | undefined;
-  /** Whether `auth` is offered; without any qop the answer is in the style of RFC 2069. */
-  readonly qop: boolean;
+  /** What is answered with; without any qop offered the answer is in the style of RFC 2069. */
+  readonly qop: DigestQop | undefined;
 }
 
 function readChallenge(value: string, realm: string): Challenge | undefined {
@@ -92,8 +99,15 @@ function readChallenge(value: string, realm: string): Challenge | undefined {
     .get('qop')
     ?.split(',')
     .map((item) => item.trim().toLowerCase());
-  if (offered !== undefined && !offered.includes('auth')) return undefined;
-  return { algorithm, nonce, opaque: params.get('opaque'), qop: offered !== undefined };
+  const qop = offered && chooseQop(offered);
+  if (offered !== undefined && qop === undefined) return undefined;
+  return { algorithm, nonce, opaque: params.get('opaque'), qop };
+}
+
+/** `auth` where it is enough: a body that a proxy may lawfully change would break the other (RFC 3261 §22.4). */
+function chooseQop(offered: readonly string[]): DigestQop | undefined {
+  if (offered.includes('auth')) return 'auth';
+  return offered.includes('auth-int') ? 'auth-int' : undefined;
 }
 
 /** Header text is latin1, one char per byte of UTF-8. */

@@ -1,3 +1,5 @@
+import { ownText } from '../message/index.ts';
+
 interface CountWindow {
   readonly mintedAtMs: number;
   highest: number;
@@ -35,7 +37,8 @@ export class NonceCounts {
     if (!window) {
       if (mintedAtMs <= this.#forgottenUpToMs) return false;
       this.#makeRoom(nowMs);
-      this.#windows.set(nonce, { mintedAtMs, highest: count, used: 1 });
+      // A copy: a part of the parsed text would keep the whole request in memory with it.
+      this.#windows.set(ownText(nonce), { mintedAtMs, highest: count, used: 1 });
       return true;
     }
     const ahead = count - window.highest;

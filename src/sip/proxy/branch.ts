@@ -25,18 +25,24 @@ export interface BranchOwner {
 /** One target of a forwarded request and its client transaction (RFC 3261 §16.6 steps 10 and 11). */
 export class Branch implements ClientTransactionHandler, TimerOwner<'c'> {
   readonly target: ProxyTarget;
+  /** How far the request may be split beyond this branch (RFC 5393 §5.3.3). */
+  readonly breadth: number;
   readonly #owner: BranchOwner;
   readonly #invite: boolean;
+  #heard = false;
   #transaction: ClientTransaction | undefined;
   #timerC: Timer | undefined;
+  /** Nothing has come yet, and what runs as Timer C is the shorter wait for a sign of life. */
+  #silent = false;
   #pending = true;
   /** The To tags of the dialogs that 2xx responses made; a fork further on can make more than one. */
   #dialogs: string[] | undefined;
 
-  constructor(owner: BranchOwner, target: ProxyTarget, invite: boolean) {
+  constructor(owner: BranchOwner, target: ProxyTarget, invite: boolean, breadth: number) {
     this.#owner = owner;
     this.target = target;
     this.#invite = invite;
+    this.breadth = breadth;
   }
 
   /** True until a final response or a failure; a 2xx may still come afterwards (RFC 6026). */
@@ -44,10 +50,28 @@ export class Branch implements ClientTransactionHandler, TimerOwner<'c'> {
     return this.#pending;
   }
 
-  /** `send` starts the client transaction; its callbacks may already come before it returns. */
-  start(send: (handler: ClientTransactionHandler) => ClientTransaction): void {
-    if (this.#invite) this.#startTimerC();
-    this.#transaction = send(this);
+  /** True when any response came, a 100 too. */
+  get heard(): boolean {
+    return this.#heard;
+  }
+
+  /** True when the request left for the target. */
+  get started(): boolean {
+    return this.#transaction !== undefined;
+  }
+
+  /** Its timer runs from before the request is sent: a failure may come before `sent` is called. */
+  begin(): void {
+    const silenceMs = this.target.failover?.silenceMs;
+    if (silenceMs !== undefined) {
+      this.#silent = true;
+      this.#timerC = this.#owner.timers.start(silenceMs, this, 'c');
+    } else if (this.#invite) this.#startTimerC();
+  }
+
+  /** The client transaction, whose callbacks may have come already. */
+  sent(transaction: ClientTransaction): void {
+    this.#transaction = transaction;
   }
 
   /** Cancels what is pending; its final response is still awaited, for as long as the transaction allows. */
@@ -58,6 +82,11 @@ export class Branch implements ClientTransactionHandler, TimerOwner<'c'> {
   }
 
   onResponse(received: SipResponse): void {
+    this.#heard = true;
+    if (this.#silent) {
+      this.#stopTimerC();
+      if (this.#invite) this.#startTimerC();
+    }
     if (received.status === 100) return;
     const response = withoutOwnVia(received);
     if (response === undefined) {
@@ -86,7 +115,7 @@ export class Branch implements ClientTransactionHandler, TimerOwner<'c'> {
     this.#fail('flow-gone');
   }
 
-  /** RFC 3261 §16.8: counts as a 408, and the callee stops ringing. */
+  /** RFC 3261 §16.8: counts as a 408, and the callee stops ringing, even one that only wakes up later. */
   onTimer(): void {
     this.#timerC = undefined;
     this.#transaction?.cancel();
@@ -110,6 +139,7 @@ export class Branch implements ClientTransactionHandler, TimerOwner<'c'> {
   }
 
   #stopTimerC(): void {
+    this.#silent = false;
     this.#timerC?.cancel();
     this.#timerC = undefined;
   }

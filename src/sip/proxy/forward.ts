@@ -13,6 +13,8 @@ import {
 export interface ForwardPlan {
   readonly requestUri: string;
   readonly via: Via;
+  /** RFC 5393 §5.3.3; undefined leaves the header as it is. */
+  readonly breadth: number | undefined;
   /** Topmost first. */
   readonly recordRoutes: readonly string[];
   /** Put before the Route values that the request still has. */
@@ -28,7 +30,7 @@ const initialMaxForwards = 70;
 export function buildForwarded(request: SipRequest, plan: ForwardPlan): SipRequest {
   const maxForwards = request.maxForwards === undefined ? initialMaxForwards : request.maxForwards - 1;
   const { uri, routes } = applyStrictRouter(plan.requestUri, collectRoutes(request, plan.routes));
-  const { remove, via } = plan;
+  const { remove, via, breadth } = plan;
   const headers: HeaderField[] = [{ name: 'via', rawName: 'Via', value: serializeVia(via) }];
   for (const value of plan.recordRoutes)
     headers.push({ name: 'record-route', rawName: 'Record-Route', value });
@@ -37,6 +39,9 @@ export function buildForwarded(request: SipRequest, plan: ForwardPlan): SipReque
   for (const field of request.headers) {
     switch (field.name) {
       case 'route':
+        break;
+      case 'max-breadth':
+        if (breadth === undefined) headers.push(field);
         break;
       case 'max-forwards':
         headers.push({ name: 'max-forwards', rawName: 'Max-Forwards', value: String(maxForwards) });
@@ -56,6 +61,8 @@ export function buildForwarded(request: SipRequest, plan: ForwardPlan): SipReque
   if (!maxForwardsWritten) {
     headers.push({ name: 'max-forwards', rawName: 'Max-Forwards', value: String(maxForwards) });
   }
+  if (breadth !== undefined)
+    headers.push({ name: 'max-breadth', rawName: 'Max-Breadth', value: String(breadth) });
   for (const field of plan.add) headers.push(field);
   const { method, body, callId, cseq, from, to } = request;
   return { kind: 'request', method, uri, maxForwards, headers, body, callId, cseq, from, to, via };

@@ -13,21 +13,61 @@ export interface ProxyTarget {
   readonly routes?: readonly string[];
   /** Who is reached there; written into the dialog's flow token. */
   readonly identity?: string;
+  /** For a next hop with several addresses. */
+  readonly failover?: TargetFailover;
+  /**
+   * For a UDP flow: the same place over a connection, when the request is too large for a datagram (RFC 3261 §18.1.1).
+   * Resolves with a target that has no `overConnection`: the UDP one again when no connection is taken.
+   */
+  readonly overConnection?: () => Promise<ProxyTarget>;
+}
+
+/** Whether both mean the same place: a flow may lead to many, behind a PBX or an edge proxy. */
+export function isSameTarget(a: ProxyTarget, b: ProxyTarget): boolean {
+  if (a.flow.id !== b.flow.id || a.requestUri !== b.requestUri) return false;
+  const { routes: own = noRoutes } = a;
+  const { routes: other = noRoutes } = b;
+  return own.length === other.length && own.every((route, index) => route === other[index]);
+}
+
+const noRoutes: readonly string[] = [];
+
+/** Why the address of a target is given up (RFC 3263 §4.3). */
+export interface TargetFailure {
+  readonly reason: 'no-flow' | 'timeout' | 'unavailable';
+  /** Of a 503 that names a time. */
+  readonly retryAfterSeconds?: number;
+}
+
+export interface TargetFailover {
+  /** After so long without any response, 100 included, the next address is tried; absent: when the transaction ends. */
+  readonly silenceMs?: number;
+  /** Told of the failure; gives the next address of the same next hop, undefined when there is none. Never rejects. */
+  next(failure: TargetFailure): Promise<ProxyTarget | undefined>;
 }
 
 /**
  * Holds back every response above 100 until something else is done, such as the durable record of the attempt.
- * When it fails, the caller gets 503 and the branches are cancelled.
+ * When it fails, the caller gets 503, ringing branches are cancelled, and a callee that has answered is hung up on.
  */
 export interface ResponseGate {
   readonly state: 'pending' | 'open' | 'failed';
+  /** What the 503 says when it fails. */
+  readonly refusal?: GateRefusal;
   /** Calls back once, possibly at once. */
   whenSettled(callback: (state: 'open' | 'failed') => void): void;
 }
 
+export interface GateRefusal {
+  /** Reason phrase of the 503, and the text of the Reason that callees hear (RFC 3326). */
+  readonly reason: string;
+  /** Such as Retry-After. */
+  readonly headers: readonly HeaderField[];
+}
+
 /** A forwarded request that still awaits its final response. */
 export interface ForwardedRequest {
-  /** Forks to one more place while the request is pending; false when it is too late. */
+  /** Forks to one more place while the request is pending; false when it is too late, or that place was tried. */
   addTarget(target: ProxyTarget): boolean;
   /** Cancels what is pending, as if the caller had. */
   cancel(headers?: readonly HeaderField[]): void;
@@ -47,6 +87,9 @@ export interface ForwardObserver {
   /** The caller cancelled, or its connection is gone; `onFinal` still follows. */
   onCancelled?(): void;
 }
+
+/** Where a 3xx points, as targets; `contacts` are its Contact URIs, best first. None: the 3xx is the answer. */
+export type Redirect = (contacts: readonly string[]) => Promise<readonly ProxyTarget[]>;
 
 export interface RespondDecision {
   readonly kind: 'respond';
@@ -68,6 +111,10 @@ export interface ForwardDecision {
   readonly observer?: ForwardObserver;
   /** What is answered when all that was tried failed for want of a flow. Default 430 (RFC 5626 §5.3.1). */
   readonly flowFailedStatus?: 430 | 480;
+  /** Follows redirections (RFC 3261 §16.5). Without it a 3xx goes upstream like any other answer. */
+  readonly redirect?: Redirect;
+  /** How long an INVITE waits for a phone that lost its flow while it was called to be added again. Default 0. */
+  readonly rejoinMs?: number;
 }
 
 export type RoutingDecision = RespondDecision | ForwardDecision;
@@ -78,7 +125,7 @@ export interface ProxyPolicy {
   onRequest(request: SipRequest, transaction: ServerTransaction): RoutingDecision | Promise<RoutingDecision>;
   /**
    * A request with a flow token whose MAC is right; whether its source may use it is for the policy to say.
-   * An ACK has no transaction: it is forwarded to the first target or dropped.
+   * An ACK has no transaction: it is forwarded to every target (the ones it does not concern ignore it) or dropped.
    */
   onInDialog(
     request: SipRequest,

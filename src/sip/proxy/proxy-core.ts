@@ -16,13 +16,16 @@ import type {
 } from '../transaction/index.ts';
 import type { Flow } from '../transport/index.ts';
 import { BranchIds, loopHash } from './branch-id.ts';
+import { buildRelease } from './callee-release.ts';
+import { DatagramGuard } from './datagram-guard.ts';
 import type { FlowTokens } from './flow-token.ts';
 import { buildForwarded } from './forward.ts';
+import { MergedRequests } from './merged-requests.ts';
 import type { ForwardDecision, ProxyPolicy, ProxyTarget, RoutingDecision } from './policy.ts';
 import { localProxyAddress, type ProxyAddress, recordRoutes } from './record-route.ts';
 import { checkRequest } from './request-check.ts';
 import { type ContextHost, ResponseContext } from './response-context.ts';
-import { examineRoutes, type RouteExamination } from './route-examination.ts';
+import { examineRoutes, isOwnRoute, type RouteExamination } from './route-examination.ts';
 
 /** The part of the transaction layer that a proxy uses. */
 export interface ProxyTransactions {
@@ -42,6 +45,8 @@ export interface ProxyOptions {
   readonly addressFor?: (flow: Flow) => ProxyAddress;
   /** RFC 3261 §16.6 step 11: more than 3 minutes. */
   readonly timerCMs?: number;
+  /** RFC 3261 §18.1.1; default 1300. */
+  readonly maxUdpRequestBytes?: number;
 }
 
 const defaultTimerCMs = 185_000;
@@ -53,9 +58,11 @@ export class ProxyCore implements TransactionUser, ContextHost {
   readonly random: Random;
   readonly #options: ProxyOptions;
   readonly #branches: BranchIds;
+  readonly #datagrams: DatagramGuard;
   readonly #addressFor: (flow: Flow) => ProxyAddress;
   /** INVITEs that await their final response, for CANCEL. */
   readonly #contexts = new Map<ServerTransaction, ResponseContext>();
+  readonly #merged = new MergedRequests();
 
   constructor(options: ProxyOptions) {
     this.#options = options;
@@ -63,6 +70,7 @@ export class ProxyCore implements TransactionUser, ContextHost {
     this.timerCMs = options.timerCMs ?? defaultTimerCMs;
     this.random = options.random;
     this.#branches = new BranchIds(options.random);
+    this.#datagrams = new DatagramGuard(options);
     this.#addressFor = options.addressFor ?? localProxyAddress;
   }
 
@@ -129,15 +137,52 @@ export class ProxyCore implements TransactionUser, ContextHost {
     transaction: ServerTransaction,
     target: ProxyTarget,
     decision: ForwardDecision,
+    breadth: number,
     handler: ClientTransactionHandler,
   ): ClientTransaction {
-    const routes = decision.recordRoute ? this.#recordRoutes(transaction.flow, target, decision) : [];
-    const forwarded = this.#build(transaction.request, request, target, decision, routes);
+    const forwarded = this.#prepare(request, transaction, target, decision, breadth);
+    this.#datagrams.warn(forwarded, target.flow);
     return this.#options.transactions.send(forwarded, target.flow, handler);
   }
 
+  exceedsDatagram(
+    request: SipRequest,
+    transaction: ServerTransaction,
+    target: ProxyTarget,
+    decision: ForwardDecision,
+  ): boolean {
+    return this.#datagrams.exceeds(this.#prepare(request, transaction, target, decision, 1), target.flow);
+  }
+
   onContextAnswered(transaction: ServerTransaction): void {
-    this.#contexts.delete(transaction);
+    if (!this.#contexts.delete(transaction)) return;
+    const { request } = transaction;
+    if (request.to.tag === undefined) this.#merged.end(request);
+  }
+
+  releaseCallee(answer: SipResponse, target: ProxyTarget, reason: HeaderField, again: boolean): void {
+    const { transactions, logger, tokens } = this.#options;
+    const { flow } = target;
+    const release = buildRelease({
+      answer,
+      transport: flow.transport,
+      address: this.#addressFor(flow),
+      rport: !flow.reliable,
+      branch: () => this.#branches.next(''),
+      isOwnRoute: (route) => isOwnRoute(route, tokens),
+      reason,
+    });
+    if (release === undefined) {
+      logger.warn({ flow: flow.id, callId: answer.callId }, 'an answer could not be taken back: unreadable');
+      return;
+    }
+    flow.send(release.ack);
+    // Whatever the callee says to it: its call has ended, or its connection is gone.
+    if (!again) transactions.send(release.bye, flow, indifferent);
+  }
+
+  onPolicyError(error: unknown): void {
+    this.#options.logger.error({ error }, 'the policy failed to find another target');
   }
 
   #examine(request: SipRequest): RouteExamination | undefined {
@@ -154,9 +199,14 @@ export class ProxyCore implements TransactionUser, ContextHost {
     transaction: ServerTransaction,
   ): void {
     const { request } = examined;
+    const invite = request.method === 'INVITE';
+    if (invite && request.to.tag === undefined && !this.#merged.begin(transaction.request)) {
+      this.#reject(transaction, 482);
+      return;
+    }
     const context = new ResponseContext(this);
     const decision = this.#decide(examined, transaction);
-    if (request.method === 'INVITE') {
+    if (invite) {
       this.#contexts.set(transaction, context);
       // RFC 3261 §16.2: at once, since nobody can promise an answer within 200 ms.
       if (!isImmediateAnswer(decision)) transaction.respond(createResponse(transaction.request, 100));
@@ -196,9 +246,24 @@ export class ProxyCore implements TransactionUser, ContextHost {
 
   #forwardAck(received: SipRequest, request: SipRequest, decision: RoutingDecision): void {
     if (decision.kind !== 'forward') return;
-    const [target] = decision.targets;
-    if (target === undefined) return;
-    target.flow.send(this.#build(received, request, target, decision, []));
+    for (const target of decision.targets) {
+      const ack = this.#build(received, request, target, decision, [], undefined);
+      this.#datagrams.warn(ack, target.flow);
+      target.flow.send(ack);
+    }
+  }
+
+  #prepare(
+    request: SipRequest,
+    transaction: ServerTransaction,
+    target: ProxyTarget,
+    decision: ForwardDecision,
+    breadth: number,
+  ): SipRequest {
+    const routes = decision.recordRoute ? this.#recordRoutes(transaction.flow, target, decision) : [];
+    // What is within a dialog is split nowhere.
+    const split = request.to.tag === undefined ? breadth : undefined;
+    return this.#build(transaction.request, request, target, decision, routes, split);
   }
 
   #build(
@@ -207,13 +272,16 @@ export class ProxyCore implements TransactionUser, ContextHost {
     target: ProxyTarget,
     decision: ForwardDecision,
     routes: readonly string[],
+    breadth: number | undefined,
   ): SipRequest {
     const { flow } = target;
     const { host, port } = this.#addressFor(flow);
-    const branch = this.#branches.next(loopHash(received));
+    // An ACK has nobody to hear of its loop: its hops alone bound it.
+    const branch = this.#branches.next(received.method === 'ACK' ? '' : loopHash(received));
     return buildForwarded(request, {
       requestUri: target.requestUri,
       via: createVia({ transport: flow.transport, host, port, branch, rport: !flow.reliable }),
+      breadth,
       recordRoutes: routes,
       routes: target.routes ?? [],
       remove: decision.edit?.remove ?? [],
@@ -246,6 +314,13 @@ export class ProxyCore implements TransactionUser, ContextHost {
     return { kind: 'respond', status: 500 };
   }
 }
+
+const ignore = (): void => {};
+const indifferent: ClientTransactionHandler = {
+  onResponse: ignore,
+  onTimeout: ignore,
+  onTransportError: ignore,
+};
 
 function isImmediateAnswer(decision: RoutingDecision | Promise<RoutingDecision>): boolean {
   return !(decision instanceof Promise) && decision.kind === 'respond' && decision.gate?.state !== 'pending';

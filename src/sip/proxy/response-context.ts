@@ -1,73 +1,50 @@
 import { type Random, randomId } from '../../base/index.ts';
-import {
-  createResponse,
-  type HeaderField,
-  headerField,
-  type SipRequest,
-  type SipResponse,
-} from '../message/index.ts';
-import type {
-  ClientTransaction,
-  ClientTransactionHandler,
-  ServerTransaction,
-  TimerWheel,
-} from '../transaction/index.ts';
+import { createResponse, type HeaderField, type SipRequest, type SipResponse } from '../message/index.ts';
+import type { ServerTransaction } from '../transaction/index.ts';
 import { type Candidate, chooseBest } from './best-response.ts';
-import { Branch, type BranchFailure, type BranchOwner } from './branch.ts';
-import type { ForwardDecision, ForwardedRequest, ProxyTarget, RespondDecision } from './policy.ts';
+import type { BranchFailure } from './branch.ts';
+import { Fork, type ForkHost, type ForkOwner } from './fork.ts';
+import { Breadth, incomingBreadth } from './max-breadth.ts';
+import type {
+  ForwardDecision,
+  ForwardedRequest,
+  GateRefusal,
+  ProxyTarget,
+  RespondDecision,
+} from './policy.ts';
+import { answeredElsewhere, reasonOf } from './reason.ts';
+import { TargetSet } from './target-set.ts';
 import { Upstream, type UpstreamOwner } from './upstream.ts';
 
 /** What a response context needs from its proxy. */
-export interface ContextHost {
-  readonly timers: TimerWheel;
-  readonly timerCMs: number;
+export interface ContextHost extends ForkHost {
   readonly random: Random;
-  sendToTarget(
-    request: SipRequest,
-    transaction: ServerTransaction,
-    target: ProxyTarget,
-    decision: ForwardDecision,
-    handler: ClientTransactionHandler,
-  ): ClientTransaction;
   /** The caller has its final response: a CANCEL would come too late. */
   onContextAnswered(transaction: ServerTransaction): void;
+  /** Acknowledges a 2xx in the caller's stead and, unless it came `again`, ends its call. */
+  releaseCallee(answer: SipResponse, target: ProxyTarget, reason: HeaderField, again: boolean): void;
 }
 
-const answeredElsewhere: readonly HeaderField[] = [
-  headerField('Reason', 'SIP;cause=200;text="Call completed elsewhere"'),
-];
 const noHeaders: readonly HeaderField[] = [];
 
-/** What is only needed while branches are pending; a 2xx may be retransmitted for half a minute after that. */
-interface Work {
-  /** What is forwarded: the request without the Route values that led here. */
-  readonly request: SipRequest;
-  readonly transaction: ServerTransaction;
-  readonly decision: ForwardDecision;
-  /** Targets that were not tried yet, best first. */
-  readonly waiting: ProxyTarget[];
-  readonly branches: Branch[];
-  readonly candidates: Candidate[];
-}
-
 /** The response context of RFC 3261 §16: one request, its branches, and the one answer that comes of them. */
-export class ResponseContext implements BranchOwner, UpstreamOwner, ForwardedRequest {
-  readonly timers: TimerWheel;
-  readonly timerCMs: number;
+export class ResponseContext implements ForkOwner, UpstreamOwner, ForwardedRequest {
   readonly #host: ContextHost;
-  #work: Work | undefined;
+  #fork: Fork | undefined;
+  /** While branches are pending: for responses of our own, and for who watches. */
+  #transaction: ServerTransaction | undefined;
+  #decision: ForwardDecision | undefined;
+  #candidates: Candidate[] = [];
   #upstream: Upstream | undefined;
   #toTag: string | undefined;
-  #forking = false;
   #cancelled = false;
   /** No more targets: answered, declined for all (6xx), cancelled, or not to be recorded. */
   #closed = false;
   /** The final response is chosen. */
   #answered = false;
+  #refusal: GateRefusal | undefined;
 
   constructor(host: ContextHost) {
-    this.timers = host.timers;
-    this.timerCMs = host.timerCMs;
     this.#host = host;
   }
 
@@ -78,23 +55,30 @@ export class ResponseContext implements BranchOwner, UpstreamOwner, ForwardedReq
     if (this.#closed) return;
     if (this.#cancelled) {
       // The caller gave up while the policy was still deciding.
-      this.#closed = true;
-      this.#answered = true;
       observer?.onCancelled?.();
+      this.#finish();
       this.#upstream.sendOwn(487);
       return;
     }
-    const waiting = targets.length === 1 ? [...targets] : [...targets].sort((a, b) => b.qValue - a.qValue);
-    this.#work = { request, transaction, decision, waiting, branches: [], candidates: [] };
+    const breadth = new Breadth(incomingBreadth(request));
+    if (breadth.free === 0 && targets.length > 0) {
+      // RFC 5393 §5.3.3.2.
+      this.#finish();
+      this.#upstream.sendOwn(440);
+      return;
+    }
+    this.#transaction = transaction;
+    this.#decision = decision;
+    const work = { request, transaction, decision, targets: new TargetSet(targets), breadth };
+    this.#fork = new Fork(this.#host, this, work);
     observer?.onForwarded?.(this);
-    this.#settle();
+    this.#fork.begin();
   }
 
   /** Answers as the policy decided, which may have to wait for its gate too. */
   respond(transaction: ServerTransaction, decision: RespondDecision): void {
     const { status, reason, headers = noHeaders, gate } = decision;
-    this.#closed = true;
-    this.#answered = true;
+    this.#finish();
     this.#upstream = new Upstream(this, transaction, gate, undefined);
     const toTag = this.ownTag();
     this.#upstream.send(createResponse(transaction.request, status, reason, { toTag, headers }), undefined);
@@ -103,44 +87,46 @@ export class ResponseContext implements BranchOwner, UpstreamOwner, ForwardedReq
   cancel(headers: readonly HeaderField[] = noHeaders): void {
     if (this.#cancelled || this.#answered) return;
     this.#cancelled = true;
-    if (this.#work === undefined) return;
-    this.#work.decision.observer?.onCancelled?.();
+    this.#decision?.observer?.onCancelled?.();
     this.#stop(headers);
-    this.#settle();
   }
 
   addTarget(target: ProxyTarget): boolean {
-    if (this.#work === undefined || this.#closed) return false;
-    this.#fork(this.#work, [target]);
-    this.#settle();
-    return true;
+    return !this.#closed && this.#fork?.add(target) === true;
   }
 
-  onBranchProvisional(branch: Branch, response: SipResponse): void {
-    this.#upstream?.send(response, branch.target);
+  onProvisional(response: SipResponse, target: ProxyTarget): void {
+    this.#upstream?.send(response, target);
   }
 
-  onBranchSuccess(branch: Branch, response: SipResponse, first: boolean): void {
+  onSuccess(response: SipResponse, target: ProxyTarget, first: boolean): void {
     this.#answered = true;
     // RFC 3261 §16.7 steps 5 and 10: each 2xx to an INVITE at once, the first one ends the other branches.
-    this.#upstream?.send(response, branch.target, first);
+    this.#upstream?.send(response, target, first);
     if (!this.#closed) this.#stop(answeredElsewhere);
-    this.#settle();
   }
 
-  onBranchRefused(branch: Branch, response: SipResponse): void {
-    this.#work?.candidates.push({ response, target: branch.target, local: false });
+  onRefused(response: SipResponse, target: ProxyTarget): void {
+    this.#candidates.push({ response, target, local: false });
     // RFC 3261 §16.7 step 5: a 6xx speaks for all; it goes upstream once the others are cancelled.
     if (response.status >= 600 && !this.#closed) this.#stop(noHeaders);
-    this.#settle();
   }
 
-  onBranchFailed(branch: Branch, failure: BranchFailure): void {
-    const work = this.#work;
-    if (work === undefined) return;
-    const status = failure === 'flow-gone' ? (work.decision.flowFailedStatus ?? 430) : failureStatus[failure];
-    work.candidates.push({ response: this.#ownResponse(work, status), target: branch.target, local: true });
-    this.#settle();
+  onFailed(failure: BranchFailure, target: ProxyTarget): void {
+    const status =
+      failure === 'flow-gone' ? (this.#decision?.flowFailedStatus ?? 430) : failureStatus[failure];
+    const response = this.#ownResponse(status);
+    if (response !== undefined) this.#candidates.push({ response, target, local: true });
+  }
+
+  /** RFC 3261 §16.7 step 6. */
+  onAllEnded(): void {
+    if (!this.#answered) this.#answer();
+    // What lingers for late 2xx responses needs none of it.
+    this.#candidates = [];
+    this.#transaction = undefined;
+    this.#decision = undefined;
+    this.#fork = undefined;
   }
 
   ownTag(): string {
@@ -148,64 +134,42 @@ export class ResponseContext implements BranchOwner, UpstreamOwner, ForwardedReq
     return this.#toTag;
   }
 
-  onGateFailed(): void {
+  onGateFailed(refusal: GateRefusal): void {
     this.#answered = true;
-    this.#stop(noHeaders);
-    this.#settle();
+    this.#refusal = refusal;
+    this.#stop([reasonOf(503, refusal.reason)]);
+  }
+
+  onAnswerLost(response: SipResponse, target: ProxyTarget, again: boolean): void {
+    const reason =
+      this.#refusal === undefined ? reasonOf(487, 'The caller is gone') : reasonOf(503, this.#refusal.reason);
+    this.#host.releaseCallee(response, target, reason, again);
   }
 
   onFinalSent(transaction: ServerTransaction): void {
     this.#host.onContextAnswered(transaction);
   }
 
-  #stop(reason: readonly HeaderField[]): void {
+  #finish(): void {
     this.#closed = true;
-    const work = this.#work;
-    if (work === undefined) return;
-    work.waiting.length = 0;
-    for (const branch of work.branches) branch.cancel(reason);
+    this.#answered = true;
   }
 
-  /** Once nothing is pending: the next group of targets, or the answer (RFC 3261 §16.7 step 6), or the end. */
-  #settle(): void {
-    const work = this.#work;
-    if (work === undefined) return;
-    while (!this.#forking && !work.branches.some(isPending)) {
-      const group = takeGroup(work.waiting);
-      if (group.length === 0) {
-        this.#work = undefined;
-        if (!this.#answered) this.#answer(work);
-        return;
-      }
-      this.#fork(work, group);
-    }
+  #stop(reason: readonly HeaderField[]): void {
+    this.#closed = this.#fork !== undefined || this.#answered;
+    this.#fork?.stop(reason);
   }
 
-  #fork(work: Work, targets: readonly ProxyTarget[]): void {
-    const { request, transaction, decision, branches } = work;
-    const invite = request.method === 'INVITE';
-    // A branch may fail before the next one has begun; only all of them together decide.
-    this.#forking = true;
-    for (const target of targets) {
-      const branch = new Branch(this, target, invite);
-      branches.push(branch);
-      if (!target.flow.open) branch.onTransportError();
-      else
-        branch.start((handler) => this.#host.sendToTarget(request, transaction, target, decision, handler));
-    }
-    this.#forking = false;
-  }
-
-  #answer(work: Work): void {
+  #answer(): void {
     const upstream = this.#upstream;
     if (upstream === undefined) return;
-    this.#answered = true;
-    this.#closed = true;
-    const best = chooseBest(work.candidates);
+    this.#finish();
+    const best = chooseBest(this.#candidates);
     if (this.#cancelled && (best === undefined || best.response.status < 600)) {
       // RFC 3261 §16.10: the callee's own 487 if there is one.
-      const own = work.candidates.find(({ response }) => response.status === 487);
-      upstream.send(own?.response ?? this.#ownResponse(work, 487), own?.target);
+      const own = this.#candidates.find(({ response }) => response.status === 487);
+      if (own === undefined) upstream.sendOwn(487);
+      else upstream.send(own.response, own.target);
     } else if (best === undefined) upstream.sendOwn(480);
     else if (best.response.status === 503 && !best.local) {
       // RFC 3261 §16.7 step 6: a 503 would stop the caller from using this proxy at all.
@@ -213,22 +177,10 @@ export class ResponseContext implements BranchOwner, UpstreamOwner, ForwardedReq
     } else upstream.send(best.response, best.local ? undefined : best.target);
   }
 
-  #ownResponse(work: Work, status: number): SipResponse {
-    return createResponse(work.transaction.request, status, undefined, { toTag: this.ownTag() });
+  #ownResponse(status: number): SipResponse | undefined {
+    const request = this.#transaction?.request;
+    return request && createResponse(request, status, undefined, { toTag: this.ownTag() });
   }
 }
 
 const failureStatus = { timeout: 408, 'bad-response': 502 } as const;
-
-/** Takes the targets of the highest q value. */
-function takeGroup(waiting: ProxyTarget[]): readonly ProxyTarget[] {
-  const [first] = waiting;
-  if (first === undefined) return [];
-  let end = 1;
-  while (waiting[end]?.qValue === first.qValue) end++;
-  return waiting.splice(0, end);
-}
-
-function isPending(branch: Branch): boolean {
-  return branch.pending;
-}

@@ -31,12 +31,13 @@ export function examineRoutes(request: SipRequest, options: RouteExaminationOpti
   if (items.length === 0) return { kind: 'no-token', request };
 
   let { uri } = request;
-  let token = tokenOfStrictRouter(uri, options.tokens);
+  const strict = routeOfStrictRouter(uri, options);
+  let token = typeof strict === 'object' ? strict : undefined;
   // RFC 3261 §16.4: a strict router put our route into the Request-URI and what belongs there last into Route.
-  if (token !== undefined) uri = parseNameAddr(items.pop() ?? '').uri;
+  if (strict !== undefined) uri = parseNameAddr(items.pop() ?? '').uri;
 
   let taken = 0;
-  let companionAllowed = true;
+  let companionAllowed = strict !== 'companion';
   for (; taken < items.length; taken++) {
     const route = parseNameAddr(items[taken] ?? '');
     const parsed = parseUri(route.uri);
@@ -63,10 +64,22 @@ function isCompanion(uri: SipUri): boolean {
   return uri.user === undefined && hasParam(uri.params, companionParam);
 }
 
-function tokenOfStrictRouter(uri: string, tokens: FlowTokens): FlowTokenContents | undefined {
+/** Whether a Route or Record-Route value holds a token of this proxy. */
+export function isOwnRoute(route: string, tokens: FlowTokens): boolean {
+  const uri = parseUri(parseNameAddr(route).uri);
+  if (uri.scheme !== 'sip' && uri.scheme !== 'sips') return false;
+  return uri.user !== undefined && typeof tokens.open(uri.user) === 'object';
+}
+
+/** A value that this proxy once put into Record-Route, where a strict router has moved it into the Request-URI. */
+function routeOfStrictRouter(
+  uri: string,
+  { tokens, isOwnAddress }: RouteExaminationOptions,
+): FlowTokenContents | 'companion' | undefined {
   if (!uri.includes(';lr')) return undefined;
   const parsed = parseUri(uri);
   if (parsed.scheme !== 'sip' && parsed.scheme !== 'sips') return undefined;
+  if (isCompanion(parsed)) return isOwnAddress(parsed.host, parsed.port) ? 'companion' : undefined;
   const opened = parsed.user === undefined ? undefined : tokens.open(parsed.user);
   return typeof opened === 'object' ? opened : undefined;
 }

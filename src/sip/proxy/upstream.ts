@@ -1,7 +1,7 @@
-import { createResponse, type SipResponse } from '../message/index.ts';
+import { createResponse, type HeaderField, type SipResponse } from '../message/index.ts';
 import type { ServerTransaction } from '../transaction/index.ts';
 import type { Flow } from '../transport/index.ts';
-import type { ForwardObserver, ProxyTarget, ResponseGate } from './policy.ts';
+import type { ForwardObserver, GateRefusal, ProxyTarget, ResponseGate } from './policy.ts';
 
 interface Held {
   readonly response: SipResponse;
@@ -13,22 +13,29 @@ export interface UpstreamOwner {
   /** The To tag of responses that the proxy makes. */
   ownTag(): string;
   /** The caller has its 503; the branches are to be cancelled. */
-  onGateFailed(): void;
+  onGateFailed(refusal: GateRefusal): void;
+  /** A 2xx to an INVITE that cannot go upstream: its callee must not wait for a caller. `again`: a retransmission. */
+  onAnswerLost(response: SipResponse, target: ProxyTarget, again: boolean): void;
   /** The first final response is on its way. */
   onFinalSent(transaction: ServerTransaction): void;
 }
+
+const plainRefusal: GateRefusal = { reason: 'Service Unavailable', headers: [] };
 
 /** The way back to the caller: nothing above 100 passes before the gate is open, and what waited keeps its order. */
 export class Upstream {
   readonly #owner: UpstreamOwner;
   readonly #observer: ForwardObserver | undefined;
   readonly #invite: boolean;
+  /** A 2xx then makes a call; that of a re-INVITE only changes one, which is its parties' to end. */
+  readonly #makesCall: boolean;
   /** Where 2xx responses go that come after the final one. */
   readonly #flow: Flow;
   /** Let go with the final response: branches may linger for half a minute, the request need not. */
   #transaction: ServerTransaction | undefined;
   #state: 'pending' | 'open' | 'failed';
   #held: Held[] = [];
+  readonly #refusal: GateRefusal;
 
   constructor(
     owner: UpstreamOwner,
@@ -41,6 +48,8 @@ export class Upstream {
     this.#transaction = transaction;
     this.#flow = transaction.flow;
     this.#invite = transaction.request.method === 'INVITE';
+    this.#makesCall = this.#invite && transaction.request.to.tag === undefined;
+    this.#refusal = gate?.refusal ?? plainRefusal;
     this.#state = gate?.state ?? 'open';
     if (this.#state !== 'open') gate?.whenSettled((state) => this.#settle(state));
   }
@@ -49,13 +58,14 @@ export class Upstream {
   send(response: SipResponse, target: ProxyTarget | undefined, first = true): void {
     if (this.#state === 'open') this.#deliver(response, target, first);
     else if (this.#state === 'pending') this.#held.push({ response, target, first });
+    else this.#refuse(response, target, first);
   }
 
   /** Makes and sends a response of the proxy's own. */
-  sendOwn(status: number): void {
+  sendOwn(status: number, reason?: string, headers: readonly HeaderField[] = []): void {
     const request = this.#transaction?.request;
     if (request === undefined) return;
-    this.send(createResponse(request, status, undefined, { toTag: this.#owner.ownTag() }), undefined);
+    this.send(createResponse(request, status, reason, { toTag: this.#owner.ownTag(), headers }), undefined);
   }
 
   #settle(state: 'open' | 'failed'): void {
@@ -67,10 +77,16 @@ export class Upstream {
       for (const { response, target, first } of held) this.#deliver(response, target, first);
       return;
     }
-    this.sendOwn(503);
+    this.sendOwn(503, this.#refusal.reason, this.#refusal.headers);
     // From here on even a 2xx stays here: a call whose record failed must not come about.
     this.#state = 'failed';
-    this.#owner.onGateFailed();
+    this.#owner.onGateFailed(this.#refusal);
+    for (const { response, target, first } of held) this.#refuse(response, target, first);
+  }
+
+  #refuse(response: SipResponse, target: ProxyTarget | undefined, first: boolean): void {
+    if (!this.#makesCall || target === undefined) return;
+    if (response.status >= 200 && response.status < 300) this.#owner.onAnswerLost(response, target, !first);
   }
 
   #deliver(response: SipResponse, target: ProxyTarget | undefined, first: boolean): void {
@@ -82,6 +98,8 @@ export class Upstream {
       if (target !== undefined) this.#observer?.onProvisional?.(response, target);
       return;
     }
+    // The connection closed while it rang: no caller will ever acknowledge this answer.
+    if (status < 300 && !this.#flow.open) this.#refuse(response, target, first);
     if (transaction === undefined) {
       // RFC 3261 §16.7 step 5: after a final response only a 2xx to an INVITE may follow.
       if (!this.#invite || status >= 300) return;

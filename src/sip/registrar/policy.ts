@@ -7,7 +7,7 @@
 export type SameFlowRule = 'moved' | 'any' | 'never';
 
 export interface RegistrarPolicy {
-  /** Shorter ones are refused with 423; 0 accepts all. */
+  /** Shorter ones are refused with 423, but never one of an hour or more (RFC 3261 §10.3 step 7); 0 accepts all. */
   readonly minExpiresSeconds: number;
   /** For contacts that name no time. */
   readonly defaultExpiresSeconds: number;
@@ -15,6 +15,8 @@ export interface RegistrarPolicy {
   readonly maxExpiresSeconds: number;
   /** Bindings of one address-of-record. */
   readonly maxBindings: number;
+  /** Contact values of one request: more than `maxBindings`, since a phone may add and remove at once. */
+  readonly maxContacts: number;
   /** Characters of one Contact value, and of one Path value. */
   readonly maxContactLength: number;
   /** Path values of one request. */
@@ -30,6 +32,7 @@ export const defaultRegistrarPolicy: RegistrarPolicy = {
   defaultExpiresSeconds: 3600,
   maxExpiresSeconds: 7200,
   maxBindings: 10,
+  maxContacts: 32,
   maxContactLength: 1024,
   maxPathLength: 10,
   sameFlowRule: 'moved',

@@ -13,7 +13,9 @@ import {
   type SipRequest,
   type SipUri,
   sameUri,
+  type Uri,
 } from '../message/index.ts';
+import { isGruu } from './gruu.ts';
 import type { RegistrarPolicy } from './policy.ts';
 import { type RegisterRejection, reject } from './rejection.ts';
 
@@ -36,6 +38,8 @@ export interface RegisterOrder {
   readonly action: 'query' | 'remove-all' | 'update';
   readonly offers: readonly ContactOffer[];
   readonly path: readonly string[];
+  /** The phone understands GRUUs (RFC 5627 §4.2). */
+  readonly gruu: boolean;
   /** The phone understands outbound and one of its contacts was taken as a flow of its own. */
   readonly outbound: boolean;
   /** No proxy stands between the phone and us. */
@@ -44,26 +48,37 @@ export interface RegisterOrder {
 
 /** RFC 3261 §20.19: what cannot be read counts as one hour. */
 const malformedExpiresSeconds = 3600;
+/** RFC 3261 §10.3 step 7: an hour or more is never too brief. */
+const alwaysEnoughSeconds = 3600;
 /** RFC 3261 §10.2.1.2 */
 const defaultQValue = 1000;
 /** `expires` is written anew; GRUUs are the registrar's to give (RFC 5627 §4.2). */
 const ownParams = new Set(['expires', 'pub-gruu', 'temp-gruu', 'temp-gruu-cookie']);
 
-/** RFC 3261 §10.3 steps 6 and 7 as far as the request alone decides them, RFC 5626 §6, RFC 3327 §5.3. */
+export interface OrderContext {
+  readonly policy: RegistrarPolicy;
+  /** Whether we are the registrar of this host; lower case, without port. */
+  readonly serves: (host: string) => boolean;
+}
+
+/** RFC 3261 §10.3 steps 6 and 7 as far as the request alone decides them, RFC 5626 §6, RFC 3327 §5.3, RFC 5627 §5.1. */
 export function readRegisterOrder(
   request: SipRequest,
-  policy: RegistrarPolicy,
+  context: OrderContext,
 ): RegisterOrder | RegisterRejection {
   try {
-    return readOrder(request, policy);
+    return readOrder(request, context);
   } catch (error) {
     if (error instanceof SipParseError) return reject('contact-malformed', 400, 'Bad Contact');
     throw error;
   }
 }
 
-function readOrder(request: SipRequest, policy: RegistrarPolicy): RegisterOrder | RegisterRejection {
-  for (const item of headerItems(request, 'contact')) {
+function readOrder(request: SipRequest, context: OrderContext): RegisterOrder | RegisterRejection {
+  const { policy } = context;
+  const items = headerItems(request, 'contact');
+  if (items.length > policy.maxContacts) return reject('too-many-contacts', 400, 'Too Many Contacts');
+  for (const item of items) {
     if (item.length > policy.maxContactLength) return reject('contact-too-long', 400, 'Contact Too Long');
   }
   const contacts = readContacts(request);
@@ -78,7 +93,8 @@ function readOrder(request: SipRequest, policy: RegistrarPolicy): RegisterOrder 
     return reject('path-unsupported', 421, undefined, [headerField('Require', 'path')]);
   }
   const firstHop = headerItems(request, 'via').length === 1;
-  const base = { kind: 'order', path: path.map(({ uri }) => uri), firstHop } as const;
+  const gruu = supported.includes('gruu');
+  const base = { kind: 'order', path: path.map(({ uri }) => uri), firstHop, gruu } as const;
 
   if (contacts === '*') {
     // Step 6: the wildcard removes and does nothing else.
@@ -92,7 +108,8 @@ function readOrder(request: SipRequest, policy: RegistrarPolicy): RegisterOrder 
   // RFC 5626 §6: without an edge proxy that keeps the flow, a reg-id promises what nobody holds.
   if (named && !throughEdge && supported.includes('outbound')) return reject('first-hop', 439);
   const flowOffers = named && throughEdge;
-  return readOffers(contacts, { expires, flowOffers, policy }, (offers) => ({
+  const own = gruu ? parseUri(request.to.uri) : undefined;
+  return readOffers(contacts, { ...context, expires, flowOffers, own }, (offers) => ({
     ...base,
     action: 'update',
     offers,
@@ -106,14 +123,15 @@ function isFlowOffer(contact: Contact): boolean {
 
 function readOffers(
   contacts: Exclude<Contacts, '*'>,
-  context: {
+  context: OrderContext & {
     readonly expires: number | undefined;
     readonly flowOffers: boolean;
-    readonly policy: RegistrarPolicy;
+    /** The address-of-record, for a phone to which GRUUs are given. */
+    readonly own: Uri | undefined;
   },
   accept: (offers: readonly ContactOffer[]) => RegisterOrder,
 ): RegisterOrder | RegisterRejection {
-  const { expires, flowOffers, policy } = context;
+  const { expires, flowOffers, policy, own, serves } = context;
   const offers: ContactOffer[] = [];
   for (const contact of contacts) {
     const { uri: uriText, params } = contact.address;
@@ -121,8 +139,12 @@ function readOffers(
     if (uri.scheme !== 'sip' && uri.scheme !== 'sips') {
       return reject('contact-scheme', 400, 'Contact Is Not a SIP URI');
     }
+    // RFC 5627 §5.1: either would lead back to us.
+    if (isGruu(uri) && serves(uri.host)) return reject('contact-is-gruu', 403, 'Contact Is A GRUU');
+    if (own !== undefined && sameUri(uri, own))
+      return reject('contact-is-aor', 403, 'Contact Is The Address');
     const asked = contact.expires ?? expires ?? policy.defaultExpiresSeconds;
-    if (asked > 0 && asked < policy.minExpiresSeconds) {
+    if (asked > 0 && asked < Math.min(policy.minExpiresSeconds, alwaysEnoughSeconds)) {
       return reject('interval-too-brief', 423, undefined, [
         headerField('Min-Expires', String(policy.minExpiresSeconds)),
       ]);

@@ -11,6 +11,7 @@ import {
   type Uri,
 } from '../message/index.ts';
 import type { Binding, LocationService, RegistrationChange } from './binding.ts';
+import type { Gruus } from './gruu.ts';
 import { defaultRegistrarPolicy, type RegistrarPolicy } from './policy.ts';
 import { type RegisterOrder, readRegisterOrder } from './register-order.ts';
 import { acceptedHeaderFields, supportedTags } from './register-response.ts';
@@ -24,6 +25,10 @@ export interface RegistrarOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly policy?: Partial<RegistrarPolicy>;
+  /** Absent: no GRUUs are given out (RFC 5627). */
+  readonly gruus?: Gruus;
+  /** SIP URIs with `lr` through which a phone's requests shall come (RFC 3608); default: none. */
+  readonly serviceRoutes?: (source: RegisterSource) => readonly string[];
 }
 
 export interface RegisterOutcome {
@@ -43,6 +48,8 @@ export class Registrar {
   readonly #random: Random;
   readonly #logger: Logger;
   readonly #policy: RegistrarPolicy;
+  readonly #gruus: Gruus | undefined;
+  readonly #serviceRoutes: (source: RegisterSource) => readonly string[];
 
   constructor(options: RegistrarOptions) {
     this.#location = options.location;
@@ -50,6 +57,8 @@ export class Registrar {
     this.#random = options.random;
     this.#logger = options.logger;
     this.#policy = { ...defaultRegistrarPolicy, ...options.policy };
+    this.#gruus = options.gruus;
+    this.#serviceRoutes = options.serviceRoutes ?? (() => []);
   }
 
   /** Steps 1 and 2: whether this REGISTER is ours and asks for nothing that we lack. Undefined: go on. */
@@ -82,7 +91,7 @@ export class Registrar {
     aor: string,
     at: { readonly nowMs: number },
   ): Promise<RegisterOutcome> {
-    const order = readRegisterOrder(request, this.#policy);
+    const order = readRegisterOrder(request, { policy: this.#policy, serves: this.#serves });
     if (order.kind === 'rejection') return this.#refuse(request, order, []);
     const { nowMs } = at;
     const policy = this.#policy;
@@ -92,12 +101,12 @@ export class Registrar {
     try {
       if (order.action === 'query') {
         const bindings = (await this.#location.list(aor)).filter(({ expiresAtMs }) => expiresAtMs > nowMs);
-        return this.#accept(request, source, order, nowMs, { bindings, changes: [] });
+        return this.#accept({ request, source, order, aor, nowMs }, { bindings, changes: [] });
       }
       const registration = await this.#location.update(aor, decide);
       const { rejection } = registration;
       if (rejection) return this.#refuse(request, rejection, registration.bindings);
-      return this.#accept(request, source, order, nowMs, registration);
+      return this.#accept({ request, source, order, aor, nowMs }, registration);
     } catch (error) {
       this.#logger.error({ aor, error }, 'location service failed');
       return this.#refuse(request, reject('location-service', 500), []);
@@ -111,15 +120,20 @@ export class Registrar {
   }
 
   #accept(
-    request: SipRequest,
-    source: RegisterSource,
-    order: RegisterOrder,
-    nowMs: number,
+    asked: {
+      readonly request: SipRequest;
+      readonly source: RegisterSource;
+      readonly order: RegisterOrder;
+      readonly aor: string;
+      readonly nowMs: number;
+    },
     result: { readonly bindings: readonly Binding[]; readonly changes: readonly RegistrationChange[] },
   ): RegisterOutcome {
     const { bindings, changes } = result;
-    const headers = acceptedHeaderFields({ request, source, order, bindings, nowMs, policy: this.#policy });
-    const response = createResponse(request, 200, undefined, { toTag: this.#toTag(), headers });
+    const serviceRoutes = this.#serviceRoutes(asked.source);
+    const [policy, gruus] = [this.#policy, this.#gruus];
+    const headers = acceptedHeaderFields({ ...asked, bindings, policy, gruus, serviceRoutes });
+    const response = createResponse(asked.request, 200, undefined, { toTag: this.#toTag(), headers });
     return { response, fault: undefined, changes, bindings };
   }
 

@@ -1,4 +1,4 @@
-import { parseUri, type SipRequest, sameUri } from '../message/index.ts';
+import { ownText, type Param, parseUri, type SipRequest, sameUri } from '../message/index.ts';
 import type { Flow } from '../transport/index.ts';
 import { applyChanges, type Binding, type LocationUpdate, type RegistrationChange } from './binding.ts';
 import type { RegistrarPolicy } from './policy.ts';
@@ -6,7 +6,7 @@ import type { ContactOffer, RegisterOrder } from './register-order.ts';
 import { type RegisterRejection, reject } from './rejection.ts';
 
 /** What the registrar needs to know of the flow on which a REGISTER arrived. */
-export type RegisterSource = Pick<Flow, 'id' | 'transport' | 'remote'>;
+export type RegisterSource = Pick<Flow, 'id' | 'transport' | 'local' | 'remote'>;
 
 export interface RegistrationContext {
   readonly request: SipRequest;
@@ -128,6 +128,10 @@ function userOf(binding: Binding): string | undefined {
   return uri.scheme === 'sip' || uri.scheme === 'sips' ? uri.user : undefined;
 }
 
+/** Characters of a User-Agent that are kept. */
+const maxUserAgentLength = 256;
+
+/** What is kept is copied: a part of the parsed text would keep the whole REGISTER in memory with it. */
 function makeBinding(
   offer: ContactOffer,
   previous: Binding | undefined,
@@ -136,25 +140,33 @@ function makeBinding(
   const { nowMs, order, request, source, userAgent } = context;
   return {
     id: previous?.id ?? bindingId(offer),
-    contactUri: offer.uriText,
-    contactParams: offer.params,
-    instanceId: offer.instanceId,
+    contactUri: ownText(offer.uriText),
+    contactParams: offer.params.map(ownParam),
+    instanceId: ownOrAbsent(offer.instanceId),
     regId: offer.regId,
     flowId: source.id,
     transport: source.transport,
     observed: { address: source.remote.address, port: source.remote.port },
-    callId: request.callId,
+    callId: ownText(request.callId),
     cseq: request.cseq.number,
     expiresAtMs: nowMs + offer.expiresSeconds * 1000,
     qValue: offer.qValue,
-    path: order.path,
-    userAgent,
+    path: order.path.map(ownText),
+    userAgent: ownOrAbsent(userAgent?.slice(0, maxUserAgentLength)),
     registeredAtMs: previous?.registeredAtMs ?? nowMs,
     refreshedAtMs: nowMs,
   };
 }
 
+function ownParam({ name, value }: Param): Param {
+  return { name: ownText(name), value: ownOrAbsent(value) };
+}
+
+function ownOrAbsent(headerText: string | undefined): string | undefined {
+  return headerText === undefined ? undefined : ownText(headerText);
+}
+
 /** A digit starts the one form and a letter the other, so they never meet. */
 function bindingId(offer: ContactOffer): string {
-  return offer.regId === undefined ? offer.uriText : `${offer.regId};${offer.instanceId}`;
+  return ownText(offer.regId === undefined ? offer.uriText : `${offer.regId};${offer.instanceId}`);
 }

@@ -148,6 +148,8 @@ export class ClientTransactionRunner implements ClientTransaction, TimerOwner<Cl
           break;
         case 'timeout':
           this.#handler.onTimeout();
+          // Last: a dead connection that is closed fails its other transactions at once.
+          this.flow.reportUnanswered?.(64 * this.#host.settings.t1Ms);
           break;
         case 'transport-error':
           this.#handler.onTransportError();
@@ -177,8 +179,11 @@ export class ClientTransactionRunner implements ClientTransaction, TimerOwner<Cl
 
   #toUser(response: SipResponse | undefined): void {
     if (response === undefined) return;
-    if (this.#state === 'proceeding') this.#cancelIfAllowed();
-    else {
+    if (this.#state === 'proceeding') {
+      // RFC 3261 §17.1.1.2: an INVITE is not sent again once anything has come back.
+      if (this.#invite) this.#bytes = undefined;
+      this.#cancelIfAllowed();
+    } else {
       this.#request = undefined;
       this.#bytes = undefined;
     }

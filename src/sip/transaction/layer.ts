@@ -171,7 +171,9 @@ export class TransactionLayer<Started>
   /** RFC 3261 §17.1.4, §17.2.4: what waits for this flow fails now, not when its timers end. */
   onFlowClosed(flow: Flow, reason: string): void {
     for (const transaction of this.#clientsByFlow.on(flow)) transaction.transportFailed();
-    for (const transaction of this.#serversByFlow.on(flow)) transaction.transportFailed();
+    for (const transaction of this.#serversByFlow.on(flow)) {
+      if (transaction.flow.outlivesConnection !== true) transaction.transportFailed();
+    }
     this.#user?.onFlowClosed?.(flow, reason);
   }
 
@@ -203,7 +205,7 @@ export class TransactionLayer<Started>
   #cancel(cancel: SipRequest, transaction: ServerTransaction): void {
     const invite = this.#servers.get(serverKey(cancel, 'INVITE'));
     const toTag = randomId(this.#random, 64);
-    if (invite === undefined || invite.flow.id !== transaction.flow.id) {
+    if (invite === undefined || !isSameSender(invite.flow, transaction.flow)) {
       transaction.respond(createResponse(cancel, 481, undefined, { toTag }));
       return;
     }
@@ -226,6 +228,12 @@ export class TransactionLayer<Started>
     const toTag = `${request.via.branch?.length ?? 0}-${request.cseq.number}`;
     flow.send(createResponse(request, 503, undefined, { toTag, headers }));
   }
+}
+
+/** Whose responses may take another connection may also cancel from one. */
+function isSameSender(flow: Flow, other: Flow): boolean {
+  if (flow.id === other.id) return true;
+  return flow.outlivesConnection === true && flow.remote.address === other.remote.address;
 }
 
 const ignore = (): void => {};

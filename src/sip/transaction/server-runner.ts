@@ -2,6 +2,7 @@ import { asBuffer, type Timer } from '../../base/index.ts';
 import { type SipRequest, type SipResponse, serializeMessage } from '../message/index.ts';
 import type { Flow } from '../transport/index.ts';
 import { type InviteServerAction, type InviteServerInput, inviteServer } from './invite-server.ts';
+import { agreedKeepSeconds } from './keepalive-agreement.ts';
 import {
   type NonInviteServerAction,
   type NonInviteServerInput,
@@ -144,6 +145,8 @@ export class ServerTransactionRunner implements TimerOwner<ServerTimer> {
     this.#state = step.state;
     const handle = this.#handle;
     if (step.state !== 'trying' && step.state !== 'proceeding') this.#handle = undefined;
+    // RFC 3261 §17.2.1: after its ACK nothing is sent again.
+    if (step.state === 'confirmed') this.#lastResponse = undefined;
     let sent = true;
     let expired: ServerTimer | undefined;
     for (const action of step.actions) {
@@ -189,6 +192,8 @@ export class ServerTransactionRunner implements TimerOwner<ServerTimer> {
 
   #send(response: SipResponse | undefined, store: boolean): boolean {
     if (response === undefined) return true;
+    const keepSeconds = agreedKeepSeconds(response);
+    if (keepSeconds !== undefined) this.flow.expectKeepalives?.(keepSeconds);
     const bytes = serializeMessage(response);
     if (store && !this.flow.reliable) this.#lastResponse = asBuffer(bytes).toString('latin1');
     else if (this.#state === 'accepted') this.#lastResponse = undefined;

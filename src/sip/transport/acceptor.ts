@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { Clock } from '../../base/index.ts';
 import { type Admission, Ticket } from './admission.ts';
 import type { TransportLimits } from './limits.ts';
+import type { ConnectionEnds } from './proxy-header.ts';
 import { countReason, type Tally } from './statistics.ts';
 
 export interface AcceptorOptions {
@@ -21,15 +22,15 @@ export class Acceptor {
     this.#options = options;
   }
 
-  /** To be called with every raw connection, before any byte of it is read. */
-  accept(socket: Socket): Ticket | undefined {
+  /** To be called with every raw connection, before any byte of the phone's is read; `ends` as a balancer has told them. */
+  accept(socket: Socket, ends: ConnectionEnds = endsOf(socket)): Ticket | undefined {
     const { admission, clock, limits, tally } = this.#options;
     // Without a peer address the connection was gone before it got here.
     if (socket.remoteAddress === undefined) {
       socket.destroy();
       return undefined;
     }
-    const ticket = admission.admit(socket, clock.monotonicMs());
+    const ticket = admission.admit(socket, clock.monotonicMs(), ends);
     if (!(ticket instanceof Ticket)) {
       countReason(tally.refused, ticket);
       socket.destroy();
@@ -64,6 +65,14 @@ export class Acceptor {
   refuse(reason: string): void {
     countReason(this.#options.tally.refused, reason);
   }
+}
+
+/** As the socket itself says. */
+export function endsOf(socket: Socket): ConnectionEnds {
+  return {
+    local: { address: socket.localAddress ?? '', port: socket.localPort ?? 0 },
+    remote: { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 },
+  };
 }
 
 function connectionKey(socket: Socket): string {

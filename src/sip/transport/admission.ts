@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { sourceKey } from './ip-address.ts';
 import type { TransportLimits } from './limits.ts';
+import type { ConnectionEnds } from './proxy-header.ts';
 
 export type RefusalReason = 'max-connections' | 'max-connections-per-source';
 
@@ -13,16 +14,19 @@ export interface Occupant {
 export class Ticket {
   readonly socket: Socket;
   readonly acceptedAtMs: number;
+  /** The phone's address and the one that it connected to, also where a balancer stands in between. */
+  readonly ends: ConnectionEnds;
   readonly source: string;
   readonly #admission: Admission;
   #occupant: Occupant | undefined;
   #held = true;
 
-  constructor(admission: Admission, socket: Socket, acceptedAtMs: number, source: string) {
+  constructor(admission: Admission, socket: Socket, acceptedAtMs: number, ends: ConnectionEnds) {
     this.#admission = admission;
     this.socket = socket;
     this.acceptedAtMs = acceptedAtMs;
-    this.source = source;
+    this.ends = ends;
+    this.source = sourceKey(ends.remote.address);
   }
 
   /** False while the TLS or WebSocket handshake goes on. */
@@ -97,8 +101,8 @@ export class Admission {
     return this.#displaced;
   }
 
-  admit(socket: Socket, nowMs: number): Ticket | RefusalReason {
-    const key = sourceKey(socket.remoteAddress ?? '');
+  admit(socket: Socket, nowMs: number, ends: ConnectionEnds): Ticket | RefusalReason {
+    const key = sourceKey(ends.remote.address);
     const source = this.#sources.get(key) ?? { open: 0, unproven: new Set<Ticket>() };
     if (source.unproven.size >= this.#limits.maxUnprovenPerSource) this.#displaceOldest(source.unproven);
     if (source.open >= this.#limits.maxConnectionsPerSource && !this.#displaceOldest(source.unproven)) {
@@ -107,7 +111,7 @@ export class Admission {
     if (this.#open >= this.#limits.maxConnections && !this.#displaceOldest(this.#unproven)) {
       return 'max-connections';
     }
-    const ticket = new Ticket(this, socket, nowMs, key);
+    const ticket = new Ticket(this, socket, nowMs, ends);
     this.#sources.set(key, source);
     source.open++;
     source.unproven.add(ticket);

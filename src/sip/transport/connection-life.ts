@@ -15,6 +15,9 @@ export type CloseReason =
   | 'message-timeout'
   | 'idle'
   | 'pong-timeout'
+  | 'keepalive-missed'
+  | 'no-answer'
+  | 'send-stalled'
   | 'send-buffer-full'
   | 'displaced'
   | 'shutdown';

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '../../base/index.ts';
 import { Admission } from './admission.ts';
 import type { Connection, ConnectionHost } from './connection-life.ts';
+import { ConnectionReuse } from './connection-reuse.ts';
 import type { TransportLimits } from './limits.ts';
 import type { Reception } from './reception.ts';
 
@@ -10,15 +11,21 @@ export interface ConnectionTableOptions {
   readonly reception: Reception;
 }
 
+interface Swept {
+  sweep(nowMs: number): void;
+}
+
 /** All connections of a layer, and the one timer that watches over them. */
 export class ConnectionTable implements ConnectionHost {
   readonly limits: TransportLimits;
   readonly clock: Clock;
   readonly reception: Reception;
   readonly admission: Admission;
+  readonly reuse: ConnectionReuse = new ConnectionReuse();
   readonly #open = new Map<string, Connection>();
   /** Open ones and those whose farewells are under way. */
   readonly #live = new Set<Connection>();
+  readonly #swept = new Set<Swept>();
   #sweepTimer: Timer | undefined;
   #onEmpty: (() => void) | undefined;
 
@@ -36,10 +43,17 @@ export class ConnectionTable implements ConnectionHost {
   opened(connection: Connection): void {
     this.#open.set(connection.id, connection);
     this.#live.add(connection);
+    if (connection.dialled !== true) this.reuse.add(connection);
+  }
+
+  /** Something without connections of its own that has deadlines too. */
+  alsoSweep(swept: Swept): void {
+    this.#swept.add(swept);
   }
 
   closing(connection: Connection): void {
     this.#open.delete(connection.id);
+    this.reuse.remove(connection);
   }
 
   gone(connection: Connection): void {
@@ -52,6 +66,7 @@ export class ConnectionTable implements ConnectionHost {
       const nowMs = this.clock.monotonicMs();
       this.admission.sweep(nowMs);
       for (const connection of this.#live) connection.sweep(nowMs);
+      for (const swept of this.#swept) swept.sweep(nowMs);
       this.startSweeping();
     });
   }

@@ -33,6 +33,10 @@ export interface PeerCertificate {
   readonly fingerprint256: string;
   readonly commonName: string | undefined;
   readonly subjectAltName: string | undefined;
+  /** The URIs, DNS names and IP addresses in it, decoded. */
+  readonly uris: readonly string[];
+  readonly dnsNames: readonly string[];
+  readonly addresses: readonly string[];
 }
 
 /**
@@ -49,14 +53,28 @@ export interface Flow {
   /** False for UDP alone: the transaction layer then retransmits (RFC 3261 §17). */
   readonly reliable: boolean;
   readonly secure: boolean;
+  /** True for a connection that we opened: its local port is none that the peer could connect to. */
+  readonly dialled?: boolean;
   readonly local: Endpoint;
   readonly remote: Endpoint;
   readonly peerCertificate: PeerCertificate | undefined;
   readonly open: boolean;
+  /** Responses find another way once it is closed (RFC 3261 §18.2.2): its end is not the end of what came on it. */
+  readonly outlivesConnection?: boolean;
   /** False when the flow is closed, too far behind, or the message is too large for a datagram. */
   send(message: SipMessage | Uint8Array): boolean;
   /** Closes a connection after what was sent has gone out; a UDP flow is merely forgotten. */
   close(reason: string): void;
+  /**
+   * The peer has agreed to send keepalives at least so often (RFC 6223); after twice that silence the flow is closed.
+   * 0: no longer. To be called for a peer that has proved who it is: over UDP a forged source must not get here.
+   */
+  expectKeepalives?(seconds: number): void;
+  /**
+   * A request on this flow was not answered in time (Timer B or F). A connection on which nothing at all has come for
+   * so long is dead, whatever TCP still tries, and is closed.
+   */
+  reportUnanswered?(waitedMs: number): void;
 }
 
 /** Who receives what arrives: the transaction layer. Its callbacks run inside the transport's error boundary. */
@@ -65,6 +83,9 @@ export interface TransportUser {
   onResponse(response: SipResponse, flow: Flow): void;
   /** A connection that is ready for SIP; UDP flows are not announced. */
   onFlowOpen?(flow: Flow): void;
-  /** Once for each connection that was ready for SIP; `flow.open` is already false. */
+  /**
+   * Once for each connection that was ready for SIP; `flow.open` is already false. Also for a UDP flow whose agreed
+   * keepalives stayed away.
+   */
   onFlowClosed(flow: Flow, reason: string): void;
 }

@@ -28,6 +28,14 @@ export function withoutZone(address: string): string {
   return zoneAt < 0 ? address : address.slice(0, zoneAt);
 }
 
+/** An IPv4 address that is written as IPv6 (`::ffff:192.0.2.1`) as IPv4; anything else as it is. */
+export function unmapped(address: string): string {
+  if (!address.startsWith('::ffff:') && !address.startsWith('::FFFF:')) return address;
+  const bytes = addressBytes(address);
+  const mapped = bytes?.length === 16 && bytes[10] === 0xff && bytes[11] === 0xff;
+  return mapped ? addressText(bytes.subarray(12)) : address;
+}
+
 export function isLoopback(address: string): boolean {
   return address.startsWith('127.') || address === '::1';
 }

@@ -30,6 +30,18 @@ export interface TransportLimits {
   /** Bytes waiting to be written to one peer; above it the connection is closed. */
   readonly maxSendBufferBytes: number;
 
+  /** Bytes waiting for a peer that takes none of them: after so long the connection is cut. */
+  readonly sendStallTimeoutMs: number;
+  /** Length of a PROXY header with its attributes. */
+  readonly maxProxyHeaderBytes: number;
+
+  /**
+   * What a phone that offers keepalives (RFC 6223) is asked for, in seconds: over UDP below the 30 s after which NATs
+   * forget a mapping. A phone that agreed is taken for dead after twice that silence.
+   */
+  readonly udpKeepSeconds: number;
+  readonly streamKeepSeconds: number;
+
   /** A WebSocket that was silent for so long is pinged. A dead one is found after this plus `pongTimeoutMs`. */
   readonly pingIntervalMs: number;
   readonly pongTimeoutMs: number;
@@ -65,6 +77,10 @@ export const defaultTransportLimits: TransportLimits = {
   closeTimeoutMs: 2_000,
   connectTimeoutMs: 5_000,
   maxSendBufferBytes: 1_048_576,
+  sendStallTimeoutMs: 15_000,
+  maxProxyHeaderBytes: 1_024,
+  udpKeepSeconds: 25,
+  streamKeepSeconds: 95,
   pingIntervalMs: 20_000,
   pongTimeoutMs: 10_000,
   maxUpgradeHeaderBytes: 8_192,

@@ -1,17 +1,17 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { Clock } from '../../base/index.ts';
+import type { CertificateStore } from './certificate-store.ts';
 import type { ConnectTarget } from './flow.ts';
 import { hostPort } from './ip-address.ts';
 import type { TransportLimits } from './limits.ts';
-import type { TlsMaterial } from './tls-material.ts';
 import { connectError, TransportError } from './transport-error.ts';
 
 export interface OutboundOptions {
   readonly limits: TransportLimits;
   readonly clock: Clock;
   /** Our own certificate and the authorities; without it the system's authorities judge the peer. */
-  readonly tls: TlsMaterial | undefined;
+  readonly tls: CertificateStore | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -59,9 +59,9 @@ export async function openSocket(target: ConnectTarget, options: OutboundOptions
   });
 }
 
-function dialTls(target: ConnectTarget, tls: TlsMaterial | undefined): TLSSocket {
+function dialTls(target: ConnectTarget, tls: CertificateStore | undefined): TLSSocket {
   return connectTls({
-    ...tls,
+    ...tls?.clientOptions,
     ...tcpTarget(target),
     minVersion: 'TLSv1.2',
     // An outbound peer is one that we chose: it has to prove its name.

@@ -1,13 +1,17 @@
 import type { Logger } from '../../base/index.ts';
 import {
   type ExcessBytes,
+  hasParam,
   type MessageLimits,
+  paramValue,
   parseMessage,
   reasonPhrase,
   replaceTopVia,
   SipParseError,
   type SipRequest,
   serializeRejection,
+  type Via,
+  withViaParam,
   withViaSource,
 } from '../message/index.ts';
 import type { Flow, TransportUser } from './flow.ts';
@@ -17,6 +21,10 @@ import { countReason, type Tally } from './statistics.ts';
 export interface ReceptionOptions {
   readonly limits: MessageLimits;
   readonly logger: Logger;
+  /** Seconds between the keepalives of a phone that offers them (RFC 6223). */
+  readonly keepSeconds: { readonly udp: number; readonly stream: number };
+  /** A TLS peer whose certificate was verified calls its connection an alias of its own address (RFC 5923). */
+  readonly onAlias: (flow: Flow, via: Via) => void;
 }
 
 /** What became of a message: handed up, or malformed (and answered where that was possible). */
@@ -29,9 +37,11 @@ export type ReceptionResult = 'delivered' | 'malformed';
 export class Reception {
   readonly #limits: MessageLimits;
   readonly #logger: Logger;
+  readonly #options: ReceptionOptions;
   #user: TransportUser | undefined;
 
   constructor(options: ReceptionOptions) {
+    this.#options = options;
     this.#limits = options.limits;
     this.#logger = options.logger;
   }
@@ -45,7 +55,7 @@ export class Reception {
     try {
       const message = parseMessage(bytes, this.#limits, excess);
       tally.messagesIn++;
-      if (message.kind === 'request') this.#user?.onRequest(withSource(message, flow), flow);
+      if (message.kind === 'request') this.#receiveRequest(message, flow);
       else this.#user?.onResponse(message, flow);
       return 'delivered';
     } catch (error) {
@@ -56,6 +66,14 @@ export class Reception {
       this.fail(error, flow, tally);
       return 'delivered';
     }
+  }
+
+  #receiveRequest(request: SipRequest, flow: Flow): void {
+    const { keepSeconds, onAlias } = this.#options;
+    if (flow.peerCertificate?.authorized === true && hasParam(request.via.params, 'alias'))
+      onAlias(flow, request.via);
+    const seconds = flow.reliable ? keepSeconds.stream : keepSeconds.udp;
+    this.#user?.onRequest(withSource(withKeepValue(request, seconds), flow), flow);
   }
 
   /** Counts a malformed message and answers it when it was a request that shows where the answer belongs. */
@@ -94,6 +112,18 @@ export class Reception {
       this.fail(error, flow, tally);
     }
   }
+}
+
+/** Requests in which a peer may offer keepalives: they register or open a dialog (RFC 6223 §4.1). */
+const keepMethods: ReadonlySet<string> = new Set(['REGISTER', 'INVITE', 'SUBSCRIBE', 'REFER']);
+
+/** RFC 6223 §4.3: the offer is taken by giving it a value; the response carries it back in the same Via. */
+function withKeepValue(request: SipRequest, seconds: number): SipRequest {
+  if (!keepMethods.has(request.method)) return request;
+  const { via } = request;
+  // '' is a parameter without a value.
+  if (paramValue(via.params, 'keep') !== '') return request;
+  return replaceTopVia(request, withViaParam(via, 'keep', String(seconds)));
 }
 
 /** RFC 3261 §18.2.1 and RFC 3581 §4: the top Via says where the request really came from. */

@@ -1,11 +1,12 @@
 import type { Server } from 'node:net';
 import type { Logger } from '../../base/index.ts';
+import type { AddressSet } from './address-set.ts';
 import type { Admission } from './admission.ts';
+import type { CertificateStore } from './certificate-store.ts';
 import type { ConnectionHost } from './connection-life.ts';
 import type { TransportName } from './flow.ts';
 import { hostPort } from './ip-address.ts';
 import type { Tally } from './statistics.ts';
-import type { TlsMaterial } from './tls-material.ts';
 import { bindError } from './transport-error.ts';
 
 /** What every listener for connections is given. */
@@ -17,7 +18,9 @@ export interface ConnectionListenerOptions {
   readonly admission: Admission;
   readonly tally: Tally;
   readonly logger: Logger;
-  readonly tls: TlsMaterial | undefined;
+  readonly tls: CertificateStore | undefined;
+  /** Whose connections start with a PROXY header. */
+  readonly balancers: AddressSet;
   /** `Origin` values that browsers may come from; undefined admits all. */
   readonly origins: readonly string[] | undefined;
   /** A flow id that is never used again. */

@@ -1,9 +1,12 @@
 import type { Socket } from 'node:net';
 import { type SipMessage, SipParseError, StreamFramer, serializeMessage } from '../message/index.ts';
+import { endsOf } from './acceptor.ts';
 import type { Ticket } from './admission.ts';
 import { type CloseReason, type Connection, type ConnectionHost, ConnectionLife } from './connection-life.ts';
 import type { Endpoint, PeerCertificate } from './flow.ts';
+import { toleratedSilenceMs } from './keepalive-watch.ts';
 import type { Tally } from './statistics.ts';
+import { WriteProgress } from './write-progress.ts';
 
 /** RFC 5626 §4.4.1: the answer to a CRLFCRLF. */
 const pong = Buffer.from('\r\n');
@@ -27,6 +30,7 @@ export class StreamConnection implements Connection {
   readonly id: string;
   readonly transport: 'tcp' | 'tls';
   readonly reliable = true;
+  readonly dialled: boolean;
   readonly local: Endpoint;
   readonly remote: Endpoint;
   readonly peerCertificate: PeerCertificate | undefined;
@@ -36,6 +40,9 @@ export class StreamConnection implements Connection {
   readonly #life: ConnectionLife;
   readonly #framer: StreamFramer;
   readonly #openedAtMs: number;
+  readonly #writes = new WriteProgress();
+  /** Longest silence that was agreed upon (RFC 6223). */
+  #agreedSilenceMs = Number.POSITIVE_INFINITY;
   /** When the last byte came; `never` before the first. */
   #heardAtMs = never;
   /** When the message that is still incomplete began; `never` between messages. */
@@ -45,8 +52,10 @@ export class StreamConnection implements Connection {
     const { id, transport, socket, host } = options;
     this.id = id;
     this.transport = transport;
-    this.local = { address: socket.localAddress ?? '', port: socket.localPort ?? 0 };
-    this.remote = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
+    this.dialled = options.ticket === undefined;
+    const { local, remote } = options.ticket?.ends ?? endsOf(socket);
+    this.local = local;
+    this.remote = remote;
     this.peerCertificate = options.peerCertificate;
     this.#socket = socket;
     this.#host = host;
@@ -109,13 +118,25 @@ export class StreamConnection implements Connection {
     this.#socket.destroy();
   }
 
+  expectKeepalives(seconds: number): void {
+    this.#agreedSilenceMs = seconds === 0 ? Number.POSITIVE_INFINITY : toleratedSilenceMs(seconds);
+  }
+
+  reportUnanswered(waitedMs: number): void {
+    const heardAtMs = Math.max(this.#heardAtMs, this.#openedAtMs);
+    if (this.#host.clock.monotonicMs() - heardAtMs >= waitedMs) this.abort('no-answer');
+  }
+
   sweep(nowMs: number): void {
     if (!this.#life.open) {
       if (this.#life.overdue(nowMs)) this.#socket.destroy();
       return;
     }
-    const { firstByteTimeoutMs, messageTimeoutMs, idleTimeoutMs } = this.#host.limits;
-    if (this.#heardAtMs === never) {
+    const { firstByteTimeoutMs, messageTimeoutMs, idleTimeoutMs, sendStallTimeoutMs } = this.#host.limits;
+    if (this.#writes.stalledMs(this.#socket, nowMs) >= sendStallTimeoutMs) {
+      // No farewell: it would wait behind the bytes that the peer doesn't take.
+      this.abort('send-stalled');
+    } else if (this.#heardAtMs === never) {
       if (nowMs - this.#openedAtMs >= firstByteTimeoutMs) this.close('first-byte-timeout');
     } else if (
       this.#partialSinceMs !== never &&
@@ -125,6 +146,8 @@ export class StreamConnection implements Connection {
       this.close('message-timeout');
     } else if (nowMs - this.#heardAtMs >= idleTimeoutMs) {
       this.close('idle');
+    } else if (nowMs - this.#heardAtMs >= this.#agreedSilenceMs) {
+      this.abort('keepalive-missed');
     }
   }
 

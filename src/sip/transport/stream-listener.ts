@@ -1,33 +1,43 @@
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer } from 'node:tls';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { Acceptor } from './acceptor.ts';
 import type { Ticket } from './admission.ts';
 import type { PeerCertificate } from './flow.ts';
+import { peerCertificateOf } from './peer-certificate.ts';
+import { ProxyFront } from './proxy-front.ts';
 import { type ConnectionListenerOptions, closeServer, openServer } from './server-socket.ts';
 import { StreamConnection } from './stream-connection.ts';
-import { peerCertificateOf } from './tls-material.ts';
 
 /** Accepts TCP or TLS connections. */
 export class StreamListener {
   readonly #options: ConnectionListenerOptions;
   readonly #transport: 'tcp' | 'tls';
   readonly #acceptor: Acceptor;
+  readonly #front: ProxyFront;
   #server: Server | undefined;
+  #tlsServer: TlsServer | undefined;
 
   constructor(transport: 'tcp' | 'tls', options: ConnectionListenerOptions) {
     this.#options = options;
     this.#transport = transport;
-    this.#acceptor = new Acceptor({
-      admission: options.admission,
-      limits: options.host.limits,
-      clock: options.host.clock,
-      tally: options.tally,
-    });
+    const { admission, balancers, tally } = options;
+    const { limits, clock } = options.host;
+    this.#acceptor = new Acceptor({ admission, limits, clock, tally });
+    this.#front = new ProxyFront({ balancers, limits, clock, tally });
   }
 
   /** Resolves with the port once connections are accepted. */
   async start(): Promise<number> {
-    const server = this.#transport === 'tls' ? this.#tlsServer() : this.#tcpServer();
+    if (this.#transport === 'tls') this.#tlsServer = this.#createTlsServer();
+    // TLS comes second: a balancer's PROXY header stands before the handshake.
+    const server = createTcpServer((socket) => {
+      this.#front.receive(socket, (raw, ends) => {
+        const ticket = this.#acceptor.accept(raw, ends);
+        if (ticket === undefined) return;
+        if (this.#tlsServer === undefined) this.#establish(raw, ticket, undefined);
+        else this.#tlsServer.emit('connection', raw);
+      });
+    });
     const port = await openServer(server, this.#transport, this.#options);
     this.#server = server;
     return port;
@@ -37,20 +47,18 @@ export class StreamListener {
   async close(): Promise<void> {
     const server = this.#server;
     this.#server = undefined;
+    this.#front.close();
+    if (this.#tlsServer !== undefined) this.#options.tls?.forget(this.#tlsServer);
     if (server !== undefined) await closeServer(server);
   }
 
-  #tcpServer(): Server {
-    return createTcpServer((socket) => {
-      const ticket = this.#acceptor.accept(socket);
-      if (ticket !== undefined) this.#establish(socket, ticket, undefined);
-    });
-  }
-
-  #tlsServer(): Server {
+  #createTlsServer(): TlsServer {
     const { tls, host, tally } = this.#options;
-    const server = createTlsServer({ ...tls, handshakeTimeout: host.limits.firstByteTimeoutMs });
-    server.on('connection', (socket: Socket) => void this.#acceptor.accept(socket));
+    const server = createTlsServer({
+      ...tls?.serverOptions,
+      handshakeTimeout: host.limits.firstByteTimeoutMs,
+    });
+    tls?.serve(server);
     server.on('secureConnection', (socket) => {
       const ticket = this.#acceptor.ticketOf(socket);
       if (ticket === undefined) socket.destroy();

@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import { asBuffer } from '../../base/index.ts';
 import { addressBytes } from './ip-address.ts';
 
@@ -18,6 +19,10 @@ const firstOptionalAttribute = 0x8000;
  */
 const harmlessAttributes: ReadonlySet<number> = new Set([0x0006, 0x0008, 0x0014, 0x0015, 0x001c]);
 const maxUnknownAttributes = 16;
+/** RFC 8489 §14.7: optional, the last attribute, CRC-32 of all before it with this mask. */
+const fingerprintAttribute = 0x8028;
+const fingerprintBytes = 8;
+const fingerprintMask = 0x5354554e;
 
 /**
  * Whether a datagram on the SIP port is STUN: two zero bits and the magic cookie, which no SIP message starts
@@ -39,9 +44,40 @@ export function answerStun(datagram: Uint8Array, address: string, port: number):
   if (length % 4 !== 0 || headerBytes + length !== request.length) return undefined;
   const unknown = unknownAttributes(request);
   if (unknown === undefined) return undefined;
+  const fingerprinted = endsWithFingerprint(request);
+  // RFC 8489 §6.3: a wrong fingerprint means that this is something else than STUN.
+  if (fingerprinted && request.readUInt32BE(request.length - 4) !== fingerprintOf(request)) return undefined;
   const transactionId = request.subarray(8, headerBytes);
-  if (unknown.length > 0) return unknownAttributeError(transactionId, unknown);
-  return bindingResponse(transactionId, address, port);
+  const answer =
+    unknown.length > 0
+      ? unknownAttributeError(transactionId, unknown)
+      : bindingResponse(transactionId, address, port);
+  return fingerprinted && answer !== undefined ? withFingerprint(answer) : answer;
+}
+
+/** The attributes have been walked through: the last eight bytes are one attribute or the end of a longer value. */
+function endsWithFingerprint(request: Buffer): boolean {
+  let at = headerBytes;
+  while (at + fingerprintBytes < request.length) at += 4 + ((request.readUInt16BE(at + 2) + 3) & ~3);
+  return (
+    at + fingerprintBytes === request.length &&
+    request.readUInt16BE(at) === fingerprintAttribute &&
+    request.readUInt16BE(at + 2) === 4
+  );
+}
+
+function fingerprintOf(message: Buffer): number {
+  return (crc32(message.subarray(0, message.length - fingerprintBytes)) ^ fingerprintMask) >>> 0;
+}
+
+/** The length in the header counts the fingerprint before it is computed. */
+function withFingerprint(answer: Buffer): Buffer {
+  const message = Buffer.concat([answer, Buffer.alloc(fingerprintBytes)]);
+  message.writeUInt16BE(message.length - headerBytes, 2);
+  message.writeUInt16BE(fingerprintAttribute, answer.length);
+  message.writeUInt16BE(4, answer.length + 2);
+  message.writeUInt32BE(fingerprintOf(message), answer.length + 4);
+  return message;
 }
 
 /** Types that we had to understand and don't; undefined when an attribute runs past the end. */

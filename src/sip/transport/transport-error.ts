@@ -11,6 +11,7 @@ export type TransportErrorCode =
   | 'timeout'
   | 'certificate'
   | 'limit'
+  | 'proxy-header'
   | 'connect-failed'
   | 'closed';
 

@@ -1,18 +1,20 @@
 import { lookup } from 'node:dns/promises';
 import { isIP, isIPv6 } from 'node:net';
 import { type Clock, type Logger, type Random, randomId, systemRandom } from '../../base/index.ts';
-import type { Connection } from './connection-life.ts';
+import { AddressSet } from './address-set.ts';
+import { CertificateStore } from './certificate-store.ts';
 import { ConnectionTable } from './connection-table.ts';
 import type { ConnectTarget, Flow, ListenAddress, TransportName, TransportUser } from './flow.ts';
 import { hostPort, isLoopback, isUnspecified } from './ip-address.ts';
 import type { TransportLimits } from './limits.ts';
-import { openSocket, targetText } from './outbound.ts';
+import { LocalAddresses } from './local-address.ts';
+import { targetText } from './outbound.ts';
+import { OutboundConnections } from './outbound-connections.ts';
 import { Reception } from './reception.ts';
 import type { ConnectionListenerOptions } from './server-socket.ts';
 import { createTallies, snapshotTallies, type Tallies, type TransportStatistics } from './statistics.ts';
-import { StreamConnection } from './stream-connection.ts';
 import { StreamListener } from './stream-listener.ts';
-import { loadTlsMaterial, peerCertificateOf, type TlsMaterial, type TlsOptions } from './tls-material.ts';
+import type { TlsOptions } from './tls-material.ts';
 import { bindError, TransportError } from './transport-error.ts';
 import { decodeUdpFlowId } from './udp-flow-id.ts';
 import { UdpListener } from './udp-listener.ts';
@@ -28,6 +30,8 @@ export interface TransportLayerOptions {
   readonly tls?: TlsOptions;
   /** `Origin` values that browsers may come from; all when absent. */
   readonly wsOrigins?: readonly string[];
+  /** Balancers (addresses and networks) whose connections start with a PROXY header; none when absent. */
+  readonly proxyProtocolFrom?: readonly string[];
 }
 
 /** First letter of a flow id; UDP's is in udp-flow-id.ts. */
@@ -50,17 +54,33 @@ export class TransportLayer {
   readonly #runId: string;
   readonly #udpListeners: UdpListener[] = [];
   readonly #connectionListeners: (StreamListener | WebSocketListener)[] = [];
-  /** Outbound connections, open or on their way, by what was dialled. */
-  readonly #outbound = new Map<string, Promise<Connection>>();
+  readonly #outbound: OutboundConnections;
   readonly #closing = new AbortController();
-  #tls: TlsMaterial | undefined;
+  readonly #balancers: AddressSet;
+  readonly #addresses: LocalAddresses;
+  #tls: CertificateStore | undefined;
   #flowCount = 0;
 
   constructor(options: TransportLayerOptions) {
     const { limits, clock, logger } = options;
     this.#options = options;
-    this.#reception = new Reception({ limits: limits.message, logger });
+    this.#balancers = new AddressSet(options.proxyProtocolFrom ?? []);
+    this.#addresses = new LocalAddresses(clock);
+    this.#reception = new Reception({
+      limits: limits.message,
+      logger,
+      keepSeconds: { udp: limits.udpKeepSeconds, stream: limits.streamKeepSeconds },
+      onAlias: (flow, via) => this.#table.reuse.alias(flow, via, this.#table.get(flow.id)),
+    });
     this.#table = new ConnectionTable({ limits, clock, reception: this.#reception });
+    this.#outbound = new OutboundConnections({
+      limits,
+      clock,
+      table: this.#table,
+      tallies: this.#tallies,
+      nextFlowId: this.#nextFlowId,
+      signal: this.#closing.signal,
+    });
     this.#runId = randomId(options.random ?? systemRandom, runIdBits);
   }
 
@@ -69,11 +89,12 @@ export class TransportLayer {
    * TransportError when one cannot be opened, and then none stays open.
    */
   async start(user: TransportUser): Promise<readonly ListenAddress[]> {
-    const { listen, tls } = this.#options;
+    const { listen, tls, clock, logger } = this.#options;
     this.#reception.setUser(user);
     const bound: ListenAddress[] = [];
     try {
-      if (tls !== undefined) this.#tls = await loadTlsMaterial(tls);
+      if (tls !== undefined) this.#tls = await CertificateStore.open({ tls, clock, logger });
+      await this.#addresses.start();
       for (const address of listen) bound.push(await this.#open(address));
     } catch (error) {
       await this.close();
@@ -86,11 +107,20 @@ export class TransportLayer {
   /** Takes nothing new, says farewell on every connection, and resolves when all sockets are closed. Final. */
   async close(): Promise<void> {
     this.#closing.abort();
+    this.#tls?.close();
     const accepting = this.#connectionListeners.splice(0).map((listener) => listener.close());
     await this.#table.close();
     await Promise.all(accepting);
     await Promise.all(this.#udpListeners.splice(0).map((listener) => listener.close()));
     this.#reception.setUser(undefined);
+  }
+
+  /**
+   * Reads certificates and keys again; connections that are open keep theirs. Throws TransportError when a file is
+   * wrong, and then nothing changes.
+   */
+  async reloadCertificates(): Promise<void> {
+    await this.#tls?.reload();
   }
 
   /** The flow of that id while it is open; any UDP flow of a listener of ours, also one of an earlier run. */
@@ -105,27 +135,15 @@ export class TransportLayer {
   }
 
   /**
-   * A flow to an address: from the UDP listener that can reach it, or over a connection that we opened, kept and used
-   * again for the same address (RFC 3261 §18). Rejects with TransportError.
+   * A flow to an address: from the UDP listener that can reach it, or over a connection that is there already (RFC 3261
+   * §18, RFC 5923: opened by us for the same address, or by the peer from there), or a new one. Rejects with
+   * TransportError.
    */
   async connect(target: ConnectTarget): Promise<Flow> {
     if (target.transport === 'udp') return this.#udpFlowTo(target);
-    const key = `${targetText(target)}|${target.serverName ?? ''}`;
-    const existing = this.#outbound.get(key);
-    if (existing !== undefined) {
-      const connection = await existing;
-      if (connection.open) return connection;
-    }
-    // Between the await above and here another caller may have dialled already.
-    const concurrent = this.#outbound.get(key);
-    if (concurrent !== undefined && concurrent !== existing) return await concurrent;
-    const forget = (): void => {
-      if (this.#outbound.get(key) === dialled) this.#outbound.delete(key);
-    };
-    const dialled = this.#dial(target, forget);
-    this.#outbound.set(key, dialled);
-    dialled.catch(forget);
-    return await dialled;
+    const inbound = this.#table.reuse.find(target);
+    if (inbound !== undefined) return inbound;
+    return await this.#outbound.connect(target, this.#tls);
   }
 
   stats(): TransportStatistics {
@@ -155,9 +173,12 @@ export class TransportLayer {
         reception: this.#reception,
         tally,
         logger,
+        clock: this.#options.clock,
+        addresses: this.#addresses,
       });
       await listener.start();
       this.#udpListeners.push(listener);
+      this.#table.alsoSweep(listener);
       return { transport, host: address, port: listener.local.port };
     }
     const secure = transport === 'tls' || transport === 'wss';
@@ -176,6 +197,7 @@ export class TransportLayer {
       tally,
       logger,
       tls: secure ? this.#tls : undefined,
+      balancers: this.#balancers,
       origins: wsOrigins,
       nextFlowId: this.#nextFlowId,
     };
@@ -210,26 +232,6 @@ export class TransportLayer {
       );
     }
     return reaching.flowTo(address, port);
-  }
-
-  async #dial(target: ConnectTarget, onClosed: () => void): Promise<Connection> {
-    const { limits, clock } = this.#options;
-    const transport = target.transport === 'tls' ? 'tls' : 'tcp';
-    const tally = this.#tallies[transport];
-    const socket = await openSocket(target, { limits, clock, tls: this.#tls, signal: this.#closing.signal });
-    tally.connectionsConnected++;
-    const connection = new StreamConnection({
-      id: this.#nextFlowId(transport),
-      transport,
-      socket,
-      peerCertificate: peerCertificateOf(socket),
-      ticket: undefined,
-      host: this.#table,
-      tally,
-    });
-    socket.once('close', onClosed);
-    connection.start();
-    return connection;
   }
 }
 

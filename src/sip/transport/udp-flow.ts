@@ -6,9 +6,10 @@ import { encodeUdpFlowId } from './udp-flow-id.ts';
 export interface UdpPort {
   readonly open: boolean;
   readonly tag: string;
-  readonly local: Endpoint;
+  localTowards(remote: Endpoint): Endpoint;
   sendTo(message: SipMessage | Uint8Array, remote: Endpoint): boolean;
   forget(remote: Endpoint): void;
+  expectKeepalives(remote: Endpoint, seconds: number): void;
 }
 
 /** A remote address and port, seen from one listener. Holds no state of its own: it may be dropped and rebuilt. */
@@ -33,7 +34,7 @@ export class UdpFlow implements Flow {
   }
 
   get local(): Endpoint {
-    return this.#port.local;
+    return this.#port.localTowards(this.remote);
   }
 
   get open(): boolean {
@@ -42,6 +43,10 @@ export class UdpFlow implements Flow {
 
   send(message: SipMessage | Uint8Array): boolean {
     return this.#port.sendTo(message, this.remote);
+  }
+
+  expectKeepalives(seconds: number): void {
+    this.#port.expectKeepalives(this.remote, seconds);
   }
 
   close(_reason: string): void {

@@ -1,12 +1,14 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
-import type { Logger } from '../../base/index.ts';
+import type { Clock, Logger } from '../../base/index.ts';
 import { type SipMessage, serializeMessage } from '../message/index.ts';
 import type { Endpoint } from './flow.ts';
-import { hostPort } from './ip-address.ts';
+import { hostPort, isUnspecified } from './ip-address.ts';
+import { KeepaliveWatch } from './keepalive-watch.ts';
 import type { TransportLimits } from './limits.ts';
+import type { LocalAddresses } from './local-address.ts';
 import type { Reception } from './reception.ts';
-import type { Tally } from './statistics.ts';
+import { countReason, type Tally } from './statistics.ts';
 import { answerStun, isStun } from './stun.ts';
 import { bindError } from './transport-error.ts';
 import { UdpFlow, type UdpPort } from './udp-flow.ts';
@@ -26,12 +28,15 @@ export interface UdpListenerOptions {
   readonly reception: Reception;
   readonly tally: Tally;
   readonly logger: Logger;
+  readonly clock: Clock;
+  readonly addresses: LocalAddresses;
 }
 
 /** One UDP socket with its flows. */
 export class UdpListener implements UdpPort {
   readonly #options: UdpListenerOptions;
   readonly #flows: UdpFlowTable;
+  readonly #keepalives: KeepaliveWatch;
   #socket: Socket | undefined;
   #local: Endpoint;
   #tag = '';
@@ -39,6 +44,7 @@ export class UdpListener implements UdpPort {
   constructor(options: UdpListenerOptions) {
     this.#options = options;
     this.#flows = new UdpFlowTable(options.limits.maxUdpFlows);
+    this.#keepalives = new KeepaliveWatch(options.limits.maxUdpFlows);
     this.#local = { address: options.host, port: options.port };
   }
 
@@ -48,6 +54,13 @@ export class UdpListener implements UdpPort {
 
   get local(): Endpoint {
     return this.#local;
+  }
+
+  /** For a socket that is bound to all addresses, the one that this peer sees. */
+  localTowards(remote: Endpoint): Endpoint {
+    if (!isUnspecified(this.#local.address)) return this.#local;
+    const address = this.#options.addresses.towards(remote.address);
+    return address === undefined ? this.#local : { address, port: this.#local.port };
   }
 
   get tag(): string {
@@ -91,11 +104,12 @@ export class UdpListener implements UdpPort {
     if (socket === undefined) return;
     this.#socket = undefined;
     this.#flows.clear();
+    this.#keepalives.clear();
     await new Promise<void>((resolve) => socket.close(() => resolve()));
   }
 
   flowTo(address: string, port: number): UdpFlow {
-    const key = `${address}|${port}`;
+    const key = keyOf({ address, port });
     const known = this.#flows.get(key);
     if (known !== undefined) return known;
     const flow = new UdpFlow(this, { address, port });
@@ -104,7 +118,24 @@ export class UdpListener implements UdpPort {
   }
 
   forget(remote: Endpoint): void {
-    this.#flows.delete(`${remote.address}|${remote.port}`);
+    const key = keyOf(remote);
+    this.#flows.delete(key);
+    this.#keepalives.forget(key);
+  }
+
+  expectKeepalives(remote: Endpoint, seconds: number): void {
+    this.#keepalives.expect(keyOf(remote), remote, seconds, this.#options.clock.monotonicMs());
+  }
+
+  /** Ends the flows of peers whose agreed keepalives stayed away. */
+  sweep(nowMs: number): void {
+    const { tally, reception } = this.#options;
+    for (const { address, port } of this.#keepalives.takeSilent(nowMs)) {
+      const flow = this.flowTo(address, port);
+      this.forget(flow.remote);
+      countReason(tally.closed, 'keepalive-missed');
+      reception.flowClosed(flow, 'keepalive-missed', tally);
+    }
   }
 
   sendTo(message: SipMessage | Uint8Array, remote: Endpoint): boolean {
@@ -124,6 +155,7 @@ export class UdpListener implements UdpPort {
   #receive(datagram: Buffer, remote: RemoteInfo): void {
     const { tally, reception } = this.#options;
     tally.bytesIn += datagram.length;
+    if (this.#keepalives.size > 0) this.#keepalives.heard(keyOf(remote), this.#options.clock.monotonicMs());
     if (datagram.length <= maxKeepaliveBytes) {
       tally.keepalives++;
       return;
@@ -139,6 +171,10 @@ export class UdpListener implements UdpPort {
     const answer = answerStun(datagram, remote.address, remote.port);
     if (answer !== undefined) this.#socket?.send(answer, remote.port, remote.address);
   }
+}
+
+function keyOf(remote: Endpoint): string {
+  return `${remote.address}|${remote.port}`;
 }
 
 /** Best effort: bursts wait in the kernel while this process signs or collects garbage. */

@@ -6,7 +6,9 @@ import { type SipMessage, serializeMessage } from '../message/index.ts';
 import type { Ticket } from './admission.ts';
 import { type CloseReason, type Connection, type ConnectionHost, ConnectionLife } from './connection-life.ts';
 import type { Endpoint, PeerCertificate } from './flow.ts';
+import { toleratedSilenceMs } from './keepalive-watch.ts';
 import { countReason, type Tally } from './statistics.ts';
+import { WriteProgress } from './write-progress.ts';
 
 const textFrame = { binary: false, compress: false } as const;
 const binaryFrame = { binary: true, compress: false } as const;
@@ -47,6 +49,8 @@ export class WebSocketConnection implements Connection {
   readonly #host: ConnectionHost;
   readonly #tally: Tally;
   readonly #life: ConnectionLife;
+  readonly #writes = new WriteProgress();
+  #agreedSilenceMs = Number.POSITIVE_INFINITY;
   /** When the last whole message, ping or pong came, and how many bytes had arrived by then. */
   #heardAtMs: number;
   #heardBytes: number;
@@ -59,8 +63,8 @@ export class WebSocketConnection implements Connection {
     const { id, transport, webSocket, socket, host } = options;
     this.id = id;
     this.transport = transport;
-    this.local = { address: socket.localAddress ?? '', port: socket.localPort ?? 0 };
-    this.remote = { address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
+    this.local = options.ticket.ends.local;
+    this.remote = options.ticket.ends.remote;
     this.peerCertificate = options.peerCertificate;
     this.#webSocket = webSocket;
     this.#socket = socket;
@@ -118,6 +122,14 @@ export class WebSocketConnection implements Connection {
     this.#webSocket.terminate();
   }
 
+  expectKeepalives(seconds: number): void {
+    this.#agreedSilenceMs = seconds === 0 ? Number.POSITIVE_INFINITY : toleratedSilenceMs(seconds);
+  }
+
+  reportUnanswered(waitedMs: number): void {
+    if (this.#host.clock.monotonicMs() - this.#heardAtMs >= waitedMs) this.abort('no-answer');
+  }
+
   /**
    * Deadlines are drawn one sweep early, so that a dead peer is found within `pingIntervalMs` + `pongTimeoutMs` and
    * not some sweeps later.
@@ -127,11 +139,16 @@ export class WebSocketConnection implements Connection {
       if (this.#life.overdue(nowMs)) this.#webSocket.terminate();
       return;
     }
-    const { pingIntervalMs, pongTimeoutMs, messageTimeoutMs, sweepIntervalMs } = this.#host.limits;
+    const { pingIntervalMs, pongTimeoutMs, messageTimeoutMs, sendStallTimeoutMs, sweepIntervalMs } =
+      this.#host.limits;
     if (this.#socket.bytesRead === this.#heardBytes) this.#partialSinceMs = never;
     else if (this.#partialSinceMs === never) this.#partialSinceMs = nowMs;
 
-    if (this.#pingedAtMs !== never && nowMs - this.#pingedAtMs > pongTimeoutMs - sweepIntervalMs) {
+    if (this.#writes.stalledMs(this.#socket, nowMs) >= sendStallTimeoutMs) {
+      this.abort('send-stalled');
+    } else if (nowMs - this.#heardAtMs >= this.#agreedSilenceMs) {
+      this.abort('keepalive-missed');
+    } else if (this.#pingedAtMs !== never && nowMs - this.#pingedAtMs > pongTimeoutMs - sweepIntervalMs) {
       this.abort('pong-timeout');
     } else if (this.#partialSinceMs !== never && nowMs - this.#partialSinceMs >= messageTimeoutMs) {
       this.close('message-timeout');

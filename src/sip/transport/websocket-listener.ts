@@ -1,11 +1,17 @@
-import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { createServer as createHttpsServer } from 'node:https';
-import type { Server, Socket } from 'node:net';
+import {
+  createServer as createHttpServer,
+  type Server as HttpServer,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
+import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
+import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { Acceptor } from './acceptor.ts';
+import { peerCertificateOf } from './peer-certificate.ts';
+import { ProxyFront } from './proxy-front.ts';
 import { type ConnectionListenerOptions, closeServer, openServer } from './server-socket.ts';
-import { peerCertificateOf } from './tls-material.ts';
 import { WebSocketConnection } from './websocket-connection.ts';
 
 /** RFC 7118 §4.1. */
@@ -16,15 +22,19 @@ export class WebSocketListener {
   readonly #options: ConnectionListenerOptions;
   readonly #transport: 'ws' | 'wss';
   readonly #acceptor: Acceptor;
+  readonly #front: ProxyFront;
   readonly #webSockets: WebSocketServer;
   readonly #origins: ReadonlySet<string> | undefined;
   #server: Server | undefined;
+  #httpsServer: HttpsServer | undefined;
 
   constructor(transport: 'ws' | 'wss', options: ConnectionListenerOptions) {
-    const { host, admission, tally, origins } = options;
+    const { host, admission, balancers, tally, origins } = options;
+    const { limits, clock } = host;
     this.#options = options;
     this.#transport = transport;
-    this.#acceptor = new Acceptor({ admission, limits: host.limits, clock: host.clock, tally });
+    this.#acceptor = new Acceptor({ admission, limits, clock, tally });
+    this.#front = new ProxyFront({ balancers, limits, clock, tally });
     this.#origins =
       origins === undefined ? undefined : new Set(origins.map((origin) => origin.toLowerCase()));
     this.#webSockets = new WebSocketServer({
@@ -39,33 +49,60 @@ export class WebSocketListener {
 
   /** Resolves with the port once connections are accepted. */
   async start(): Promise<number> {
-    const { host, tls, tally } = this.#options;
-    const http = {
-      maxHeaderSize: host.limits.maxUpgradeHeaderBytes,
-      // The sweep keeps the deadline of the whole handshake.
-      headersTimeout: 0,
-      requestTimeout: 0,
-    };
-    const server =
-      this.#transport === 'wss'
-        ? createHttpsServer({ ...http, ...tls, handshakeTimeout: host.limits.firstByteTimeoutMs }, refusePage)
-        : createHttpServer(http, refusePage);
-    server.on('connection', (socket: Socket) => void this.#acceptor.accept(socket));
-    server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
-    server.on('clientError', (_error, socket) => socket.destroy());
-    server.on('tlsClientError', (_error: Error, socket: Socket) => {
-      tally.socketErrors++;
-      socket.destroy();
+    const inner = this.#transport === 'wss' ? this.#createHttpsServer() : this.#createHttpServer();
+    // HTTP and TLS come second: a balancer's PROXY header stands before them.
+    const server = createTcpServer((socket) => {
+      this.#front.receive(socket, (raw, ends) => {
+        if (this.#acceptor.accept(raw, ends) !== undefined) inner.emit('connection', raw);
+      });
     });
     const port = await openServer(server, this.#transport, this.#options);
     this.#server = server;
     return port;
   }
 
+  #createHttpServer(): HttpServer {
+    const server = createHttpServer(this.#httpOptions(), refusePage);
+    this.#serveUpgrades(server);
+    return server;
+  }
+
+  #createHttpsServer(): HttpsServer {
+    const { host, tls, tally } = this.#options;
+    const handshakeTimeout = host.limits.firstByteTimeoutMs;
+    const options = { ...this.#httpOptions(), ...tls?.serverOptions, handshakeTimeout };
+    const server = createHttpsServer(options, refusePage);
+    tls?.serve(server);
+    this.#httpsServer = server;
+    server.on('tlsClientError', (_error: Error, socket: Socket) => {
+      tally.socketErrors++;
+      socket.destroy();
+    });
+    this.#serveUpgrades(server);
+    return server;
+  }
+
+  #httpOptions(): { maxHeaderSize: number; headersTimeout: 0; requestTimeout: 0 } {
+    const { host } = this.#options;
+    return {
+      maxHeaderSize: host.limits.maxUpgradeHeaderBytes,
+      // The sweep keeps the deadline of the whole handshake.
+      headersTimeout: 0,
+      requestTimeout: 0,
+    };
+  }
+
+  #serveUpgrades(server: HttpServer | HttpsServer): void {
+    server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+    server.on('clientError', (_error, socket) => socket.destroy());
+  }
+
   /** Accepts no more; resolves when the last connection has ended. */
   async close(): Promise<void> {
     const server = this.#server;
     this.#server = undefined;
+    this.#front.close();
+    if (this.#httpsServer !== undefined) this.#options.tls?.forget(this.#httpsServer);
     if (server !== undefined) await closeServer(server);
   }
 

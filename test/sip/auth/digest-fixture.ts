@@ -85,6 +85,11 @@ export class DigestFixture {
     });
   }
 
+  /** A mint with another secret: of another gateway, or a forger. */
+  otherMint(): NonceMint {
+    return new NonceMint({ secret: new Uint8Array(32).fill(8), random: systemRandom });
+  }
+
   async verify(message: SipRequest, source: AuthSource = udpFlow): Promise<DigestVerdict> {
     return await this.authenticator.verify(message, source, 'www');
   }

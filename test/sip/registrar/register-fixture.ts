@@ -1,6 +1,7 @@
 import { silentLogger, systemRandom } from '../../../src/base/index.ts';
 import { defaultMessageLimits, parseMessage, type SipRequest } from '../../../src/sip/message/index.ts';
 import {
+  Gruus,
   type RegisterOutcome,
   type RegisterSource,
   Registrar,
@@ -14,11 +15,13 @@ export const startMs: number = Date.UTC(2026, 0, 1, 12);
 export const udpFlow: RegisterSource = {
   id: 'u1-192.0.2.1-5060',
   transport: 'udp',
+  local: { address: '198.51.100.1', port: 5060 },
   remote: { address: '192.0.2.1', port: 5060 },
 };
 export const wsFlow: RegisterSource = {
   id: 'w7',
   transport: 'ws',
+  local: { address: '198.51.100.1', port: 5080 },
   remote: { address: '192.0.2.7', port: 40_000 },
 };
 
@@ -49,16 +52,23 @@ export function register(
 /** A registrar over a location service in memory, at a moment that the test moves. */
 export class RegistrarFixture {
   readonly location: MemoryLocationService = new MemoryLocationService();
+  readonly gruus: Gruus = new Gruus({
+    domain: 'example.org',
+    secret: new Uint8Array(32).fill(7),
+    random: systemRandom,
+  });
   readonly registrar: Registrar;
   nowMs: number = startMs;
 
-  constructor(policy: Partial<RegistrarPolicy> = {}) {
+  constructor(policy: Partial<RegistrarPolicy> = {}, serviceRoutes: readonly string[] = []) {
     this.registrar = new Registrar({
       location: this.location,
       serves: (host) => host === 'example.org',
       random: systemRandom,
       logger: silentLogger,
       policy,
+      gruus: this.gruus,
+      serviceRoutes: () => serviceRoutes,
     });
   }
 

@@ -61,7 +61,8 @@ describe('TransportLayer.start', () => {
     const flow = await first.layer.connect({ transport: 'tcp', address: '::1', port: second.port('tcp') });
     expect((await second.user.opened.next()).remote).toEqual(flow.local);
     const udp = await second.layer.connect({ transport: 'udp', address: '::1', port: 5060 });
-    expect(udp.local).toEqual({ address: '::', port: second.port('udp') });
+    // What the peer sees, not what the socket is bound to.
+    expect(udp.local).toEqual({ address: '::1', port: second.port('udp') });
     await expect(
       second.layer.connect({ transport: 'udp', address: '127.0.0.1', port: 5060 }),
     ).rejects.toMatchObject({ code: 'no-listener' });

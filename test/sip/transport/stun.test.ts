@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { answerStun, isStun } from '../../../src/sip/transport/stun.ts';
@@ -33,6 +34,22 @@ describe('STUN on the SIP port', () => {
     // CHANGE-REQUEST of RFC 5780.
     const answer = answerStun(request('0003000400000006'), '192.0.2.1', 1);
     expect(answer?.toString('hex')).toBe(`01110010${cookie}${transaction}0009000400000414000a000200030000`);
+  });
+
+  it('answers a request with FINGERPRINT with one, and drops a wrong one (RFC 8489 §14.7)', () => {
+    const fingerprint = (bytes: Buffer): Buffer => {
+      const value = Buffer.alloc(4);
+      value.writeUInt32BE((crc32(bytes) ^ 0x5354554e) >>> 0);
+      return Buffer.concat([bytes, Buffer.from('80280004', 'hex'), value]);
+    };
+    const head = (type: string, length: string): Buffer =>
+      Buffer.from(`${type}${length}${cookie}${transaction}`, 'hex');
+    const asked = fingerprint(head('0001', '0008'));
+    const body = Buffer.from('002000080001a147e112a643', 'hex');
+    const expected = fingerprint(Buffer.concat([head('0101', '0014'), body]));
+    expect(answerStun(asked, '192.0.2.1', 32_853)).toEqual(expected);
+    asked[asked.length - 1] = (asked.at(-1) ?? 0) ^ 1;
+    expect(answerStun(asked, '192.0.2.1', 32_853)).toBeUndefined();
   });
 
   it.each([

@@ -72,6 +72,7 @@ export interface TestLayerOptions {
   readonly clock?: Clock;
   readonly tls?: TlsOptions;
   readonly wsOrigins?: readonly string[];
+  readonly proxyProtocolFrom?: readonly string[];
   readonly user?: AnsweringUser;
 }
 
@@ -95,6 +96,7 @@ export async function startLayer(options: TestLayerOptions): Promise<TestLayer> 
     logger: silentLogger,
     ...(options.tls === undefined ? {} : { tls: options.tls }),
     ...(options.wsOrigins === undefined ? {} : { wsOrigins: options.wsOrigins }),
+    ...(options.proxyProtocolFrom === undefined ? {} : { proxyProtocolFrom: options.proxyProtocolFrom }),
   });
   const bound = await layer.start(user);
   const port = (transport: TransportName): number =>

@@ -1,25 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemRandom } from '../../src/base/index.ts';
-import { addressOf, intentRequestOf } from '../../src/intent/index.ts';
-import {
-  appendHeaders,
-  headerField,
-  headerValue,
-  headerValues,
-  type SipRequest,
-  setHeader,
-} from '../../src/sip/index.ts';
+import { intentRequestOf } from '../../src/intent/index.ts';
+import { appendHeaders, headerField, headerValue, type SipRequest, setHeader } from '../../src/sip/index.ts';
 import {
   calleeHash,
-  checkIntent,
   createIntentToken,
-  decodeIntentToken,
   type Fingerprint,
-  type IntentExpectations,
-  type IntentFault,
-  type IntentToken,
   verifyIntentToken,
 } from '../../src/tokens/index.ts';
+import { checkAtCallee, tokenOf } from '../support/intent-at-callee.ts';
 import { type KeyIdentity, type SipAgent, withoutSigning } from '../support/sip-agent.ts';
 import { establish, exchange, ring } from '../support/sip-call.ts';
 import { newIdentity, TestGateway, testDomain } from '../support/test-gateway.ts';
@@ -45,34 +34,12 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.close());
 
-function tokenOf(request: SipRequest): IntentToken {
-  const values = headerValues(request, 'intent-token');
-  expect(values).toHaveLength(1);
-  return decodeIntentToken(values[0] ?? '');
-}
-
-/** What a callee finds who checks a request that has reached it. */
-function checkAtCallee(
-  request: SipRequest,
-  fingerprint: Fingerprint,
-  changes: Partial<IntentExpectations> = {},
-): IntentFault | undefined {
-  return checkIntent(tokenOf(request), {
-    audience: testDomain,
-    request: intentRequestOf(request),
-    calleeAddresses: { fingerprint, address: addressOf(request.to.uri) },
-    now: Math.floor(Date.now() / 1000),
-    ...changes,
-  });
-}
-
-async function fingerprintOf(name: string): Promise<Fingerprint> {
-  const [record] = (await gateway.records()).filter(({ erin }) => erin['identity'] === name);
-  return record?.parties[0]?.fingerprint ?? '';
-}
-
 /** A phone with a key that calls with a token made by hand. */
-async function callWith(caller: SipAgent, identity: KeyIdentity, callee: { fingerprint: Fingerprint }): Promise<SipRequest> {
+async function callWith(
+  caller: SipAgent,
+  identity: KeyIdentity,
+  callee: { fingerprint: Fingerprint },
+): Promise<SipRequest> {
   const plain = withoutSigning(caller).build('INVITE', bobWs.address);
   const now = Math.floor(Date.now() / 1000);
   const token = createIntentToken({
@@ -130,9 +97,13 @@ describe('an INVITE whose caller’s device signed the intent (design §5)', () 
 
   it('is refused when its media keys were changed on the way (RFC 8225 §5.2.2)', async () => {
     const sdp = (byte: string): string =>
-      ['v=0', 'o=- 0 0 IN IP4 192.0.2.1', 's=-', `a=fingerprint:sha-256 ${Array(32).fill(byte).join(':')}`, ''].join(
-        '\r\n',
-      );
+      [
+        'v=0',
+        'o=- 0 0 IN IP4 192.0.2.1',
+        's=-',
+        `a=fingerprint:sha-256 ${Array(32).fill(byte).join(':')}`,
+        '',
+      ].join('\r\n');
     const contentType = 'application/sdp';
     const request = aliceUdp.build('INVITE', bobWs.address, { body: sdp('AA'), contentType });
     aliceUdp.send({ ...request, body: Buffer.from(sdp('BB')) });
@@ -154,72 +125,6 @@ describe('an INVITE whose caller’s device signed the intent (design §5)', () 
     const { arrived } = await exchange(bobWs, aliceUdp, call.calleeSide, 'INVITE');
     expect(tokenOf(arrived).signer).toBe(bob.token.fingerprint);
     expect(checkAtCallee(arrived, alice.token.fingerprint)).toBeUndefined();
-  });
-});
-
-describe('an INVITE of a stock phone', () => {
-  it('is signed by the gateway on its behalf, with assurance 1 and the phone’s fingerprint (RFC 7800)', async () => {
-    const { invite } = await establish(desk, bobWs);
-    const token = tokenOf(invite);
-    expect(token.assurance).toBe(1);
-    expect(token.onBehalfOf).toBe(await fingerprintOf('jis:desk'));
-    expect(token.signer).not.toBe(token.onBehalfOf);
-    expect(token.intent.text).toBe('voice call to jis:bob');
-    const gatewayKey = await gateway.identity();
-    expect(token.signer).toBe(gatewayKey.fingerprint);
-    expect(verifyIntentToken(token, gatewayKey.publicKey)).toBe(true);
-    expect(checkAtCallee(invite, bob.token.fingerprint)).toBeUndefined();
-    expect(checkAtCallee(invite, bob.token.fingerprint, { minAssurance: 3 })).toBe('assurance');
-  });
-
-  it('declares its Subject as the intent (RFC 3261 §20.36), umlauts included', async () => {
-    const subject = Buffer.from('Rückruf, ticket 4711', 'utf8').toString('latin1');
-    const { invite } = await establish(desk, bobWs, undefined, { headers: [headerField('Subject', subject)] });
-    expect(tokenOf(invite).intent.text).toBe('Rückruf, ticket 4711');
-    expect(headerValue(invite, 'subject')).toBe(subject);
-  });
-
-  it.each([
-    ['is only blank', '\u3000'],
-    ['is very long', 'x'.repeat(2_000)],
-  ])('gets an intent that a token can hold when its Subject %s', async (_, subject) => {
-    const headers = [headerField('Subject', Buffer.from(subject, 'utf8').toString('latin1'))];
-    const { invite } = await establish(desk, bobWs, undefined, { headers });
-    const { text } = tokenOf(invite).intent;
-    expect(subject.startsWith(text) || text === 'voice call to jis:bob').toBe(true);
-  });
-
-  it('to an address of any length is answered 404, not 500', async () => {
-    const { response } = await desk.ask('INVITE', `sip:${'x'.repeat(900)}@${testDomain}`);
-    expect(response.status).toBe(404);
-  });
-
-  it('is signed by the gateway again when it is a re-INVITE, from either side', async () => {
-    const second = await gateway.stockPhone('desk-2', 'tcp');
-    await second.register();
-    const call = await establish(desk, second, undefined, { headers: [headerField('Subject', 'stand-up')] });
-    const there = await exchange(desk, second, call.callerSide, 'INVITE');
-    const back = await exchange(second, desk, call.calleeSide, 'INVITE');
-    for (const [{ arrived }, from, to] of [
-      [there, 'jis:desk', 'jis:desk-2'],
-      [back, 'jis:desk-2', 'jis:desk'],
-    ] as const) {
-      const token = tokenOf(arrived);
-      expect(token.onBehalfOf).toBe(await fingerprintOf(from));
-      expect(token.assurance).toBe(1);
-      expect(token.intent.text).toBe('stand-up');
-      expect(checkAtCallee(arrived, await fingerprintOf(to))).toBeUndefined();
-    }
-  });
-
-  it('never shows more than the gateway knows: a phone with a key that does not sign is not shown as 3', async () => {
-    const { request } = await withoutSigning(bobWs).begin('INVITE', aliceUdp.address);
-    const invite = await aliceUdp.incoming('INVITE');
-    const token = tokenOf(invite);
-    expect(token.onBehalfOf).toBe(bob.token.fingerprint);
-    expect(token.assurance).toBeLessThan(3);
-    aliceUdp.reply(invite, 486);
-    await bobWs.final(request);
   });
 });
 

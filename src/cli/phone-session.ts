@@ -1,0 +1,228 @@
+import { createInterface } from 'node:readline';
+import type { Call, Softphone, SoftphoneEvent } from '../softphone/index.ts';
+import { decodeIntentToken, TokenError } from '../tokens/index.ts';
+import type { ExitReason } from './exit-codes.ts';
+import { CliError } from './failure.ts';
+import { type Output, printable } from './output.ts';
+import type { Terminal } from './terminal.ts';
+
+/** What may be typed while the phone runs. */
+export const keys = 'call <whom> · answer · hangup · quit';
+
+export interface PhoneSessionOptions {
+  /** Whom to call once registered; the session ends with that call. */
+  readonly call?: string;
+  readonly intent?: string;
+  readonly answer?: boolean;
+  readonly hangUpAfterMs: number | undefined;
+}
+
+/** One run of the terminal phone, from its start to a signal, `quit`, or the end of the call it was started for. */
+export class PhoneSession {
+  readonly #options: PhoneSessionOptions;
+  readonly #output: Output;
+  /** Calls that are up or ring, oldest first; what is typed is about the newest. */
+  readonly #calls: Call[] = [];
+  readonly #timers = new Map<Call, NodeJS.Timeout>();
+  #phone: Softphone | undefined;
+  /** Set once the call of the command line has been dialled. */
+  #dialled = false;
+  /** The call of the command line. */
+  #started: Call | undefined;
+  #answered = false;
+  #finish: (failure?: CliError) => void = () => {};
+
+  constructor(options: PhoneSessionOptions, output: Output) {
+    this.#options = options;
+    this.#output = output;
+  }
+
+  async run(phone: Softphone, terminal: Terminal): Promise<void> {
+    this.#phone = phone;
+    const over = new Promise<CliError | undefined>((resolve) => {
+      this.#finish = resolve;
+    });
+    const stopListening = terminal.onSignal(() => this.#finish());
+    // The end of the input ends nothing: a phone may run without a terminal.
+    const lines = createInterface({ input: process.stdin });
+    lines.on('line', (line) => this.#obey(line.trim()));
+    // Something must keep the process alive while the phone waits for its gateway to come back.
+    const alive = setInterval(() => {}, 60_000);
+    await phone.start();
+    const failure = await over;
+    lines.close();
+    process.stdin.unref?.();
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    await phone.close();
+    clearInterval(alive);
+    stopListening();
+    if (failure !== undefined) throw failure;
+  }
+
+  on(event: SoftphoneEvent): void {
+    switch (event.kind) {
+      case 'connected':
+        this.#say(event.kind, 'connected');
+        break;
+      case 'registered':
+        this.#say(event.kind, 'registered: can be called');
+        this.#callOnce();
+        break;
+      case 'unregistered':
+        this.#say(event.kind, 'not registered');
+        break;
+      case 'disconnected':
+        this.#say(event.kind, `no connection to the gateway; ${soon(event.retryMs)}`, {
+          retryMs: event.retryMs,
+        });
+        break;
+      case 'refused':
+        this.#refused(event.status, event.reason, event.retryMs);
+        break;
+      case 'incoming':
+        this.#ring(event.call);
+        break;
+      case 'calling':
+        this.#calling(event.call);
+        break;
+      case 'progress':
+        this.#say('ringing', `ringing at ${event.call.remote}`, { status: event.status });
+        break;
+      case 'answered':
+        this.#talk(event.call);
+        break;
+      case 'ended':
+        this.#end(event.call, event.status, event.reason);
+        break;
+    }
+  }
+
+  #refused(status: number, reason: string, retryMs: number | undefined): void {
+    const text = `registration refused: ${status} ${reason}`;
+    this.#say('refused', retryMs === undefined ? text : `${text}; ${soon(retryMs)}`, {
+      status,
+      reason,
+      retryMs,
+    });
+    if (retryMs === undefined) this.#finish(new CliError('refused', text));
+  }
+
+  /** Places the call of the command line, at the first registration only. */
+  #callOnce(): void {
+    const { call, intent } = this.#options;
+    if (call === undefined || this.#dialled) return;
+    this.#dialled = true;
+    this.#phone
+      ?.call(call, intent)
+      .catch((error: unknown) =>
+        this.#finish(new CliError('usage', `cannot call ${call}: ${messageOf(error)}`)),
+      );
+  }
+
+  #calling(call: Call): void {
+    this.#calls.push(call);
+    if (this.#dialled) this.#started ??= call;
+    this.#say('calling', `calling ${call.remote}`, { callId: call.callId, remote: call.remote });
+  }
+
+  #ring(call: Call): void {
+    const intent = intentOf(call.intentToken);
+    const said =
+      intent === undefined ? 'with no readable intent' : `"${intent.text}", assurance ${intent.assurance}`;
+    this.#say('incoming', `${call.remote} is calling: ${said}`, {
+      callId: call.callId,
+      remote: call.remote,
+      intent,
+    });
+    const busy = this.#calls.length > 0;
+    this.#calls.push(call);
+    if (this.#options.answer) this.#attempt(call.answer());
+    // Busy here, not declined: another phone of the same identity may answer.
+    else if (busy) this.#attempt(call.hangUp(486));
+    else this.#output.note('  type "answer" or "hangup"');
+  }
+
+  #talk(call: Call): void {
+    if (this.#started === call) this.#answered = true;
+    this.#say('answered', `in a call with ${call.remote}`, { callId: call.callId });
+    const { hangUpAfterMs } = this.#options;
+    if (hangUpAfterMs === undefined) return;
+    this.#timers.set(
+      call,
+      setTimeout(() => this.#attempt(call.hangUp()), hangUpAfterMs),
+    );
+  }
+
+  #end(call: Call, status: number | undefined, reason: string): void {
+    const how = status === undefined ? reason : `${status} ${reason}`;
+    this.#say('ended', `call with ${call.remote} over: ${how}`, { callId: call.callId, status, reason });
+    clearTimeout(this.#timers.get(call));
+    this.#timers.delete(call);
+    const at = this.#calls.indexOf(call);
+    if (at >= 0) this.#calls.splice(at, 1);
+    if (this.#started !== call) return;
+    this.#finish(
+      this.#answered
+        ? undefined
+        : new CliError(reasonOf(status), `not answered by ${this.#options.call}: ${how}`),
+    );
+  }
+
+  #obey(line: string): void {
+    const [word, ...rest] = line.split(/\s+/);
+    const current = this.#calls.at(-1);
+    if (word === 'quit') this.#finish();
+    else if (word === 'answer' && current) this.#attempt(current.answer());
+    else if (word === 'hangup' && current) this.#attempt(current.hangUp());
+    else if (word === 'call' && rest.length > 0 && !current)
+      this.#attempt(this.#phone?.call(rest.join(' '), this.#options.intent));
+    else if (line !== '') this.#output.note(keys);
+  }
+
+  #attempt(action: Promise<unknown> | undefined): void {
+    action?.catch((error: unknown) => this.#say('error', messageOf(error), { message: messageOf(error) }));
+  }
+
+  #say(event: string, text: string, fields: object = {}): void {
+    if (this.#output.json) this.#output.jsonLine({ event, ...fields });
+    else this.#output.text(printable(text));
+  }
+}
+
+/** How the program ends on the final response that kept a call from being answered. */
+function reasonOf(status: number | undefined): ExitReason {
+  switch (status) {
+    case 404:
+    case 604:
+      return 'notFound';
+    case 403:
+    case 603:
+    case 607:
+    case 608:
+      return 'refused';
+    default:
+      return 'unavailable';
+  }
+}
+
+function soon(ms: number): string {
+  return `trying again in ${(ms / 1000).toFixed(1)} s`;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** What an incoming call declares; read, not verified: `audit verify-token` does that. */
+function intentOf(
+  headerField: string | undefined,
+): { text: string; assurance: number; signer: string } | undefined {
+  if (headerField === undefined) return undefined;
+  try {
+    const { intent, assurance, signer } = decodeIntentToken(headerField);
+    return { text: intent.text, assurance, signer };
+  } catch (error) {
+    if (error instanceof TokenError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,259 @@
+import { type Clock, type Random, randomId } from '../base/index.ts';
+import { declaredIntent } from '../intent/index.ts';
+import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
+import {
+  type ClientTransactionHandler,
+  createResponse,
+  type Flow,
+  type Gruus,
+  headerField,
+  headerItems,
+  headerValue,
+  ownText,
+  type ProxyAddress,
+  type ServerTransaction,
+  type SipRequest,
+  unescapeUri,
+} from '../sip/index.ts';
+import type { Audit } from './audit.ts';
+import type { Authentication } from './authentication.ts';
+import { circumstances } from './context.ts';
+import { RegState } from './reg-state.ts';
+import { type RegDialog, RegSubscription } from './reg-subscription.ts';
+import type { ServedDomain } from './served-domain.ts';
+import {
+  checkSubscribe,
+  grantedSeconds,
+  isRegEvent,
+  type SubscribeRefusal,
+  uriOf,
+} from './subscribe-check.ts';
+
+/** Our end of every such dialog. */
+const contactUser = 'reg-event';
+
+export interface RegEventLimits {
+  readonly maxSubscriptions: number;
+  readonly maxSubscriptionsPerIdentity: number;
+  readonly minNotifyIntervalMs: number;
+}
+
+export const defaultRegEventLimits: RegEventLimits = {
+  maxSubscriptions: 10_000,
+  maxSubscriptionsPerIdentity: 20,
+  minNotifyIntervalMs: 5_000,
+};
+
+export interface RegEventOptions {
+  readonly authentication: Authentication;
+  readonly overlay: IdentityOverlay;
+  readonly domain: ServedDomain;
+  readonly audit: Audit;
+  readonly gruus: Gruus | undefined;
+  /** Names of identities that may watch any other; each may watch itself. */
+  readonly watchers: readonly string[];
+  readonly limits: RegEventLimits;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly addressFor: (flow: Flow) => ProxyAddress;
+  readonly send: (request: SipRequest, flow: Flow, handler: ClientTransactionHandler) => unknown;
+}
+
+interface Watch {
+  readonly subscription: RegSubscription;
+  readonly watcher: string;
+  readonly watched: string;
+  lastCSeq: number;
+}
+
+/** The notifier of the reg event package (RFC 3680, RFC 6665): tells phones and watchers who is registered where. */
+export class RegEvent {
+  readonly #options: RegEventOptions;
+  /** By Call-ID and our tag. */
+  readonly #watches = new Map<string, Watch>();
+
+  constructor(options: RegEventOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#watches.size;
+  }
+
+  /** Whether a request is a SUBSCRIBE for this package and this gateway; all others are the proxy's. */
+  takes(request: SipRequest, flow: Flow): boolean {
+    if (request.method !== 'SUBSCRIBE' || !isRegEvent(request)) return false;
+    if (request.to.tag !== undefined) return this.#watches.has(dialogKey(request.callId, request.to.tag));
+    const { domain } = this.#options;
+    const { address } = flow.local;
+    const isOwn = (route: string): boolean => domain.ownUri(uriOf(route), address) !== undefined;
+    return (
+      domain.ownUri(request.uri, address)?.user !== undefined && headerItems(request, 'route').every(isOwn)
+    );
+  }
+
+  async answer(transaction: ServerTransaction): Promise<void> {
+    const { request } = transaction;
+    const key = dialogKey(request.callId, request.to.tag ?? '');
+    const known = this.#watches.get(key);
+    const refusal = await this.#answer(transaction, known);
+    if (refusal === undefined) return;
+    const { status, reason, headers = [] } = refusal;
+    const toTag = randomId(this.#options.random, 64);
+    transaction.respond(createResponse(request, status, reason, { toTag, headers }));
+  }
+
+  /** Bindings of an identity have come, gone or been refreshed; `unregistered` are ids that a REGISTER ended. */
+  changed(fingerprint: string, unregistered: readonly string[] = []): void {
+    for (const { watched, subscription } of this.#watches.values())
+      if (watched === fingerprint) subscription.changed(unregistered);
+  }
+
+  /** Subscriptions end with the flow that they came on: the watcher subscribes anew on its next. */
+  onFlowClosed(flow: Flow): void {
+    for (const { subscription } of this.#watches.values())
+      if (subscription.flowId === flow.id) subscription.drop();
+  }
+
+  close(): void {
+    for (const { subscription } of this.#watches.values()) subscription.drop();
+  }
+
+  async #answer(
+    transaction: ServerTransaction,
+    known: Watch | undefined,
+  ): Promise<SubscribeRefusal | undefined> {
+    const { authentication, overlay, domain, watchers, audit } = this.#options;
+    const { request, flow } = transaction;
+    const malformed = checkSubscribe(request);
+    if (malformed !== undefined) return malformed;
+    const result = await authentication.identify(request, flow);
+    if (result.kind !== 'proved') return result;
+    if (result.principal.kind !== 'identity') return { status: 403 };
+    const { identity } = result.principal;
+    const from = domain.ownUri(request.from.uri, flow.local.address)?.user;
+    if (from === undefined || !overlay.isAddressOf(identity, unescapeUri(from)))
+      return { status: 403, reason: 'From Is Not An Address Of The Watcher' };
+    if (known !== undefined) return this.#extend(transaction, known, identity);
+
+    const uri = domain.ownUri(request.uri, flow.local.address);
+    const watched = uri?.user === undefined ? undefined : await overlay.lookup(unescapeUri(uri.user));
+    const self = watched?.fingerprint === identity.fingerprint;
+    // The same answer whether the other exists or not.
+    if (!self && !watchers.includes(identity.name)) return { status: 403, reason: 'Not A Watcher' };
+    if (uri?.user === undefined || watched === undefined) return { status: 404 };
+    if (!this.#hasRoom(identity)) return unavailable;
+    if (!self) {
+      if (!audit.healthy) return unavailable;
+      this.#record(request, flow, identity, watched);
+    }
+    this.#begin(transaction, identity, watched, `sip:${ownText(uri.user)}@${ownText(uri.host)}`);
+    return undefined;
+  }
+
+  #extend(
+    transaction: ServerTransaction,
+    watch: Watch,
+    identity: IdentityRecord,
+  ): SubscribeRefusal | undefined {
+    const { request, flow } = transaction;
+    if (identity.fingerprint !== watch.watcher) return { status: 403 };
+    // RFC 3261 §12.2.2
+    if (request.cseq.number <= watch.lastCSeq) return { status: 500, reason: 'CSeq Out of Order' };
+    watch.lastCSeq = request.cseq.number;
+    this.#accept(transaction, watch.subscription.dialog, undefined);
+    watch.subscription.extend(grantedSeconds(request), flow);
+    return undefined;
+  }
+
+  #begin(
+    transaction: ServerTransaction,
+    watcher: IdentityRecord,
+    watched: IdentityRecord,
+    aor: string,
+  ): void {
+    const { clock, random, limits, addressFor, send, overlay, gruus } = this.#options;
+    const { request, flow } = transaction;
+    const toTag = randomId(random, 64);
+    const key = dialogKey(ownText(request.callId), toTag);
+    const dialog = this.#dialogOf(request, flow, toTag);
+    const subscription = new RegSubscription({
+      dialog,
+      flow,
+      clock,
+      random,
+      addressFor,
+      send,
+      minNotifyIntervalMs: limits.minNotifyIntervalMs,
+      state: new RegState({ overlay, clock, gruus, fingerprint: watched.fingerprint, aor }),
+      onEnd: () => this.#watches.delete(key),
+    });
+    this.#watches.set(key, {
+      subscription,
+      watcher: watcher.fingerprint,
+      watched: watched.fingerprint,
+      lastCSeq: request.cseq.number,
+    });
+    this.#accept(transaction, dialog, toTag);
+    subscription.extend(grantedSeconds(request), flow);
+  }
+
+  #accept(transaction: ServerTransaction, { contact }: RegDialog, toTag: string | undefined): void {
+    const { request } = transaction;
+    const headers = [
+      // RFC 3261 §12.1.1
+      ...request.headers.filter(({ name }) => name === 'record-route'),
+      headerField('Contact', contact),
+      headerField('Expires', String(grantedSeconds(request))),
+    ];
+    transaction.respond(createResponse(request, 200, undefined, { toTag, headers }));
+  }
+
+  #dialogOf(request: SipRequest, flow: Flow, toTag: string): RegDialog {
+    const { host, port } = this.#options.addressFor(flow);
+    const transport = flow.transport === 'wss' ? 'ws' : flow.transport;
+    const hostPort = port === undefined ? host : `${host}:${port}`;
+    return {
+      callId: ownText(request.callId),
+      local: `${ownText(headerValue(request, 'to') ?? '')};tag=${toTag}`,
+      remote: ownText(headerValue(request, 'from') ?? ''),
+      remoteTarget: ownText(uriOf(headerValue(request, 'contact'))),
+      routes: headerItems(request, 'record-route').map(ownText),
+      event: ownText(headerValue(request, 'event') ?? 'reg'),
+      contact: `<sip:${contactUser}@${hostPort}${transport === 'udp' ? '' : `;transport=${transport}`}>`,
+    };
+  }
+
+  #hasRoom(watcher: IdentityRecord): boolean {
+    const { maxSubscriptions, maxSubscriptionsPerIdentity } = this.#options.limits;
+    if (this.#watches.size >= maxSubscriptions) return false;
+    let own = 0;
+    for (const watch of this.#watches.values()) if (watch.watcher === watcher.fingerprint) own++;
+    return own < maxSubscriptionsPerIdentity;
+  }
+
+  /** Who watches somebody else leaves a record with both of them. */
+  #record(request: SipRequest, flow: Flow, watcher: IdentityRecord, watched: IdentityRecord): void {
+    this.#options.audit.append({
+      erin: {
+        event: 'registration.watch',
+        identity: watched.name,
+        fingerprint: watched.fingerprint,
+        watcher: watcher.name,
+      },
+      eraan: { parents: [] },
+      eromheen: circumstances(request, flow),
+      erachter: declaredIntent(request, watched.name),
+      parties: [
+        { fingerprint: watcher.fingerprint, role: 'caller' },
+        { fingerprint: watched.fingerprint, role: 'subject' },
+      ],
+    });
+  }
+}
+
+const unavailable: SubscribeRefusal = { status: 503, headers: [headerField('Retry-After', '5')] };
+
+function dialogKey(callId: string, ownTag: string): string {
+  return `${callId}\n${ownTag}`;
+}

@@ -1,0 +1,72 @@
+import type { Connection } from './connection-life.ts';
+import type { ConnectTarget, Flow } from './flow.ts';
+import { hostPort, withoutZone } from './ip-address.ts';
+import { vouchesFor } from './peer-certificate.ts';
+
+/** RFC 3261 §19.1.2: the port of a TLS peer whose Via names none. */
+const defaultTlsPort = 5061;
+/** One peer has a handful of listening ports at most. */
+const maxKeysPerConnection = 8;
+
+/** The topmost Via of a request that came in, as far as it matters here. */
+export interface SentBy {
+  readonly host: string;
+  readonly port: number | undefined;
+}
+
+/**
+ * Connections that peers have opened, found by the address that we would dial: their own remote address, or the
+ * listening port that an authenticated TLS peer has given as an alias (RFC 5923).
+ */
+export class ConnectionReuse {
+  readonly #connections = new Map<string, Connection>();
+  readonly #keys = new Map<string, Set<string>>();
+
+  add(connection: Connection): void {
+    const { transport, remote } = connection;
+    if (transport === 'tcp' || transport === 'tls')
+      this.#set(keyOf(transport, remote.address, remote.port), connection);
+  }
+
+  /**
+   * RFC 5923 §8.2: only what the peer's certificate covers can be taken over, and only at the address that it really
+   * sends from; the newest connection wins. False when the alias is not accepted.
+   */
+  alias(flow: Flow, sentBy: SentBy, connection: Connection | undefined): boolean {
+    if (connection === undefined || flow.transport !== 'tls') return false;
+    if (!vouchesFor(flow.peerCertificate, withoutBrackets(sentBy.host))) return false;
+    this.#set(keyOf('tls', flow.remote.address, sentBy.port ?? defaultTlsPort), connection);
+    return true;
+  }
+
+  remove(connection: Connection): void {
+    for (const key of this.#keys.get(connection.id) ?? [])
+      if (this.#connections.get(key) === connection) this.#connections.delete(key);
+    this.#keys.delete(connection.id);
+  }
+
+  /** An open connection to that target; over TLS its certificate must name whom we want to reach. */
+  find(target: ConnectTarget): Connection | undefined {
+    const connection = this.#connections.get(keyOf(target.transport, target.address, target.port));
+    if (connection === undefined || !connection.open) return undefined;
+    if (target.transport !== 'tls') return connection;
+    const wanted = target.serverName ?? withoutZone(target.address);
+    return vouchesFor(connection.peerCertificate, wanted) ? connection : undefined;
+  }
+
+  #set(key: string, connection: Connection): void {
+    const keys = this.#keys.get(connection.id) ?? new Set();
+    if (keys.size >= maxKeysPerConnection && !keys.has(key)) return;
+    keys.add(key);
+    this.#keys.set(connection.id, keys);
+    this.#connections.set(key, connection);
+  }
+}
+
+function keyOf(transport: string, address: string, port: number): string {
+  return `${transport}://${hostPort(address, port)}`;
+}
+
+function withoutBrackets(host: string): string {
+  return host.startsWith('[') ? host.slice(1, -1) : host;
+}

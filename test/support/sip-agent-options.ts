@@ -1,0 +1,44 @@
+import type { Clock } from '../../src/base/index.ts';
+import type { HeaderField } from '../../src/sip/index.ts';
+import type { IdentityToken, SigningKey } from '../../src/tokens/index.ts';
+import type { WireTransport } from './sip-wire.ts';
+
+export interface KeyIdentity {
+  readonly token: IdentityToken;
+  readonly key: SigningKey;
+}
+
+export interface AgentOptions {
+  /** The gateway's port for `transport`. */
+  readonly port: number;
+  readonly transport: WireTransport;
+  readonly domain: string;
+  /** User part of its address. */
+  readonly user: string;
+  /** Signs each request that it builds. */
+  readonly identity?: KeyIdentity;
+  /** Answers challenges. */
+  readonly password?: string;
+  /** Digest user name, where it is not `user`. */
+  readonly username?: string;
+  readonly clock?: Clock;
+  /** UDP only: comes back on the address that it had before. */
+  readonly localPort?: number;
+}
+
+export interface RequestOptions {
+  readonly headers?: readonly HeaderField[];
+  readonly from?: string;
+  readonly to?: string;
+  /** Instead of the agent's own; empty for none. */
+  readonly contact?: string;
+  readonly callId?: string;
+  readonly cseq?: number;
+  readonly maxForwards?: number;
+  readonly body?: string;
+  readonly contentType?: string;
+  /** False leaves the identity's token away. */
+  readonly signed?: boolean;
+  /** The declared intent of a device that signs. */
+  readonly intent?: string;
+}
