@@ -38,6 +38,14 @@ export interface AdminServerOptions {
   readonly status: () => StatusView;
 }
 
+/** The page has a style of its own and nothing else; who looks at it may see names, so nothing is kept or framed. */
+const headers = {
+  'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cache-control': 'no-store',
+};
+
 /** HTTP for operators: a page, its JSON, health and metrics. Reads only; bind it where only operators are. */
 export class AdminServer {
   readonly #options: AdminServerOptions;
@@ -46,6 +54,12 @@ export class AdminServer {
   constructor(options: AdminServerOptions) {
     this.#options = options;
     this.#server = fastify({ logger: false, forceCloseConnections: true });
+    // Before anything of the body is read.
+    this.#server.addHook('onRequest', (request, reply, done) => {
+      reply.headers(headers);
+      if (request.method === 'GET' || request.method === 'HEAD') done();
+      else reply.code(405).header('allow', 'GET, HEAD').send({ error: 'this address is for reading only' });
+    });
     this.#server.get('/', (_request, reply) =>
       reply.type('text/html; charset=utf-8').send(statusPage(options.status())),
     );

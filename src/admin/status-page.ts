@@ -1,33 +1,94 @@
-import type { StatusView } from './admin-server.ts';
+import type { CallView, StatusView } from './admin-server.ts';
 
 /** The operator's page: everything on it is also at /status as JSON. */
 export function statusPage(status: StatusView): string {
-  const flows = Object.entries(status.flows).map(
-    ([transport, count]) => `<td>${escapeHtml(transport)}: <b>${count}</b></td>`,
-  );
-  const calls = status.calls.map(
-    ({ caller, callee, state, intent, since }) =>
-      `<tr><td>${escapeHtml(caller)}</td><td>${escapeHtml(callee)}</td><td>${state}</td><td>${escapeHtml(intent)}</td><td>${escapeHtml(since)}</td></tr>`,
+  const { audit, callsUp, transactions } = status;
+  const flows = Object.entries(status.flows).map(([kind, count]) =>
+    tile(count, kind === 'udp' ? 'UDP flows' : kind),
   );
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="2"><title>${escapeHtml(status.domain)} · tibet-sip</title>
-<style>
-body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c2430;background:#fbfbf9}
-h1{font-size:1.4rem}table{border-collapse:collapse;width:100%}td,th{padding:.3rem .8rem .3rem 0;text-align:left;border-bottom:1px solid #ddd}
-code{font-size:.85rem;word-break:break-all}.bad{color:#b00020}
-@media(prefers-color-scheme:dark){body{color:#e6e6e6;background:#15181d}td,th{border-color:#333}}
-</style></head><body>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width,initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="refresh" content="2">
+<title>${escapeHtml(status.domain)} · tibet-sip</title>
+<style>${style}</style>
+</head>
+<body>
+<header>
 <h1>${escapeHtml(status.domain)}</h1>
-<p>${escapeHtml(status.software)} since ${escapeHtml(status.startedAt)} on ${status.addresses.map(escapeHtml).join(', ')}<br>node <code>${escapeHtml(status.node)}</code></p>
-<p>Audit log: ${status.audit.healthy ? `${status.audit.records} records, taking more` : '<b class="bad">takes no records: new calls get 503. Free disk space or mend the data directory.</b>'}</p>
-<table><tr>${flows.join('')}<td>transactions: <b>${status.transactions}</b></td></tr></table>
-<h2>Calls (${status.callsUp})</h2>
-<table><tr><th>caller</th><th>callee</th><th>state</th><th>intent</th><th>since</th></tr>${calls.join('')}</table>
-${status.callsTruncated ? '<p>Only the first calls are shown.</p>' : ''}
-</body></html>`;
+<p class="state ${audit.healthy ? 'good' : 'bad'}">${audit.healthy ? 'taking calls' : 'refusing new calls'}</p>
+</header>
+${audit.healthy ? '' : '<p class="alarm" role="alert">The audit log takes no records, so new calls get 503. Free disk space or mend the data directory; the gateway goes on by itself.</p>'}
+<ul class="tiles">${tile(callsUp, callsUp === 1 ? 'call' : 'calls')}${flows.join('')}${tile(transactions, 'transactions')}${tile(audit.records, 'audit records')}</ul>
+<h2>Calls</h2>
+${callTable(status.calls)}
+${status.callsTruncated ? `<p class="quiet">The first ${status.calls.length} of ${callsUp} calls.</p>` : ''}
+<h2>Node</h2>
+<dl>
+<dt>software</dt><dd>${escapeHtml(status.software)}</dd>
+<dt>running since</dt><dd>${time(status.startedAt)}</dd>
+<dt>listens on</dt><dd>${status.addresses.map((address) => `<code>${escapeHtml(address)}</code>`).join(' ')}</dd>
+<dt>fingerprint</dt><dd><code>${escapeHtml(status.node)}</code></dd>
+</dl>
+<footer class="quiet">Also here: <a href="status">status</a>, <a href="healthz">healthz</a>, <a href="metrics">metrics</a></footer>
+</body>
+</html>
+`;
+}
+
+function tile(count: number, what: string): string {
+  return `<li><b>${count.toLocaleString('en')}</b> ${escapeHtml(what)}</li>`;
+}
+
+function callTable(calls: readonly CallView[]): string {
+  if (calls.length === 0) return '<p class="quiet">Nobody is on the phone.</p>';
+  const rows = calls.map(
+    ({ caller, callee, state, intent, since }) =>
+      `<tr><td>${escapeHtml(caller)}</td><td>${escapeHtml(callee)}</td><td><span class="${state}">${state}</span></td><td>${escapeHtml(intent)}</td><td>${time(since)}</td></tr>`,
+  );
+  return `<div class="wide"><table>
+<thead><tr><th>caller</th><th>callee</th><th>state</th><th>intent</th><th>since</th></tr></thead>
+<tbody>
+${rows.join('\n')}
+</tbody>
+</table></div>`;
+}
+
+/** `2026-01-31 12:00:00 UTC` of an ISO 8601 text. */
+function time(iso: string): string {
+  return `<time datetime="${escapeHtml(iso)}">${escapeHtml(iso.slice(0, 19).replace('T', ' '))} UTC</time>`;
 }
 
 /** Names and intents are the callers' words: nothing in them may become markup. */
 function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
+
+const style = `
+:root{--ink:#1d2530;--quiet:#5b6675;--line:#dfe3e8;--card:#fff;--page:#f5f6f8;--good:#17693f;--warm:#8a5a00;--bad:#b3261e}
+@media(prefers-color-scheme:dark){:root{--ink:#e4e8ee;--quiet:#98a3b3;--line:#2d3540;--card:#1b2129;--page:#12161c;--good:#6fd39c;--warm:#e3b35a;--bad:#ff8a80}}
+*{box-sizing:border-box}
+body{font:16px/1.5 system-ui,sans-serif;max-width:64rem;margin:0 auto;padding:2rem 1rem;color:var(--ink);background:var(--page)}
+header{display:flex;align-items:baseline;gap:1rem;flex-wrap:wrap}
+h1{font-size:1.6rem;margin:0;overflow-wrap:anywhere}
+h2{font-size:1rem;margin:2rem 0 .5rem}
+.state{margin:0;font-weight:600}.state::before{content:"●";margin-right:.4em}
+.good,.answered{color:var(--good)}.bad{color:var(--bad)}.ringing{color:var(--warm)}.trying,.quiet{color:var(--quiet)}
+.alarm{border-left:.3rem solid var(--bad);padding:.6rem 1rem;background:var(--card)}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(9rem,1fr));gap:.75rem;list-style:none;padding:0;margin:1.25rem 0}
+.tiles li{background:var(--card);border:1px solid var(--line);border-radius:.5rem;padding:.6rem .9rem;color:var(--quiet)}
+.tiles b{display:block;font-size:1.5rem;color:var(--ink);font-variant-numeric:tabular-nums}
+.wide{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:.5rem}
+table{border-collapse:collapse;width:100%;min-width:50rem}
+th,td{padding:.5rem .9rem;text-align:left;vertical-align:top;border-top:1px solid var(--line)}
+td{min-width:9rem;overflow-wrap:anywhere}
+th,td:nth-child(3),td time{white-space:nowrap}td:nth-child(3){min-width:0;overflow-wrap:normal}
+thead th{border-top:0;font-weight:600;color:var(--quiet)}
+time{font-variant-numeric:tabular-nums}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:.3rem 1.2rem;margin:0}
+dt{color:var(--quiet)}dd{margin:0;overflow-wrap:anywhere}
+code{font-size:.9em}a{color:inherit}footer{margin-top:2rem}
+`;

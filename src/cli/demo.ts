@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
@@ -25,16 +25,16 @@ export function registerDemo(program: Command, terminal: Terminal, run: RunComma
   }).action(async (options: CommonOptions) => {
     const { output } = openContext(terminal, options);
     const directory = await mkdtemp(join(tmpdir(), 'tibet-sip-demo-'));
-    // It holds keys and passwords, so it goes away whichever way this ends.
-    const stopListening = terminal.onSignal(() => {
-      rmSync(directory, { recursive: true, force: true });
-      process.exit(exitCodes.forced);
-    });
+    // It holds keys and passwords, so it goes away whichever way this ends: a signal, or a closed pipe, too.
+    const remove = (): void => rmSync(directory, { recursive: true, force: true });
+    process.once('exit', remove);
+    const stopListening = terminal.onSignal(() => process.exit(exitCodes.forced));
     try {
       await new Demo(directory, output, run).tell();
     } finally {
       stopListening();
-      await rm(directory, { recursive: true, force: true });
+      process.off('exit', remove);
+      remove();
     }
   });
 }
@@ -216,5 +216,6 @@ function quietTerminal(printed: string[]): Terminal {
     out: (text) => void printed.push(text),
     err: (text) => void printed.push(text),
     onSignal: () => () => {},
+    onHangup: () => () => {},
   };
 }

@@ -1,5 +1,7 @@
-import { runCommandLine } from './program.ts';
-import { processTerminal } from './terminal.ts';
+import { enableCompileCache } from 'node:module';
+
+// Halves the time to the first line. It must be on before anything else is loaded, so the rest is not a static import.
+enableCompileCache();
 
 // `tibet-sip audit list | head` closes the pipe early: that is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -7,4 +9,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
+const [{ runCommandLine }, { processTerminal }] = await Promise.all([
+  import('./program.ts'),
+  import('./terminal.ts'),
+]);
 process.exitCode = await runCommandLine(process.argv.slice(2), processTerminal);

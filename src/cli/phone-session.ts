@@ -17,6 +17,9 @@ export interface PhoneSessionOptions {
   readonly hangUpAfterMs: number | undefined;
 }
 
+/** How long the process waits, once it has nothing left to do, for its connection to close. */
+const lingerMs = 500;
+
 /** One run of the terminal phone, from its start to a signal, `quit`, or the end of the call it was started for. */
 export class PhoneSession {
   readonly #options: PhoneSessionOptions;
@@ -56,6 +59,8 @@ export class PhoneSession {
     await phone.close();
     clearInterval(alive);
     stopListening();
+    // A WebSocket whose other end is dead closes after minutes only, and keeps the process alive until then.
+    setTimeout(() => process.exit(), lingerMs).unref();
     if (failure !== undefined) throw failure;
   }
 

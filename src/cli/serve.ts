@@ -21,7 +21,8 @@ export function registerServe(program: Command, terminal: Terminal): void {
     prepareMachine(loaded);
     // Loaded late: every other command starts faster without the gateway's parts.
     const { createGateway } = await import('../gateway/index.ts');
-    const gateway = createGateway({ config: loaded, logger: createLogger(loaded.log.level) });
+    const logger = createLogger(loaded.log.level);
+    const gateway = createGateway({ config: loaded, logger });
     const stopped = untilStopped(terminal);
     const addresses = await gateway.start().catch(async (error: unknown) => {
       // What had opened before the failure would keep the process alive.
@@ -37,7 +38,17 @@ export function registerServe(program: Command, terminal: Terminal): void {
       output.text(`ready ${urls.join(' ')}`);
       output.text(whatToTry(addresses.listen, options));
     }
+    // Without TLS there is nothing to reload, and a hangup ends the gateway with its terminal.
+    const stopReloading =
+      loaded.tls &&
+      terminal.onHangup(() => {
+        // What is wrong with the files stands in the log; the gateway goes on with the certificates that it has.
+        gateway.reloadCertificates().catch((error: unknown) => {
+          logger.error({ error: String(error) }, 'certificates were not loaded again');
+        });
+      });
     await stopped;
+    stopReloading?.();
     output.note('draining; a second signal ends it at once');
     await gateway.close();
   });
@@ -69,15 +80,26 @@ function prepareMachine(config: Config): void {
       { cause: error },
     );
   }
-  for (const [key, file] of Object.entries(config.tls ?? {})) {
+  for (const [key, file] of tlsFiles(config)) {
     try {
       readFileSync(file);
     } catch (error) {
-      throw new CliError('storage', `tls.${key}: ${file} cannot be read (${codeOf(error)})`, undefined, {
+      throw new CliError('storage', `${key}: ${file} cannot be read (${codeOf(error)})`, undefined, {
         cause: error,
       });
     }
   }
+}
+
+/** Each with its key in the configuration. */
+function tlsFiles({ tls }: Config): readonly (readonly [key: string, file: string])[] {
+  if (tls === undefined) return [];
+  const more = tls.certificates.flatMap(({ cert, key }, index) => [
+    [`tls.certificates[${index}].cert`, cert] as const,
+    [`tls.certificates[${index}].key`, key] as const,
+  ]);
+  const ca = tls.ca === undefined ? [] : [['tls.ca', tls.ca] as const];
+  return [['tls.cert', tls.cert], ['tls.key', tls.key], ...more, ...ca];
 }
 
 function whatToTry(listen: readonly ListenAddress[], options: CommonOptions): string {

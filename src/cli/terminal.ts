@@ -7,6 +7,8 @@ export interface Terminal {
   err(text: string): void;
   /** Calls back for each SIGINT and SIGTERM until the returned function is called. */
   onSignal(callback: (signal: string) => void): () => void;
+  /** The same for SIGHUP, which asks a running gateway to look at its files again. */
+  onHangup(callback: () => void): () => void;
 }
 
 export const processTerminal: Terminal = {
@@ -19,5 +21,9 @@ export const processTerminal: Terminal = {
     return () => {
       for (const signal of signals) process.off(signal, callback);
     };
+  },
+  onHangup: (callback) => {
+    process.on('SIGHUP', callback);
+    return () => process.off('SIGHUP', callback);
   },
 };

@@ -13,6 +13,8 @@ export interface Config {
   readonly admin: AdminConfig;
   /** Certificate and key of the TLS and WSS listeners; present whenever one is configured. */
   readonly tls: TlsConfig | undefined;
+  readonly websocket: WebSocketConfig;
+  readonly proxyProtocol: ProxyProtocolConfig;
   readonly overlay: OverlayConfig;
   readonly audit: AuditConfig;
   readonly media: MediaConfig;
@@ -31,9 +33,34 @@ export interface AdminConfig {
 }
 
 /** Absolute paths of PEM files. */
+export interface CertificateConfig {
+  readonly cert: string;
+  readonly key: string;
+  /** Names that clients ask for; undefined: those in the certificate. */
+  readonly hosts: readonly string[] | undefined;
+}
+
 export interface TlsConfig {
   readonly cert: string;
   readonly key: string;
+  /** More of them, chosen by the name that a client asks for (SNI). */
+  readonly certificates: readonly CertificateConfig[];
+  /** Authorities that vouch for peers and clients; undefined: the system's, and no client. */
+  readonly ca: string | undefined;
+  /** Asks clients for a certificate; one that names an identity speaks for it. */
+  readonly requestClientCertificate: boolean;
+  /** How often the files are looked at for changes; 0: never. */
+  readonly watchIntervalMs: number;
+}
+
+export interface WebSocketConfig {
+  /** Origins that browsers may come from; empty: all. */
+  readonly origins: readonly string[];
+}
+
+export interface ProxyProtocolConfig {
+  /** Addresses and networks of balancers, whose connections start with a PROXY header. */
+  readonly from: readonly string[];
 }
 
 export type StoreConfig =
@@ -107,6 +134,10 @@ export interface RegistrarConfig {
 export interface CallsConfig {
   /** Timer C (RFC 3261 §16.6 step 11): how long a callee may ring. */
   readonly ringTimeoutMs: number;
+  /** How long a call waits for a phone that lost its connection while it rang. */
+  readonly rejoinMs: number;
+  /** Whether a 3xx to another identity of this domain is followed instead of passed to the caller. */
+  readonly followRedirects: boolean;
   /** An answered call without a BYE for so long is taken for lost, and its record is closed. */
   readonly maxDurationMs: number;
 }

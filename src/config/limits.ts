@@ -6,6 +6,7 @@ export interface LimitsConfig {
   readonly message: MessageLimitsConfig;
   readonly transport: TransportLimitsConfig;
   readonly transaction: TransactionLimitsConfig;
+  readonly overload: OverloadLimitsConfig;
   readonly locating: LocatingLimitsConfig;
   readonly registrar: RegistrarLimitsConfig;
   readonly regEvent: RegEventLimitsConfig;
@@ -32,6 +33,10 @@ export interface TransportLimitsConfig {
   readonly closeTimeoutMs: number;
   readonly connectTimeoutMs: number;
   readonly maxSendBufferBytes: number;
+  readonly sendStallTimeoutMs: number;
+  readonly maxProxyHeaderBytes: number;
+  readonly udpKeepSeconds: number;
+  readonly streamKeepSeconds: number;
   readonly pingIntervalMs: number;
   readonly pongTimeoutMs: number;
   readonly maxUpgradeHeaderBytes: number;
@@ -65,6 +70,16 @@ export interface RegEventLimitsConfig {
   readonly maxSubscriptions: number;
   readonly maxSubscriptionsPerIdentity: number;
   readonly minNotifyIntervalMs: number;
+}
+
+export interface OverloadLimitsConfig {
+  readonly sampleMs: number;
+  readonly maxLagMs: number;
+  readonly maxUndecided: number;
+  readonly callsPerSecondPerSource: number;
+  readonly callsPerSecondPerIdentity: number;
+  readonly maxCounters: number;
+  readonly retryAfterSeconds: number;
 }
 
 export interface RegistrarLimitsConfig {
@@ -126,6 +141,10 @@ export const limits: z.ZodType<LimitsConfig> = section({
     closeTimeoutMs: milliseconds(2_000),
     connectTimeoutMs: milliseconds(5_000, 100),
     maxSendBufferBytes: bytes(1_048_576, 65_536),
+    sendStallTimeoutMs: milliseconds(15_000, 1_000),
+    maxProxyHeaderBytes: bytes(1_024, 232),
+    udpKeepSeconds: quantity('s', 25, 5, 3_600),
+    streamKeepSeconds: quantity('s', 95, 5, 3_600),
     pingIntervalMs: milliseconds(20_000, 100),
     pongTimeoutMs: milliseconds(10_000, 100),
     maxUpgradeHeaderBytes: bytes(8_192, 1_024),
@@ -151,6 +170,15 @@ export const limits: z.ZodType<LimitsConfig> = section({
     maxTtlMs: milliseconds(86_400_000),
     unknownTtlMs: milliseconds(60_000),
     negativeTtlMs: milliseconds(10_000),
+  }),
+  overload: section({
+    sampleMs: milliseconds(100, 10),
+    maxLagMs: milliseconds(200, 10),
+    maxUndecided: count(10_000, 10),
+    callsPerSecondPerSource: count(20_000, 0),
+    callsPerSecondPerIdentity: count(20_000, 0),
+    maxCounters: count(50_000, 100),
+    retryAfterSeconds: quantity('s', 5, 1, 3_600),
   }),
   registrar: section({
     maxContacts: count(32),
@@ -188,7 +216,7 @@ export const limits: z.ZodType<LimitsConfig> = section({
     maxBatchRecords: count(1_024),
     unhurriedDelayMs: milliseconds(20),
     maxWaitingRecords: count(65_536),
-    checkpointDelayMs: quantity('ms', 250, 1, 1_000),
+    checkpointDelayMs: quantity('ms', 500, 1, 1_000),
     integrateAtRecords: count(8_192),
     journalSegmentBytes: bytes(16_777_216, 65_536),
     healDelayMs: milliseconds(500, 10),

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { formatListenAddress, type ListenAddress } from './addresses.ts';
-import type { Config } from './config.ts';
+import type { Config, TlsConfig } from './config.ts';
 import { ConfigError, type ConfigProblem, formatPath } from './problems.ts';
 import { type ParsedConfig, schema } from './schema.ts';
 import { fileLayer, type Layer, mergeLayers, overrideLayers, sourceOf, variableLayers } from './sources.ts';
@@ -53,9 +53,23 @@ function complete(parsed: ParsedConfig): Config {
     ...parsed,
     dataDir: resolve(parsed.dataDir),
     advertise: parsed.advertise,
-    tls: parsed.tls && { cert: resolve(parsed.tls.cert), key: resolve(parsed.tls.key) },
+    tls: parsed.tls && completeTls(parsed.tls),
     audit: { ...parsed.audit, origin: parsed.audit.origin ?? `${parsed.domain}/tibet-sip` },
     auth: { ...parsed.auth, realm: parsed.auth.realm ?? parsed.domain },
+  };
+}
+
+function completeTls(tls: NonNullable<ParsedConfig['tls']>): TlsConfig {
+  return {
+    ...tls,
+    cert: resolve(tls.cert),
+    key: resolve(tls.key),
+    certificates: tls.certificates.map(({ cert, key, hosts }) => ({
+      cert: resolve(cert),
+      key: resolve(key),
+      hosts,
+    })),
+    ca: tls.ca === undefined ? undefined : resolve(tls.ca),
   };
 }
 
@@ -64,6 +78,8 @@ type Report = (path: readonly PropertyKey[], message: string) => void;
 /** What no single key can tell; only keys of sections that are themselves `intact` are compared. */
 function crossCheck(config: ParsedConfig, intact: (section: keyof Config) => boolean, report: Report): void {
   if (intact('listen')) checkSockets(config, intact, report);
+  if (intact('tls') && config.tls?.requestClientCertificate === true && config.tls.ca === undefined)
+    report(['tls', 'ca'], 'must name the authorities that vouch for client certificates');
   if (intact('peers')) checkPeerNames(config, report);
   if (intact('registrar')) {
     const { minExpires, defaultExpires, maxExpires } = config.registrar;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { transportNames } from './addresses.ts';
-import type { AuditConfig, AuthConfig, Config, TlsConfig } from './config.ts';
+import { isHostName, transportNames } from './addresses.ts';
+import type { AuditConfig, AuthConfig, CertificateConfig, Config, TlsConfig } from './config.ts';
 import {
   addressOrNetwork,
   expected,
@@ -25,12 +25,48 @@ const day = 86_400_000;
 /** The configuration before `loadConfig` fills in what rests on another key. */
 export type ParsedConfig = Omit<Config, 'advertise' | 'audit' | 'auth' | 'tls'> & {
   readonly advertise?: string | undefined;
-  readonly tls?: TlsConfig | undefined;
+  readonly tls?: ParsedTls | undefined;
   readonly audit: Omit<AuditConfig, 'origin'> & { readonly origin?: string | undefined };
   readonly auth: Omit<AuthConfig, 'realm'> & { readonly realm?: string | undefined };
 };
 
-const tls = z.strictObject({ cert: nonEmptyText, key: nonEmptyText }, { error: groupError }).optional();
+interface ParsedTls extends Omit<TlsConfig, 'certificates' | 'ca'> {
+  readonly certificates: readonly ParsedCertificate[];
+  readonly ca?: string | undefined;
+}
+
+interface ParsedCertificate extends Omit<CertificateConfig, 'hosts'> {
+  readonly hosts?: readonly string[] | undefined;
+}
+
+const certificateHost = nonEmptyText.refine(
+  (text) => isHostName(text.startsWith('*.') ? text.slice(2) : text),
+  'must be host names; "*." may stand for the first label',
+);
+
+const certificate = z.strictObject(
+  { cert: nonEmptyText, key: nonEmptyText, hosts: listOf(certificateHost).optional() },
+  { error: groupError },
+);
+
+const tls = z
+  .strictObject(
+    {
+      cert: nonEmptyText,
+      key: nonEmptyText,
+      certificates: z.array(certificate, { error: expected('must be a list of certificates') }).prefault([]),
+      ca: nonEmptyText.optional(),
+      requestClientCertificate: z.boolean({ error: 'must be true or false' }).default(false),
+      watchIntervalMs: quantity('ms', 10_000, 0, day),
+    },
+    { error: groupError },
+  )
+  .optional();
+
+const webOrigin = nonEmptyText.refine(
+  (text) => URL.canParse(text) && new URL(text).origin === text.toLowerCase(),
+  'must be web origins like https://phone.example.org',
+);
 
 const overlay = section({
   store: store.prefault('embedded'),
@@ -101,6 +137,9 @@ const registrar = section({
 const calls = section({
   // RFC 3261 §16.6 step 11: longer than three minutes unless the operator says otherwise.
   ringTimeoutMs: quantity('ms', 185_000, 1_000, day),
+  // Within the second in which a caller is to hear of a closed socket.
+  rejoinMs: quantity('ms', 300, 0, 60_000),
+  followRedirects: z.boolean({ error: 'must be true or false' }).default(false),
   maxDurationMs: quantity('ms', day / 2, 1_000, 30 * day),
 });
 
@@ -124,6 +163,8 @@ export const schema: z.ZodType<ParsedConfig> = z.strictObject({
   advertise: hostName.optional(),
   admin: section({ listen: webAddress.prefault('http://127.0.0.1:8060') }),
   tls,
+  websocket: section({ origins: listOf(webOrigin).prefault([]) }),
+  proxyProtocol: section({ from: listOf(addressOrNetwork).prefault([]) }),
   overlay,
   audit,
   media: section({ mode: mediaMode.prefault('off') }),

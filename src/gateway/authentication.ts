@@ -9,6 +9,7 @@ import {
   headerField,
   type SipRequest,
 } from '../sip/index.ts';
+import type { CertificateIdentity } from './certificate-identity.ts';
 import { identityAt } from './identity-at.ts';
 import { type IntentGate, intentTokenOf } from './intent-gate.ts';
 import type { PeerTable } from './peer-table.ts';
@@ -17,10 +18,16 @@ import type { Assurance, Principal } from './principal.ts';
 /** Identities that one connection speaks for without asking each for its proof again. */
 const maxSpeakersPerFlow = 1_000;
 
+/** To be answered with `status` (mostly 401 or 407) and `headers`; leaves no record, since nobody has spoken yet. */
+export interface Challenge {
+  readonly kind: 'challenge';
+  readonly status: number;
+  readonly headers: readonly HeaderField[];
+}
+
 export type AuthenticationResult =
   | { readonly kind: 'proved'; readonly principal: Principal }
-  /** To be answered with `status` (mostly 401 or 407) and `headers`; leaves no record, since nobody has spoken yet. */
-  | { readonly kind: 'challenge'; readonly status: number; readonly headers: readonly HeaderField[] }
+  | Challenge
   | {
       readonly kind: 'refused';
       readonly status: 403;
@@ -35,6 +42,7 @@ export type AuthenticationResult =
 
 export interface AuthenticationOptions {
   readonly intents: IntentGate;
+  readonly certificates: CertificateIdentity;
   readonly digest: DigestAuthenticator;
   readonly throttle: FailureThrottle;
   readonly overlay: IdentityOverlay;
@@ -44,7 +52,7 @@ export interface AuthenticationOptions {
   readonly logger: Logger;
 }
 
-/** Finds out who sent a request: a device key, a named peer, the flow's identity, digest, in this order. */
+/** Finds out who sent a request: a device key, a named peer, the flow's identity, a certificate, digest, in this order. */
 export class Authentication {
   readonly #options: AuthenticationOptions;
   /**
@@ -64,7 +72,20 @@ export class Authentication {
     if (peer !== undefined && request.method !== 'REGISTER')
       return proved({ kind: 'peer', peer, assurance: 0 });
     const speaker = request.method === 'REGISTER' ? undefined : await this.#byFlow(request, flow);
-    return speaker ?? this.#byDigest(request, flow);
+    return speaker ?? (await this.#byCertificate(request, flow)) ?? this.#byDigest(request, flow);
+  }
+
+  /**
+   * The challenge for a datagram that brings no proof whatever, without waiting for anything: its source may be forged,
+   * so that it must cost no memory and earn its victim little. Undefined for everything else.
+   */
+  challengeOf(request: SipRequest, flow: Flow): Challenge | undefined {
+    if (flow.reliable || this.#speakers.has(flow.id) || this.peerOf(flow) !== undefined) return undefined;
+    const brought = ['intent-token', 'authorization', 'proxy-authorization'];
+    if (request.headers.some(({ name }) => brought.includes(name))) return undefined;
+    const kind = request.method === 'REGISTER' ? 'www' : 'proxy';
+    const headers = this.#options.digest.challenge(request, flow, kind);
+    return { kind: 'challenge', status: kind === 'www' ? 401 : 407, headers };
   }
 
   /**
@@ -132,6 +153,16 @@ export class Authentication {
     const assurance = identity?.status === 'active' ? speakers.get(identity.fingerprint) : undefined;
     if (identity === undefined || assurance === undefined) return undefined;
     return proved({ kind: 'identity', identity, assurance, intent: undefined });
+  }
+
+  /** The identity that is to be registered, or whose address stands in From, if the TLS client's certificate names it. */
+  async #byCertificate(request: SipRequest, flow: Flow): Promise<AuthenticationResult | undefined> {
+    if (flow.peerCertificate?.authorized !== true) return undefined;
+    const { overlay, certificates } = this.#options;
+    const claimed = request.method === 'REGISTER' ? request.to.uri : request.from.uri;
+    const identity = await identityAt(overlay, claimed);
+    if (identity?.status !== 'active' || !certificates.speaksFor(flow, identity)) return undefined;
+    return proved({ kind: 'identity', identity, assurance: 2, intent: undefined });
   }
 
   async #byDigest(request: SipRequest, flow: Flow): Promise<AuthenticationResult> {

@@ -2,11 +2,14 @@ import { addressOf, declaredIntent, readUri } from '../intent/index.ts';
 import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
 import { type Durability, ProvenanceError } from '../provenance/index.ts';
 import {
+  type Admission,
   type Flow,
   type FlowTokenContents,
   type ForwardObserver,
+  type GateRefusal,
   type HeaderField,
   headerField,
+  headerItems,
   headerValue,
   isGruu,
   type ProxyPolicy,
@@ -20,7 +23,8 @@ import {
   unescapeUri,
 } from '../sip/index.ts';
 import type { Audit } from './audit.ts';
-import type { Authentication } from './authentication.ts';
+import type { Authentication, Challenge } from './authentication.ts';
+import { CallObserver } from './call-observer.ts';
 import type { Call, CallParty, CallRecords, Outcome } from './call-records.ts';
 import type { CallTable } from './call-table.ts';
 import type { GruuRouting } from './gruu-routing.ts';
@@ -31,6 +35,7 @@ import type { Outbound } from './outbound.ts';
 import { nameOf, type Principal, peerIdentity } from './principal.ts';
 import type { BindingChoice, Reachability } from './reachability.ts';
 import type { Registration } from './registration.ts';
+import type { RingingCalls } from './ringing-calls.ts';
 import type { ServedDomain } from './served-domain.ts';
 
 /** What a caller is told when the log cannot take records now, in seconds. */
@@ -43,11 +48,23 @@ const capabilities = [
     'Allow',
     'INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, UPDATE, INFO, REFER, MESSAGE, SUBSCRIBE, NOTIFY',
   ),
-  headerField('Supported', 'path, outbound'),
+  headerField('Supported', 'path, outbound, gruu'),
+  headerField('Allow-Events', 'reg'),
 ];
 
 /** Identity statements that only this gateway may make towards its phones and peers. */
-const untrustedHeaders = ['p-asserted-identity', 'p-preferred-identity', 'diversion', 'proxy-authorization'];
+const untrustedHeaders = [
+  'p-asserted-identity',
+  'p-preferred-identity',
+  'remote-party-id',
+  'diversion',
+  // What a network says that it has found out of a caller: 3GPP TS 24.229 §7.2.18 f., ATIS-1000082.
+  'attestation-info',
+  'origination-id',
+  'p-attestation-indicator',
+  'p-origination-id',
+  'proxy-authorization',
+];
 
 export interface CallPolicyOptions {
   readonly authentication: Authentication;
@@ -61,6 +78,13 @@ export interface CallPolicyOptions {
   readonly domainName: string;
   readonly records: CallRecords;
   readonly calls: CallTable;
+  readonly ringing: RingingCalls;
+  /** Bounds how many calls one identity begins. */
+  readonly admission: Pick<Admission, 'admitsCallOf' | 'limits'>;
+  /** How long a call waits for a phone that lost its connection while it rang. */
+  readonly rejoinMs: number;
+  /** Whether a 3xx to another identity of this domain is followed here. */
+  readonly followRedirects: boolean;
   readonly audit: Audit;
 }
 
@@ -80,9 +104,16 @@ export class CallPolicy implements ProxyPolicy {
     this.#options = options;
   }
 
-  async onRequest(request: SipRequest, transaction: ServerTransaction): Promise<RoutingDecision> {
+  onRequest(request: SipRequest, transaction: ServerTransaction): RoutingDecision | Promise<RoutingDecision> {
+    const { flow } = transaction;
+    const uri = this.#options.domain.ownUri(request.uri, flow.local.address);
+    if (uri === undefined) return refuseUri(request.uri);
+    return this.#answer(request, flow, uri) ?? this.#route(request, flow, uri);
+  }
+
+  async #route(request: SipRequest, flow: Flow, uri: SipUri): Promise<RoutingDecision> {
     try {
-      return await this.#decide(request, transaction);
+      return await this.#decide(request, flow, uri);
     } catch (error) {
       // The log has stopped taking records since its health was looked at, or the disk does not keep up.
       if (error instanceof ProvenanceError && error.code === 'unhealthy') return unavailable();
@@ -90,17 +121,20 @@ export class CallPolicy implements ProxyPolicy {
     }
   }
 
-  async #decide(request: SipRequest, transaction: ServerTransaction): Promise<RoutingDecision> {
-    const { authentication, domain, audit } = this.#options;
-    const { flow } = transaction;
-    const uri = domain.ownUri(request.uri, flow.local.address);
-    if (uri === undefined) return refuseUri(request.uri);
+  /** What is answered without asking anybody: not even an INVITE then gets a 100 before it. */
+  #answer(request: SipRequest, flow: Flow, uri: SipUri): RespondDecision | undefined {
+    const { authentication, audit } = this.#options;
     if (request.to.tag !== undefined) return respond(481);
-    if (request.method === 'OPTIONS' && uri.user === undefined) return respond(200, undefined, capabilities);
+    if (request.method === 'OPTIONS' && uri.user === undefined) return capabilitiesFor(request);
     if (request.method === 'INVITE' && !audit.healthy) return unavailable();
+    const challenge = authentication.challengeOf(request, flow);
+    return challenge && challengeWith(challenge);
+  }
 
+  async #decide(request: SipRequest, flow: Flow, uri: SipUri): Promise<RoutingDecision> {
+    const { authentication } = this.#options;
     const result = await authentication.identify(request, flow);
-    if (result.kind === 'challenge') return respond(result.status, undefined, result.headers);
+    if (result.kind === 'challenge') return challengeWith(result);
     if (result.kind === 'refused') {
       if (result.record && request.method === 'INVITE')
         return this.#refuseStranger(
@@ -136,14 +170,16 @@ export class CallPolicy implements ProxyPolicy {
       flow: this.#options.outbound.openFlow(towards.flow),
       localAddress: source.local.address,
     });
-    const flow = phone?.flow ?? (await this.#dialogFlow(towards.flow, towards.identity));
-    if (flow === undefined) {
+    const targets =
+      phone === undefined
+        ? await this.#dialogTargets(request.uri, towards)
+        : [this.#options.outbound.inDialog(phone.flow, phone.requestUri)];
+    if (targets.length === 0) {
       // Nobody is there to hear the BYE, but its sender has hung up.
       if (call !== undefined && request.method === 'BYE')
         this.#options.records.close(call, 'answered', { by: side, reason: 'the other side was gone' });
       return respond(430);
     }
-    const targets: ProxyTarget[] = [this.#options.outbound.inDialog(flow, phone?.requestUri ?? request.uri)];
     const add =
       transaction !== undefined && request.method === 'INVITE'
         ? this.#reinviteToken(request, call, side)
@@ -163,7 +199,13 @@ export class CallPolicy implements ProxyPolicy {
     uri: SipUri,
     caller: Principal,
   ): Promise<RoutingDecision> {
-    const { records, registration, calls } = this.#options;
+    const { records, registration, calls, ringing } = this.#options;
+    const { admission } = this.#options;
+    const callerKey = callerIdentityOf(caller).callerIdentity;
+    if (callerKey !== undefined && !admission.admitsCallOf(callerKey))
+      return respond(503, 'Too Many Calls', [
+        headerField('Retry-After', String(admission.limits.retryAfterSeconds)),
+      ]);
     const callee = await this.#calleeOf(uri);
     const device = caller.kind === 'identity' ? caller.intent : undefined;
     const intent = device?.intent.text || declaredIntent(request, callee.party.label);
@@ -213,7 +255,15 @@ export class CallPolicy implements ProxyPolicy {
         add: token === undefined ? [] : [headerField('Intent-Token', token)],
       },
       gate,
-      observer: this.#callObserver(call),
+      observer: new CallObserver({
+        records,
+        ringing,
+        call,
+        callee: callee.identity?.fingerprint,
+        chooses: callee.chooses,
+      }),
+      rejoinMs: this.#options.rejoinMs,
+      ...(this.#options.followRedirects ? { redirect: this.#redirect } : {}),
     };
   }
 
@@ -225,6 +275,7 @@ export class CallPolicy implements ProxyPolicy {
     sender: Principal,
   ): Promise<RoutingDecision> {
     if (!this.#speaksFor(sender, request, flow)) return respond(403, 'From Is Not An Address Of The Sender');
+    if (uri.user === undefined) return respond(405, undefined, [headerField('Allow', 'OPTIONS, REGISTER')]);
     const callee = await this.#calleeOf(uri);
     const targets = await this.#targetsOf(callee, uri, sender);
     if (targets.length === 0) return respond(callee.identity === undefined ? 404 : 480);
@@ -337,37 +388,35 @@ export class CallPolicy implements ProxyPolicy {
       : undefined;
   }
 
-  /** The dialog's own flow while it is open, else the newest one of the identity behind it. */
-  async #dialogFlow(flowId: string, identity: string | undefined): Promise<Flow | undefined> {
+  /** The dialog's own flow while its phone is there, else wherever the identity behind it is now. */
+  async #dialogTargets(
+    requestUri: string,
+    towards: { readonly flow: string; readonly identity: string | undefined },
+  ): Promise<readonly ProxyTarget[]> {
     const { reachability, outbound } = this.#options;
-    const flow = outbound.openFlow(flowId);
-    if (flow !== undefined) return flow;
-    if (identity === undefined) return undefined;
-    return (await outbound.flowTo(identity)) ?? reachability.newestFlow(identity);
+    const { identity } = towards;
+    const flow = outbound.openFlow(towards.flow);
+    if (flow !== undefined && !reachability.hasLeft(flow)) return [outbound.inDialog(flow, requestUri)];
+    if (identity !== undefined) {
+      const toPeer = await outbound.flowTo(identity);
+      if (toPeer !== undefined) return [outbound.inDialog(toPeer, requestUri)];
+      const moved = await reachability.dialogTargets(identity, requestUri);
+      if (moved.length > 0) return moved;
+    }
+    return flow === undefined ? [] : [outbound.inDialog(flow, requestUri)];
   }
 
-  #callObserver(call: Call): ForwardObserver {
-    const { records } = this.#options;
-    let cancelled = false;
-    return {
-      onProvisional: ({ status }, target) => records.rings(call, status, target.flow),
-      onFinal: ({ status, reason }, target) => {
-        if (status < 300) records.isAnswered(call, status, target?.flow);
-        // A CANCEL may cross the answer: only the final response says which of them came first.
-        else if (cancelled) records.close(call, 'cancelled', { status, reason, by: 'caller' });
-        // Nobody out there said it when there is no target: a timeout, or a flow that is gone.
-        else
-          records.close(call, outcomeOf(status), {
-            status,
-            reason,
-            by: target === undefined ? 'gateway' : 'callee',
-          });
-      },
-      onCancelled: () => {
-        cancelled = true;
-      },
-    };
-  }
+  /** RFC 3261 §16.5: where a 3xx points, as far as that is one of our own identities. */
+  readonly #redirect = async (contacts: readonly string[]): Promise<readonly ProxyTarget[]> => {
+    const { overlay, reachability, domain } = this.#options;
+    const targets: ProxyTarget[] = [];
+    for (const contact of contacts) {
+      if (domain.ownUri(contact, '') === undefined) continue;
+      const identity = await identityAt(overlay, contact);
+      if (identity?.status === 'active') targets.push(...(await reachability.targets(identity.fingerprint)));
+    }
+    return targets;
+  };
 
   #byeObserver(call: Call, side: 'caller' | 'callee'): ForwardObserver {
     return {
@@ -415,30 +464,18 @@ function callerIdentityOf(caller: Principal): { callerIdentity?: string } {
   return { callerIdentity: kind === 'identity' ? caller.identity.fingerprint : peerIdentity(caller.peer) };
 }
 
-function outcomeOf(status: number): Outcome {
-  switch (status) {
-    case 486:
-    case 600:
-      return 'busy';
-    case 487:
-      return 'cancelled';
-    case 408:
-      return 'unanswered';
-    case 480:
-    case 430:
-      return 'unreachable';
-    case 403:
-    case 603:
-    case 607:
-    case 608:
-      return 'refused';
-    default:
-      return 'failed';
-  }
-}
+/** What a caller is told whose attempt could not be recorded. */
+const unrecorded: GateRefusal = {
+  reason: 'Audit Log Unavailable',
+  headers: [
+    headerField('Retry-After', String(retryAfterSeconds)),
+    headerField('Reason', 'SIP;cause=503;text="Audit Log Unavailable"'),
+  ],
+};
 
 function gateOf(durability: Durability): ResponseGate {
   return {
+    refusal: unrecorded,
     get state() {
       return durability.state === 'durable' ? 'open' : durability.state;
     },
@@ -466,6 +503,18 @@ function refuseUri(text: string): RoutingDecision {
   return scheme === 'other' ? respond(416) : respond(403, 'Foreign Domain Not Served Here');
 }
 
-function unavailable(): RoutingDecision {
+/** RFC 3261 §11.2; §8.2.2.3: the gateway is the one who is asked here, and has no extension to insist on. */
+function capabilitiesFor(request: SipRequest): RespondDecision {
+  const required = headerItems(request, 'require');
+  return required.length === 0
+    ? respond(200, undefined, capabilities)
+    : respond(420, undefined, [headerField('Unsupported', required.join(', '))]);
+}
+
+function challengeWith({ status, headers }: Challenge): RespondDecision {
+  return { ...respond(status, undefined, headers), stateless: true };
+}
+
+function unavailable(): RespondDecision {
   return respond(503, 'Audit Log Unavailable', [headerField('Retry-After', String(retryAfterSeconds))]);
 }

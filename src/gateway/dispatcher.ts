@@ -1,7 +1,9 @@
 import type { Logger } from '../base/index.ts';
 import {
+  type Admission,
   createResponse,
   type Flow,
+  headerField,
   type ProxyCore,
   type ServerTransaction,
   type SipRequest,
@@ -11,10 +13,15 @@ import {
 import type { RegEvent } from './reg-event.ts';
 import type { Registration } from './registration.ts';
 
+/** When a phone may try again at a gateway that is being restarted, in seconds. */
+const retryAfterSeconds = 5;
+
 export interface DispatcherOptions {
   readonly proxy: ProxyCore;
   readonly registration: Registration;
   readonly regEvent: RegEvent;
+  /** Counts what is being answered: a gateway with too much of it lets nothing new in. */
+  readonly admission: Pick<Admission, 'entered' | 'left'>;
   readonly logger: Logger;
   readonly onFlowClosed: (flow: Flow) => void;
 }
@@ -22,13 +29,27 @@ export interface DispatcherOptions {
 /** The transaction user of the gateway: REGISTER goes to the registrar, SUBSCRIBE for reg to the notifier, all else to the proxy. */
 export class Dispatcher implements TransactionUser {
   readonly #options: DispatcherOptions;
+  #draining = false;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
   }
 
+  /** From now on only what belongs to a dialog is taken. */
+  drain(): void {
+    this.#draining = true;
+  }
+
   onRequest(request: SipRequest, transaction: ServerTransaction): void {
     const { proxy, registration, regEvent } = this.#options;
+    if (this.#draining && request.to.tag === undefined) {
+      transaction.respond(
+        createResponse(request, 503, 'Shutting Down', {
+          headers: [headerField('Retry-After', String(retryAfterSeconds))],
+        }),
+      );
+      return;
+    }
     if (request.method === 'REGISTER') this.#answer(transaction, registration);
     else if (regEvent.takes(request, transaction.flow)) this.#answer(transaction, regEvent);
     else proxy.onRequest(request, transaction);
@@ -59,9 +80,14 @@ export class Dispatcher implements TransactionUser {
     server: { answer(transaction: ServerTransaction): Promise<void> },
   ): void {
     const { request } = transaction;
-    server.answer(transaction).catch((error: unknown) => {
-      this.#options.logger.error({ method: request.method, error: String(error) }, 'a request failed');
-      transaction.respond(createResponse(request, 500));
-    });
+    const { admission, logger } = this.#options;
+    admission.entered();
+    server
+      .answer(transaction)
+      .catch((error: unknown) => {
+        logger.error({ method: request.method, error: String(error) }, 'a request failed');
+        transaction.respond(createResponse(request, 500));
+      })
+      .finally(() => admission.left());
   }
 }

@@ -1,11 +1,15 @@
+import { readUri } from '../intent/index.ts';
 import type { Binding, IdentityOverlay } from '../overlay/index.ts';
-import type { Flow, ProxyTarget, TransportLayer } from '../sip/index.ts';
+import type { Flow, ProxyTarget, RegistrationChange, TransportLayer } from '../sip/index.ts';
 
 export interface ReachabilityOptions {
   readonly overlay: IdentityOverlay;
   readonly transport: TransportLayer;
   readonly node: string;
 }
+
+/** UDP flows that phones have left, remembered for dialogs that began on them. */
+const maxLeftFlows = 100_000;
 
 /** Which of an identity's bindings are meant. */
 export type BindingChoice = (binding: Binding) => boolean;
@@ -15,6 +19,7 @@ const every: BindingChoice = () => true;
 /** Finds the flows on which an identity can be reached right now. */
 export class Reachability {
   readonly #options: ReachabilityOptions;
+  readonly #left = new Set<string>();
 
   constructor(options: ReachabilityOptions) {
     this.#options = options;
@@ -37,13 +42,40 @@ export class Reachability {
     return bindings.some((binding) => this.#flowOf(binding)?.id === flow.id);
   }
 
-  /** The identity's flow that registered last, for requests within a dialog whose own flow is gone. */
-  async newestFlow(fingerprint: string): Promise<Flow | undefined> {
-    for (const binding of await this.#options.overlay.bindings(fingerprint)) {
-      const flow = this.#flowOf(binding);
-      if (flow !== undefined) return flow;
+  /**
+   * Where an identity is for requests within a dialog whose own flow its phone has left: the phone whose Contact has
+   * the user part of the remote target; if none has, all of them, since only the one that has the dialog takes it.
+   */
+  async dialogTargets(fingerprint: string, requestUri: string): Promise<readonly ProxyTarget[]> {
+    const targets = await this.targets(fingerprint);
+    const user = userOf(requestUri);
+    const same = targets.filter((target) => userOf(target.requestUri) === user);
+    return same.length > 0 ? same : targets;
+  }
+
+  /** Notes flows that phones have left, or come back to: a UDP flow never closes. */
+  changed(changes: readonly RegistrationChange[]): void {
+    for (const change of changes) {
+      const { flowId } = change.binding;
+      if (change.kind === 'removed') this.#leave(change.binding);
+      else {
+        if (change.kind === 'refreshed' && change.previous.flowId !== flowId) this.#leave(change.previous);
+        this.#left.delete(flowId);
+      }
     }
-    return undefined;
+  }
+
+  /** Whether the phone behind a UDP flow has registered elsewhere, or taken itself off. */
+  hasLeft(flow: Flow): boolean {
+    return !flow.reliable && this.#left.has(flow.id);
+  }
+
+  #leave({ transport, flowId, path }: Pick<Binding, 'transport' | 'flowId' | 'path'>): void {
+    // The flow of a proxy carries many phones.
+    if (transport !== 'udp' || path.length > 0) return;
+    const [oldest] = this.#left;
+    if (this.#left.size >= maxLeftFlows && oldest !== undefined) this.#left.delete(oldest);
+    this.#left.add(flowId);
   }
 
   /** The newest of a phone's flows that were not `tried`: `bindings` come newest first. */
@@ -93,6 +125,11 @@ export class Reachability {
     const flow = this.#options.transport.flow(binding.flowId);
     return flow?.open ? flow : undefined;
   }
+}
+
+function userOf(text: string): string | undefined {
+  const uri = readUri(text);
+  return uri?.scheme === 'sip' || uri?.scheme === 'sips' ? uri.user : undefined;
 }
 
 /** RFC 5626 §6: the bindings of one instance are flows of one phone; a phone without an instance-id has one only. */

@@ -8,7 +8,6 @@ import {
   type Gruus,
   headerField,
   headerItems,
-  headerValue,
   ownText,
   type ProxyAddress,
   type ServerTransaction,
@@ -19,7 +18,7 @@ import type { Audit } from './audit.ts';
 import type { Authentication } from './authentication.ts';
 import { circumstances } from './context.ts';
 import { RegState } from './reg-state.ts';
-import { type RegDialog, RegSubscription } from './reg-subscription.ts';
+import { notifierDialog, type RegDialog, RegSubscription } from './reg-subscription.ts';
 import type { ServedDomain } from './served-domain.ts';
 import {
   checkSubscribe,
@@ -28,8 +27,9 @@ import {
   type SubscribeRefusal,
   uriOf,
 } from './subscribe-check.ts';
+import { type Watch, WatchTable } from './watch-table.ts';
 
-/** Our end of every such dialog. */
+/** The user part of our end of every such dialog. */
 const contactUser = 'reg-event';
 
 export interface RegEventLimits {
@@ -59,18 +59,10 @@ export interface RegEventOptions {
   readonly send: (request: SipRequest, flow: Flow, handler: ClientTransactionHandler) => unknown;
 }
 
-interface Watch {
-  readonly subscription: RegSubscription;
-  readonly watcher: string;
-  readonly watched: string;
-  lastCSeq: number;
-}
-
 /** The notifier of the reg event package (RFC 3680, RFC 6665): tells phones and watchers who is registered where. */
 export class RegEvent {
   readonly #options: RegEventOptions;
-  /** By Call-ID and our tag. */
-  readonly #watches = new Map<string, Watch>();
+  readonly #watches = new WatchTable();
 
   constructor(options: RegEventOptions) {
     this.#options = options;
@@ -83,7 +75,7 @@ export class RegEvent {
   /** Whether a request is a SUBSCRIBE for this package and this gateway; all others are the proxy's. */
   takes(request: SipRequest, flow: Flow): boolean {
     if (request.method !== 'SUBSCRIBE' || !isRegEvent(request)) return false;
-    if (request.to.tag !== undefined) return this.#watches.has(dialogKey(request.callId, request.to.tag));
+    if (request.to.tag !== undefined) return this.#watches.find(dialogKey(request)) !== undefined;
     const { domain } = this.#options;
     const { address } = flow.local;
     const isOwn = (route: string): boolean => domain.ownUri(uriOf(route), address) !== undefined;
@@ -94,9 +86,7 @@ export class RegEvent {
 
   async answer(transaction: ServerTransaction): Promise<void> {
     const { request } = transaction;
-    const key = dialogKey(request.callId, request.to.tag ?? '');
-    const known = this.#watches.get(key);
-    const refusal = await this.#answer(transaction, known);
+    const refusal = await this.#answer(transaction, this.#watches.find(dialogKey(request)));
     if (refusal === undefined) return;
     const { status, reason, headers = [] } = refusal;
     const toTag = randomId(this.#options.random, 64);
@@ -105,18 +95,16 @@ export class RegEvent {
 
   /** Bindings of an identity have come, gone or been refreshed; `unregistered` are ids that a REGISTER ended. */
   changed(fingerprint: string, unregistered: readonly string[] = []): void {
-    for (const { watched, subscription } of this.#watches.values())
-      if (watched === fingerprint) subscription.changed(unregistered);
+    for (const { subscription } of this.#watches.of(fingerprint)) subscription.changed(unregistered);
   }
 
   /** Subscriptions end with the flow that they came on: the watcher subscribes anew on its next. */
   onFlowClosed(flow: Flow): void {
-    for (const { subscription } of this.#watches.values())
-      if (subscription.flowId === flow.id) subscription.drop();
+    for (const { subscription } of this.#watches.on(flow.id)) subscription.drop();
   }
 
   close(): void {
-    for (const { subscription } of this.#watches.values()) subscription.drop();
+    for (const { subscription } of this.#watches.all()) subscription.drop();
   }
 
   async #answer(
@@ -161,6 +149,7 @@ export class RegEvent {
     // RFC 3261 §12.2.2
     if (request.cseq.number <= watch.lastCSeq) return { status: 500, reason: 'CSeq Out of Order' };
     watch.lastCSeq = request.cseq.number;
+    this.#watches.move(watch, flow.id);
     this.#accept(transaction, watch.subscription.dialog, undefined);
     watch.subscription.extend(grantedSeconds(request), flow);
     return undefined;
@@ -175,8 +164,7 @@ export class RegEvent {
     const { clock, random, limits, addressFor, send, overlay, gruus } = this.#options;
     const { request, flow } = transaction;
     const toTag = randomId(random, 64);
-    const key = dialogKey(ownText(request.callId), toTag);
-    const dialog = this.#dialogOf(request, flow, toTag);
+    const dialog = notifierDialog(request, toTag, this.#contactFor(flow));
     const subscription = new RegSubscription({
       dialog,
       flow,
@@ -186,14 +174,17 @@ export class RegEvent {
       send,
       minNotifyIntervalMs: limits.minNotifyIntervalMs,
       state: new RegState({ overlay, clock, gruus, fingerprint: watched.fingerprint, aor }),
-      onEnd: () => this.#watches.delete(key),
+      onEnd: () => this.#watches.remove(watch),
     });
-    this.#watches.set(key, {
+    const watch: Watch = {
+      key: keyOf(dialog.callId, toTag),
       subscription,
       watcher: watcher.fingerprint,
       watched: watched.fingerprint,
+      flowId: flow.id,
       lastCSeq: request.cseq.number,
-    });
+    };
+    this.#watches.add(watch);
     this.#accept(transaction, dialog, toTag);
     subscription.extend(grantedSeconds(request), flow);
   }
@@ -209,27 +200,20 @@ export class RegEvent {
     transaction.respond(createResponse(request, 200, undefined, { toTag, headers }));
   }
 
-  #dialogOf(request: SipRequest, flow: Flow, toTag: string): RegDialog {
+  /** Our end of the dialog, as the watcher reaches it. */
+  #contactFor(flow: Flow): string {
     const { host, port } = this.#options.addressFor(flow);
     const transport = flow.transport === 'wss' ? 'ws' : flow.transport;
     const hostPort = port === undefined ? host : `${host}:${port}`;
-    return {
-      callId: ownText(request.callId),
-      local: `${ownText(headerValue(request, 'to') ?? '')};tag=${toTag}`,
-      remote: ownText(headerValue(request, 'from') ?? ''),
-      remoteTarget: ownText(uriOf(headerValue(request, 'contact'))),
-      routes: headerItems(request, 'record-route').map(ownText),
-      event: ownText(headerValue(request, 'event') ?? 'reg'),
-      contact: `<sip:${contactUser}@${hostPort}${transport === 'udp' ? '' : `;transport=${transport}`}>`,
-    };
+    return `<sip:${contactUser}@${hostPort}${transport === 'udp' ? '' : `;transport=${transport}`}>`;
   }
 
   #hasRoom(watcher: IdentityRecord): boolean {
     const { maxSubscriptions, maxSubscriptionsPerIdentity } = this.#options.limits;
-    if (this.#watches.size >= maxSubscriptions) return false;
-    let own = 0;
-    for (const watch of this.#watches.values()) if (watch.watcher === watcher.fingerprint) own++;
-    return own < maxSubscriptionsPerIdentity;
+    return (
+      this.#watches.size < maxSubscriptions &&
+      this.#watches.countBy(watcher.fingerprint) < maxSubscriptionsPerIdentity
+    );
   }
 
   /** Who watches somebody else leaves a record with both of them. */
@@ -254,6 +238,11 @@ export class RegEvent {
 
 const unavailable: SubscribeRefusal = { status: 503, headers: [headerField('Retry-After', '5')] };
 
-function dialogKey(callId: string, ownTag: string): string {
+/** Our side of the dialog that a request names. */
+function dialogKey({ callId, to }: SipRequest): string {
+  return keyOf(callId, to.tag ?? '');
+}
+
+function keyOf(callId: string, ownTag: string): string {
   return `${callId}\n${ownTag}`;
 }

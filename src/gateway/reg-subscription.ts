@@ -5,12 +5,15 @@ import {
   createVia,
   type Flow,
   headerField,
+  headerItems,
+  headerValue,
+  ownText,
   type ProxyAddress,
   reginfoType,
   type SipRequest,
   type SipResponse,
 } from '../sip/index.ts';
-import type { RegState } from './reg-state.ts';
+import { uriOf } from './subscribe-check.ts';
 
 /** Our side of the dialog that a SUBSCRIBE has made (RFC 6665 §4.4.1). Its texts are copies, none keeps the request. */
 export interface RegDialog {
@@ -25,6 +28,19 @@ export interface RegDialog {
   readonly contact: string;
 }
 
+/** The notifier's dialog after a SUBSCRIBE that was checked (RFC 3261 §12.1.1). */
+export function notifierDialog(request: SipRequest, toTag: string, contact: string): RegDialog {
+  return {
+    callId: ownText(request.callId),
+    local: `${ownText(headerValue(request, 'to') ?? '')};tag=${toTag}`,
+    remote: ownText(headerValue(request, 'from') ?? ''),
+    remoteTarget: ownText(uriOf(headerValue(request, 'contact'))),
+    routes: headerItems(request, 'record-route').map(ownText),
+    event: ownText(headerValue(request, 'event') ?? 'reg'),
+    contact,
+  };
+}
+
 /** Why a subscription is over (RFC 6665 §4.1.3). */
 export type EndReason = 'timeout' | 'noresource' | 'deactivated';
 
@@ -37,7 +53,10 @@ export interface RegSubscriptionOptions {
   readonly minNotifyIntervalMs: number;
   readonly addressFor: (flow: Flow) => ProxyAddress;
   readonly send: (request: SipRequest, flow: Flow, handler: ClientTransactionHandler) => unknown;
-  readonly state: RegState;
+  readonly state: {
+    /** The state now, and once what has ended since the last one; the ids are of those that a REGISTER ended. */
+    document(unregistered: ReadonlySet<string>): Promise<Uint8Array>;
+  };
   /** Called once; nothing is sent afterwards. */
   readonly onEnd: () => void;
 }
@@ -64,10 +83,6 @@ export class RegSubscription {
     this.dialog = options.dialog;
     this.#options = options;
     this.#flow = options.flow;
-  }
-
-  get flowId(): string {
-    return this.#flow.id;
   }
 
   /** RFC 6665 §4.2.1.4: every SUBSCRIBE is followed by a NOTIFY at once. 0 seconds end it. */
@@ -121,10 +136,11 @@ export class RegSubscription {
     const closing = this.#closing;
     const unregistered = this.#unregistered;
     this.#unregistered = new Set();
-    this.#options.state.document(unregistered).then(
-      (document) => this.#send(document, closing),
-      () => this.drop(),
-    );
+    this.#options.state
+      .document(unregistered)
+      .then((document) => this.#send(document, closing))
+      // Neither a store that is gone nor a dialog that cannot be written is a reason to try again.
+      .catch(() => this.drop());
   }
 
   #send(document: Uint8Array, closing: EndReason | undefined): void {

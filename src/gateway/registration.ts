@@ -83,8 +83,12 @@ export class Registration {
     if (screened !== undefined) return transaction.respond(screened.response);
 
     const result = await authentication.identify(request, flow);
-    if (result.kind === 'challenge')
-      return this.#reject(transaction, result.status, undefined, result.headers);
+    if (result.kind === 'challenge') {
+      this.#reject(transaction, result.status, undefined, result.headers);
+      // RFC 3261 §8.2.7: whoever repeats the request is challenged anew; nothing is kept for a forged source.
+      if (!flow.reliable) transaction.abandon();
+      return;
+    }
     if (result.kind === 'refused') {
       if (result.record) await this.#recordRefusal(request, flow, result);
       return this.#reject(transaction, result.status, result.reason, result.headers);

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,7 +11,8 @@ import { explain } from '../../src/cli/failure.ts';
 import { runCommandLine } from '../../src/cli/program.ts';
 import type { Terminal } from '../../src/cli/terminal.ts';
 import { run, tibetSipCommand } from '../support/processes.ts';
-import { jsonLines } from './recorded-terminal.ts';
+import { until } from '../support/until.ts';
+import { jsonLines, runCli } from './recorded-terminal.ts';
 
 let temporary: string;
 const before = process.env['TMPDIR'];
@@ -40,15 +43,36 @@ describe('tibet-sip demo', () => {
     expect(out).toMatch(/call\.answer +jis:desk-7 -> jis:alice +the printer is back/);
     expect(out).toContain('NOT intact');
     expect(err).toBe('');
-    expect(readdirSync(temporary)).toEqual([]);
+    expect(left()).toEqual([]);
   });
 
   it('tells programs the same as JSON lines', async () => {
-    const { code, out } = await run(...split('demo', '--json'), { timeoutMs: 20_000 });
-    expect(code).toBe(0);
+    const { code, out, err } = await runCli(['demo', '--json']);
+    expect(code, err).toBe(0);
     expect(jsonLines(out).flatMap(({ step }) => (step === '' ? [] : [step]))).toEqual(
       Array.from({ length: 10 }, (_, at) => String(at + 1)),
     );
+  });
+
+  it('leaves nothing behind when it is interrupted', async () => {
+    const [node, args] = split('demo');
+    const child = spawn(node, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+    const exited = once(child, 'exit');
+    await until('the demo has begun', () => left().length > 0);
+    await once(child.stdout, 'data');
+    child.kill('SIGINT');
+    expect(await exited).toEqual([130, null]);
+    expect(left()).toEqual([]);
+  });
+
+  it('leaves nothing behind when nobody reads on: demo | head -1', async () => {
+    const [node, args] = split('demo');
+    const child = spawn(node, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+    const exited = once(child, 'exit');
+    await once(child.stdout, 'data');
+    child.stdout.destroy();
+    await exited;
+    expect(left()).toEqual([]);
   });
 
   it.each([
@@ -62,20 +86,27 @@ describe('tibet-sip demo', () => {
       out: (text) => void told.push(text),
       err: (text) => void told.push(text),
       onSignal: () => () => {},
+      onHangup: () => () => {},
     };
     const program = new Command('tibet-sip').exitOverride();
     registerDemo(program, terminal, async (args, inner) =>
       args.slice(0, 2).join(' ') === command ? outcome : runCommandLine(args, inner),
     );
-    const failure: unknown = await program
-      .parseAsync(['demo'], { from: 'user' })
-      .then(() => undefined, (error: unknown) => error);
+    const failure: unknown = await program.parseAsync(['demo'], { from: 'user' }).then(
+      () => undefined,
+      (error: unknown) => error,
+    );
     expect(failure, told.join('\n')).toBeDefined();
     expect(explain(failure)).toMatchObject({ reason: 'failure' });
     expect(explain(failure).lines[0]).toContain(`"${command}`);
-    expect(readdirSync(temporary)).toEqual([]);
+    expect(left()).toEqual([]);
   });
 });
+
+/** The demo's own directories that are still there. */
+function left(): readonly string[] {
+  return readdirSync(temporary).filter((name) => name.startsWith('tibet-sip-demo-'));
+}
 
 function split(...args: string[]): [string, string[]] {
   const [node, main] = tibetSipCommand;

@@ -3,11 +3,11 @@ import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { saveIdentity } from '../../src/tokens/index.ts';
-import { jsonLines, runCli } from './recorded-terminal.ts';
 import { dataDirectory } from '../support/data-directory.ts';
 import { type GatewayProcess, startGateway, tibetSipCommand } from '../support/processes.ts';
 import { newIdentity } from '../support/test-gateway.ts';
 import { until } from '../support/until.ts';
+import { jsonLines, runCli } from './recorded-terminal.ts';
 
 const data = dataDirectory();
 const phones: PhoneProcess[] = [];
@@ -47,7 +47,17 @@ function start(
   const [node, main] = tibetSipCommand;
   const child = spawn(
     node,
-    [main, 'phone', '--identity', file, '--gateway', options.gateway ?? url, '--domain', 'localhost', ...args],
+    [
+      main,
+      'phone',
+      '--identity',
+      file,
+      '--gateway',
+      options.gateway ?? url,
+      '--domain',
+      'localhost',
+      ...args,
+    ],
     { env: { ...process.env, ...options.env } },
   );
   const [out, err]: string[][] = [[], []] as const;
@@ -207,6 +217,20 @@ describe('tibet-sip phone without a gateway', () => {
   });
 });
 
+describe('tibet-sip phone at a gateway that has frozen', () => {
+  it('ends within seconds of SIGINT all the same, with exit code 0', async () => {
+    const frozen = await startGateway({ dataDir: join(data.path, 'frozen') });
+    const alice = start(await identityFile('alice-11'), [], {
+      gateway: `ws://127.0.0.1:${frozen.port('ws')}`,
+    });
+    await alice.says('registered');
+    process.kill(frozen.pid, 'SIGSTOP');
+    alice.signal('SIGINT');
+    expect(await alice.exited, alice.err()).toBe(0);
+    await frozen.kill();
+  });
+});
+
 describe('tibet-sip phone, wrongly called', () => {
   const phone = (...args: string[]) => runCli(['phone', '--gateway', 'ws://127.0.0.1:1', ...args]);
 
@@ -220,7 +244,9 @@ describe('tibet-sip phone, wrongly called', () => {
     const closed = await phone('--identity', sealed);
     expect(closed).toMatchObject({ code: 5 });
     expect(closed.err).toMatch(/passphrase/);
-    const wrong = await runCli(['phone', '--identity', sealed, '--gateway', url], { TIBET_SIP_PASSPHRASE: 'wrong' });
+    const wrong = await runCli(['phone', '--identity', sealed, '--gateway', url], {
+      TIBET_SIP_PASSPHRASE: 'wrong',
+    });
     expect(wrong).toMatchObject({ code: 5 });
     expect(wrong.err).not.toContain('wrong horse');
     for (const gatewayUrl of ['localhost:5080', 'http://127.0.0.1', 'ws://'])

@@ -13,6 +13,7 @@ const silentTerminal: Terminal = {
   out: () => undefined,
   err: () => undefined,
   onSignal: () => () => undefined,
+  onHangup: () => () => undefined,
 };
 
 /** Every command that does something, with the words that call it. */

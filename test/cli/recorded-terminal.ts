@@ -20,6 +20,7 @@ export async function runCli(
     out: (text) => void out.push(text),
     err: (text) => void err.push(text),
     onSignal: () => () => undefined,
+    onHangup: () => () => undefined,
   };
   const code = await runCommandLine(args, terminal);
   return { code, out: out.join('\n'), err: err.join('\n') };

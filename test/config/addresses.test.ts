@@ -3,7 +3,9 @@ import {
   formatListenAddress,
   formatWebAddress,
   isAddressOrNetwork,
+  isNameServer,
   parseListenAddress,
+  parsePeerTarget,
   parseWebAddress,
 } from '../../src/config/index.ts';
 
@@ -54,6 +56,39 @@ describe('the admin address', () => {
     expect(formatWebAddress({ host: '::1', port: 8060 })).toBe('http://[::1]:8060');
     expect(parseWebAddress('https://127.0.0.1')).toBeTypeOf('string');
     expect(parseWebAddress('127.0.0.1:8060')).toBeTypeOf('string');
+  });
+});
+
+describe('peer targets', () => {
+  it.each([
+    ['udp://10.0.0.5', 'udp', false, '10.0.0.5', undefined],
+    ['tcp://pbx.example:5070', 'tcp', false, 'pbx.example', 5070],
+    ['TLS://[2001:db8::1]:5061', 'tls', true, '2001:db8::1', 5061],
+    ['sip://pbx.example', undefined, false, 'pbx.example', undefined],
+    ['sips://pbx.example', undefined, true, 'pbx.example', undefined],
+  ] as const)('reads %s', (text, transport, secure, host, port) => {
+    expect(parsePeerTarget(text)).toEqual({ transport, secure, host, port });
+  });
+
+  it.each([
+    'pbx.example',
+    'ws://pbx.example',
+    'wss://pbx.example',
+    'udp://',
+    'udp://pbx:0',
+    'tcp://pbx:70000',
+  ])('refuses %s with a sentence', (text) => {
+    expect(parsePeerTarget(text)).toBeTypeOf('string');
+  });
+});
+
+describe('name servers', () => {
+  it.each(['10.0.0.1', '10.0.0.1:5353', '::1', '[::1]:53'])('takes %s', (text) => {
+    expect(isNameServer(text)).toBe(true);
+  });
+
+  it.each(['', 'ns.example', '10.0.0.1:0', '10.0.0.1:x', '[::1', 'ns.example:53'])('refuses "%s"', (text) => {
+    expect(isNameServer(text)).toBe(false);
   });
 });
 

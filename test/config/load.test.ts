@@ -137,6 +137,22 @@ describe('loading a configuration', () => {
   it.each([
     ['listen=[]', 'listen: must name at least one address'],
     ['listen=tls://127.0.0.1', 'listen[0]: needs tls.cert and tls.key'],
+    [
+      'tls={cert: a, key: b, requestClientCertificate: true}',
+      'tls.ca: must name the authorities that vouch for client certificates',
+    ],
+    [
+      'tls={cert: a, key: b, certificates: [{cert: c, key: d, hosts: [a.*.b]}]}',
+      'tls.certificates[0].hosts[0]: must be host names; "*." may stand for the first label',
+    ],
+    [
+      'websocket.origins=phone.example',
+      'websocket.origins[0]: must be web origins like https://phone.example.org',
+    ],
+    [
+      'proxyProtocol.from=balancer',
+      'proxyProtocol.from[0]: "balancer" is not an IP address or a network like 10.0.0.0/8',
+    ],
     ['listen=udp://pbx.example', 'listen[0]: listen on an IP address (or localhost), not on a name'],
     ['listen=udp://127.0.0.1:65536', 'listen[0]: "65536" is not a port (0 to 65535)'],
     [

@@ -5,8 +5,15 @@ const sdp = (...lines: string[]): Uint8Array => Buffer.from(['v=0', ...lines, ''
 
 describe('DTLS fingerprints of a session description (RFC 8122 §5)', () => {
   test('are found at session and media level, in one spelling', () => {
-    const body = sdp('a=fingerprint:SHA-256 ab:cd', 'm=audio 9 UDP/TLS/RTP/SAVPF 0', 'a=fingerprint:sha-1  EF:01 ');
-    expect(dtlsFingerprints('application/sdp; charset=utf-8', body)).toEqual(['sha-256 AB:CD', 'sha-1 EF:01']);
+    const body = sdp(
+      'a=fingerprint:SHA-256 ab:cd',
+      'm=audio 9 UDP/TLS/RTP/SAVPF 0',
+      'a=fingerprint:sha-1  EF:01 ',
+    );
+    expect(dtlsFingerprints('application/sdp; charset=utf-8', body)).toEqual([
+      'sha-256 AB:CD',
+      'sha-1 EF:01',
+    ]);
   });
 
   test('are only read from SDP bodies and whole attribute lines', () => {

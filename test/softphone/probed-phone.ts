@@ -1,4 +1,9 @@
-import { type Call, Softphone, type SoftphoneEvent, type SoftphoneOptions } from '../../src/softphone/index.ts';
+import {
+  type Call,
+  Softphone,
+  type SoftphoneEvent,
+  type SoftphoneOptions,
+} from '../../src/softphone/index.ts';
 import type { KeyIdentity } from '../support/sip-agent.ts';
 import { newIdentity } from '../support/test-gateway.ts';
 
@@ -6,7 +11,11 @@ import { newIdentity } from '../support/test-gateway.ts';
 const patienceMs = 5_000;
 
 type Kind = SoftphoneEvent['kind'];
-type EventOf<K extends Kind> = Extract<SoftphoneEvent, { readonly kind: K }>;
+type EventOf<K extends Kind, E = SoftphoneEvent> = E extends { readonly kind: infer Kinds }
+  ? K extends Kinds
+    ? E
+    : never
+  : never;
 
 export interface ProbedPhoneOptions
   extends Partial<Omit<SoftphoneOptions, 'token' | 'key' | 'gateway' | 'onEvent'>> {

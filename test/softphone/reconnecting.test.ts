@@ -89,7 +89,10 @@ describe('a softphone whose connection is lost', () => {
     const alice = kept(
       new ProbedPhone({
         port: 1,
-        clock: { ...systemClock, setTimer: (delayMs, callback) => systemClock.setTimer(delayMs / 100, callback) },
+        clock: {
+          ...systemClock,
+          setTimer: (delayMs, callback) => systemClock.setTimer(delayMs / 100, callback),
+        },
       }),
     );
     await alice.phone.start();

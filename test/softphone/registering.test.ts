@@ -1,17 +1,30 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocketServer } from 'ws';
 import { type Clock, systemClock } from '../../src/base/index.ts';
-import { TestGateway } from '../support/test-gateway.ts';
+import {
+  createResponse,
+  defaultMessageLimits,
+  headerField,
+  headerValue,
+  parseMessage,
+  serializeMessage,
+} from '../../src/sip/index.ts';
+import { newIdentity, TestGateway } from '../support/test-gateway.ts';
 import { until } from '../support/until.ts';
 import { ProbedPhone, type ProbedPhoneOptions } from './probed-phone.ts';
 
 let gateway: TestGateway;
 const phones: ProbedPhone[] = [];
+const servers: WebSocketServer[] = [];
 
 beforeAll(async () => {
   gateway = await TestGateway.open({ set: ['registrar.minExpires=60'] });
 });
 afterEach(async () => {
   await Promise.all(phones.splice(0).map((phone) => phone.close()));
+  for (const server of servers.splice(0)) server.close();
 });
 afterAll(() => gateway.close());
 
@@ -45,18 +58,21 @@ describe('a softphone', () => {
     expect(await recorded('jis:alice-1')).toEqual(['registration.added', 'registration.removed']);
   });
 
-  it.each([-600_000, 600_000])('with a clock that is off by %i ms is refused once, then signs nonce and date', async (offMs) => {
-    const from = gateway.log.length;
-    const name = `clock${offMs}`;
-    const alice = await phone(name, { clock: { ...systemClock, now: () => Date.now() + offMs } });
-    await alice.next('registered');
-    expect(alice.story).toEqual(['connected', 'registered']);
-    expect(gateway.faults(from)).toEqual([offMs < 0 ? 'stale' : 'future']);
-    // The offset stays learnt: a call is signed by the gateway's time.
-    await alice.phone.call('nobody');
-    expect(await alice.next('ended')).toMatchObject({ status: 404 });
-    expect(gateway.faults(from)).toHaveLength(1);
-  });
+  it.each([-600_000, 600_000])(
+    'with a clock that is off by %i ms is refused once, then signs nonce and date',
+    async (offMs) => {
+      const from = gateway.log.length;
+      const name = `clock${offMs}`;
+      const alice = await phone(name, { clock: { ...systemClock, now: () => Date.now() + offMs } });
+      await alice.next('registered');
+      expect(alice.story).toEqual(['connected', 'registered']);
+      expect(gateway.faults(from)).toEqual([offMs < 0 ? 'stale' : 'future']);
+      // The offset stays learnt: a call is signed by the gateway's time.
+      await alice.phone.call('nobody');
+      expect(await alice.next('ended')).toMatchObject({ status: 404 });
+      expect(gateway.faults(from)).toHaveLength(1);
+    },
+  );
 
   it('refreshes its registration, each time with a token of its own', async () => {
     const alice = await phone('alice-2', { clock: hurried, registrationSeconds: 120 });
@@ -88,13 +104,84 @@ describe('a softphone', () => {
   });
 
   it('speaks under its fingerprint when its subject is no name', async () => {
-    const { newIdentity } = await import('../support/test-gateway.ts');
-    const alice = await phone('alice-5', { identity: newIdentity('jis:alice-5') });
-    expect(alice.identity.token.subject).toBe('jis:alice-5');
-    const other = new ProbedPhone({ port: gateway.port('ws'), identity: newIdentity('mail:zoe@example.org') });
-    phones.push(other);
-    await other.phone.start();
-    const event = await Promise.race([other.next('registered'), other.next('refused')]);
-    expect(event.kind).toBe('registered');
+    const zoe = await phone('zoe', { identity: newIdentity('mail:zoe@example.org') });
+    await zoe.next('registered');
+    const alice = await phone('alice-5');
+    await alice.next('registered');
+    await alice.phone.call(zoe.identity.token.fingerprint);
+    const { call } = await zoe.next('incoming');
+    await call.hangUp();
+    expect(await alice.next('ended')).toMatchObject({ status: 603 });
   });
 });
+
+describe('a softphone whose registration fails', () => {
+  it('tries again after a failure of the gateway, not before Retry-After (RFC 3261 §20.33)', async () => {
+    const registrar = await scriptedRegistrar([
+      { status: 503, headers: { 'Retry-After': '30' } },
+      { status: 500 },
+      { status: 200 },
+    ]);
+    const alice = await phone('alice', { port: registrar.port, clock: hurried });
+    expect(await alice.next('refused')).toMatchObject({ status: 503, retryMs: 30_000 });
+    expect(await alice.next('refused')).toMatchObject({ status: 500, retryMs: 2_000 });
+    await alice.next('registered');
+    expect(alice.story.filter((kind) => kind === 'connected')).toHaveLength(1);
+  });
+
+  it('tries again when a refresh fails', async () => {
+    const registrar = await scriptedRegistrar([{ status: 200 }, { status: 503 }, { status: 200 }]);
+    const alice = await phone('alice', { port: registrar.port, clock: hurried });
+    await alice.next('registered');
+    await alice.next('refused');
+    await alice.next('registered');
+  });
+
+  it('gives up the connection when nobody answers on it (RFC 3261 §8.1.3.1)', async () => {
+    const registrar = await scriptedRegistrar([{ status: 408 }, { status: 200 }]);
+    const alice = await phone('alice', { port: registrar.port, clock: hurried });
+    await alice.next('registered');
+    expect(alice.story).toEqual(['connected', 'disconnected', 'connected', 'registered']);
+  });
+
+  it('signs a nonce once, not for ever', async () => {
+    const nonce = { 'Intent-Nonce': Buffer.alloc(16).toString('base64url') };
+    const registrar = await scriptedRegistrar([
+      { status: 403, headers: nonce },
+      { status: 403, headers: nonce },
+      { status: 200 },
+    ]);
+    const alice = await phone('alice', { port: registrar.port });
+    expect(await alice.next('refused')).toMatchObject({ status: 403, retryMs: undefined });
+    expect(registrar.count()).toBe(2);
+  });
+});
+
+interface Answer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** A WebSocket server that answers one REGISTER after the other as it was told, the last answer for all that follow. */
+async function scriptedRegistrar(
+  answers: readonly Answer[],
+): Promise<{ readonly port: number; count(): number }> {
+  const server = new WebSocketServer({ host: '127.0.0.1', port: 0, handleProtocols: () => 'sip' });
+  await once(server, 'listening');
+  let count = 0;
+  server.on('connection', (socket) => {
+    socket.on('message', (data: Buffer) => {
+      const request = parseMessage(data, defaultMessageLimits);
+      const { status, headers = {} } = answers[Math.min(count++, answers.length - 1)] ?? { status: 500 };
+      if (request.kind !== 'request') return;
+      const contact = { Contact: headerValue(request, 'contact') ?? '' };
+      const fields = Object.entries({ ...contact, ...headers }).map(([name, value]) =>
+        headerField(name, value),
+      );
+      const response = createResponse(request, status, undefined, { toTag: 'r', headers: fields });
+      socket.send(serializeMessage(response));
+    });
+  });
+  servers.push(server);
+  return { port: (server.address() as AddressInfo).port, count: () => count };
+}

@@ -22,7 +22,7 @@ import { newIdentity } from '../support/test-gateway.ts';
 import { until } from '../support/until.ts';
 
 const identity = newIdentity('jis:zoe');
-const open: (() => Promise<unknown> | void)[] = [];
+const open: (() => unknown)[] = [];
 
 afterEach(async () => {
   for (const close of open.splice(0).toReversed()) await close();
@@ -89,7 +89,8 @@ function requestIn(text: string | undefined): SipRequest {
 
 function ok(request: SipRequest, headers: SipResponse['headers'] = []): SipResponse {
   const contact = { name: 'contact', rawName: 'Contact', value: '<sip:bob@192.0.2.1>' };
-  const description = request.method === 'INVITE' ? { body: request.body, contentType: 'application/sdp' } : {};
+  const description =
+    request.method === 'INVITE' ? { body: request.body, contentType: 'application/sdp' } : {};
   return createResponse(request, 200, undefined, {
     toTag: 'bob',
     headers: [contact, ...headers],
@@ -141,7 +142,12 @@ describe('the signing transport', () => {
     const invite = requestIn(phone.received[0]);
     expect(utf8Text(headerValue(invite, 'subject') ?? '')).toBe('Rückruf für Zoë ☎');
     expect(utf8Text(headerValue(invite, 'from') ?? '')).toContain('"Zoë Müller 電話" <sip:zoe@sip.test>');
-    expect(verifyIntentToken(decodeIntentToken(headerValue(invite, 'intent-token') ?? ''), identity.token.publicKey)).toBe(true);
+    expect(
+      verifyIntentToken(
+        decodeIntentToken(headerValue(invite, 'intent-token') ?? ''),
+        identity.token.publicKey,
+      ),
+    ).toBe(true);
     await call.cancel();
   });
 
@@ -175,7 +181,8 @@ describe('the signing transport', () => {
 
   it('survives what is no SIP', async () => {
     const phone = await connect();
-    for (const text of ['SIP/2.0 nonsense\r\n\r\n', 'SIP/2.0 200 OK\r\n\r\n', '\0', 'x'.repeat(70_000)]) phone.reply(text);
+    for (const text of ['SIP/2.0 nonsense\r\n\r\n', 'SIP/2.0 200 OK\r\n\r\n', '\0', 'x'.repeat(70_000)])
+      phone.reply(text);
     const target = UserAgent.makeURI('sip:bob@sip.test');
     if (target === undefined) throw new Error('no address');
     const call = new Inviter(phone.agent, target);
@@ -199,12 +206,17 @@ describe('the intent signer', () => {
     'Content-Length: 0',
     '\r\n',
   ].join('\r\n');
-  const tokenOf = (text: string) =>
-    decodeIntentToken(headerValue(requestIn(text), 'intent-token') ?? '');
+  const tokenOf = (text: string) => decodeIntentToken(headerValue(requestIn(text), 'intent-token') ?? '');
   const answer = (status: number, headers: Readonly<Record<string, string>> = {}): string => {
-    const fields = Object.entries(headers).map(([name, value]) => ({ name: name.toLowerCase(), rawName: name, value }));
+    const fields = Object.entries(headers).map(([name, value]) => ({
+      name: name.toLowerCase(),
+      rawName: name,
+      value,
+    }));
     return Buffer.from(
-      serializeMessage(createResponse(requestIn(register), status, undefined, { toTag: 'x', headers: fields })),
+      serializeMessage(
+        createResponse(requestIn(register), status, undefined, { toTag: 'x', headers: fields }),
+      ),
     ).toString('utf8');
   };
 
@@ -223,9 +235,7 @@ describe('the intent signer', () => {
     const signer = createSigner();
     const nonce = Buffer.from('0123456789abcdef');
     const date = new Date(Math.floor(Date.now() / 1000) * 1000 + 4 * 86_400_000);
-    signer.incoming(
-      answer(403, { 'Intent-Nonce': nonce.toString('base64url'), Date: date.toUTCString() }),
-    );
+    signer.incoming(answer(403, { 'Intent-Nonce': nonce.toString('base64url'), Date: date.toUTCString() }));
     const token = tokenOf(signer.outgoing(register));
     expect(token.nonce).toEqual(new Uint8Array(nonce));
     expect(Math.abs(token.issuedAt - date.getTime() / 1000)).toBeLessThanOrEqual(1);

@@ -38,11 +38,11 @@ export class DnsServer {
   /** What was asked, as `SRV _sip._udp.example`, in order. */
   readonly questions: string[] = [];
   /** Names that get no answer at all. */
-  readonly silent = new Set<string>();
+  readonly silent: Set<string> = new Set();
   /** Names at which the server fails (SERVFAIL). */
-  readonly broken = new Set<string>();
+  readonly broken: Set<string> = new Set();
   /** Names whose answers over UDP are cut, so that the resolver has to ask again over TCP. */
-  readonly overlong = new Set<string>();
+  readonly overlong: Set<string> = new Set();
   readonly #zone = new Map<string, ZoneRecord[]>();
   readonly #udp: UdpSocket = createSocket('udp4');
   readonly #tcp: Server = createServer((socket) => this.#serve(socket));

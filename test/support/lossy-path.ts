@@ -6,6 +6,8 @@ export interface LossyPath {
   /** Where clients connect instead. */
   readonly port: number;
   goDead(): void;
+  /** Closes what is open, to both ends' knowledge; new connections pass. */
+  cut(): void;
   close(): void;
 }
 
@@ -33,6 +35,10 @@ export async function lossyPath(targetPort: number): Promise<LossyPath> {
         socket.unpipe();
         socket.pause();
       }
+    },
+    cut: () => {
+      for (const socket of sockets) socket.destroy();
+      sockets.clear();
     },
     close: () => {
       server.close();

@@ -12,7 +12,7 @@ import {
   type StoredRecord,
   verifyLog,
 } from '../../src/provenance/index.ts';
-import { mintDigestCredential } from '../../src/sip/index.ts';
+import { mintDigestCredential, type TransportName } from '../../src/sip/index.ts';
 import {
   createIdentityToken,
   generateSigningKey,
@@ -88,7 +88,7 @@ export class TestGateway {
     return gateway;
   }
 
-  port(transport: WireTransport): number {
+  port(transport: TransportName): number {
     const port = this.#ports.get(transport);
     if (port === undefined) throw new Error(`the gateway does not listen on ${transport}`);
     return port;

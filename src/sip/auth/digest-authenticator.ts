@@ -154,10 +154,9 @@ export class DigestAuthenticator {
   }
 
   #offered(answer: DigestAnswer, request: SipRequest, source: AuthSource): boolean {
-    return (
-      this.#algorithmsFor(request, source).includes(answer.algorithm) &&
-      (answer.protection === undefined || this.#qop.includes(answer.protection.qop))
-    );
+    // An answer in the style of RFC 2069 protects what `auth` does.
+    const qop = answer.protection?.qop ?? 'auth';
+    return this.#algorithmsFor(request, source).includes(answer.algorithm) && this.#qop.includes(qop);
   }
 
   #conclude(

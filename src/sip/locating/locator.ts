@@ -81,16 +81,22 @@ export class Locator {
   async #locate(hop: NextHop): Promise<readonly LocatedTarget[]> {
     const { host, port } = hop;
     if (isAddress(host)) {
-      const transport = hop.transport ?? plainTransport(hop);
+      const transport = hop.transport ?? this.#plainTransport(hop);
       return [{ transport, address: host, port: port ?? defaultPort(transport) }];
     }
-    if (port !== undefined) return this.#atHost(hop, hop.transport ?? plainTransport(hop), host, port);
+    if (port !== undefined) return this.#atHost(hop, hop.transport ?? this.#plainTransport(hop), host, port);
     for (const service of await this.#services(hop)) {
       const targets = await this.#byService(hop, service);
       if (targets.length > 0) return targets;
     }
-    const transport = hop.transport ?? plainTransport(hop);
+    const transport = hop.transport ?? this.#plainTransport(hop);
     return this.#atHost(hop, transport, host, defaultPort(transport));
+  }
+
+  /** RFC 3263 §4.1: for a bare address, an explicit port, and where DNS says nothing. */
+  #plainTransport({ secure }: NextHop): HopTransport {
+    if (secure) return 'tls';
+    return this.#options.transports.includes('udp') ? 'udp' : 'tcp';
   }
 
   /** RFC 3263 §4.1: the SRV names to ask, each group only when the one before it leads nowhere. */
@@ -160,11 +166,6 @@ export class Locator {
       .slice(0, this.#options.limits.maxTargets)
       .map((address) => ({ transport, address, port, ...serverName }));
   }
-}
-
-/** RFC 3263 §4.1: for a bare address or an explicit port. */
-function plainTransport(hop: NextHop): HopTransport {
-  return hop.secure ? 'tls' : 'udp';
 }
 
 function serviceOf(record: NaptrRecord, usable: readonly HopTransport[]): readonly Service[] {

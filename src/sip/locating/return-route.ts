@@ -63,13 +63,14 @@ export class ReturnRouting<Started> implements TransportUser {
 
 /** The flow of one request, whose responses find another way when it is closed. */
 class ReturningFlow implements Flow {
-  readonly outlivesConnection = true;
   readonly #flow: Flow;
   readonly #request: SipRequest;
   readonly #options: Omit<ReturnRoutingOptions<unknown>, 'trustsVia'>;
   /** Where responses go instead, once that is known. */
   #replacement: Flow | undefined;
-  #waiting: Uint8Array[] | undefined;
+  #waiting: Uint8Array[] = [];
+  /** While it is looked for. */
+  #search: Promise<boolean> | undefined;
   #lost = false;
 
   constructor(flow: Flow, request: SipRequest, options: Omit<ReturnRoutingOptions<unknown>, 'trustsVia'>) {
@@ -115,12 +116,17 @@ class ReturningFlow implements Flow {
     if (this.#isWayBack()) return this.#flow.send(message);
     if (this.#replacement?.open === true) return this.#replacement.send(message);
     const bytes = message instanceof Uint8Array ? message : serializeMessage(message);
-    if (this.#lost) return false;
-    if (this.#waiting === undefined) {
-      this.#waiting = [bytes];
-      void this.#findWayBack();
-    } else if (this.#waiting.length < maxWaiting) this.#waiting.push(bytes);
+    if (this.#lost || this.#waiting.length === maxWaiting) return false;
+    this.#waiting.push(bytes);
+    void this.restore();
     return true;
+  }
+
+  /** Never rejects. */
+  restore(): Promise<boolean> {
+    if (this.#isWayBack() || this.#replacement?.open === true) return Promise.resolve(true);
+    this.#search ??= this.#findWayBack();
+    return this.#search;
   }
 
   close(reason: string): void {
@@ -134,7 +140,7 @@ class ReturningFlow implements Flow {
     return via.hasRport || (via.port ?? defaultPort('udp')) === this.#flow.remote.port;
   }
 
-  async #findWayBack(): Promise<void> {
+  async #findWayBack(): Promise<boolean> {
     const { logger } = this.#options;
     const { remote, transport } = this.#flow;
     try {
@@ -142,13 +148,14 @@ class ReturningFlow implements Flow {
     } catch (error) {
       logger.info({ transport, remote, error: String(error) }, 'the Via of a peer leads nowhere');
     }
-    if (this.#replacement === undefined) {
+    if (this.#replacement?.open !== true) {
+      this.#replacement = undefined;
       this.#lost = true;
       logger.warn({ transport, remote }, 'a response cannot be returned to its peer');
     }
-    const waiting = this.#waiting ?? [];
-    this.#waiting = undefined;
-    for (const bytes of waiting) this.#replacement?.send(bytes);
+    this.#search = undefined;
+    for (const bytes of this.#waiting.splice(0)) this.#replacement?.send(bytes);
+    return this.#replacement !== undefined;
   }
 
   /** First the address that the request came from at the port of its Via, then what the Via's name leads to. */

@@ -27,7 +27,7 @@ export function readPartialRequest(text: string, limits: MessageLimits): Partial
     const name = canonicalHeaderName(line.slice(0, Math.max(colonAt, 0)).trim());
     if (!repeated.includes(name) || (name !== 'via' && found.has(name))) continue;
     const value = line.slice(colonAt + 1).trim();
-    if (value.length > limits.maxIdentifierBytes || hasControl(value)) return undefined;
+    if (hasControl(value)) return undefined;
     headers.push({ name, rawName: usualHeaderName(name), value });
     found.add(name);
   }

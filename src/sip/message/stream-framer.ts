@@ -111,8 +111,20 @@ export class StreamFramer {
     return frame;
   }
 
-  /** Walks line ends until the blank line; true once the frame's length is known. */
+  /** True once the frame's length is known. */
   #findFrame(): boolean {
+    try {
+      return this.#findHeadersEnd();
+    } catch (error) {
+      if (!(error instanceof SipParseError)) throw error;
+      const readable = Math.min(this.#end, this.#start + this.#limits.maxHeaderBytes);
+      const text = this.#buffer.toString('latin1', this.#start, readable);
+      throw withPartial(error, readPartialRequest(text, this.#limits));
+    }
+  }
+
+  /** Walks line ends until the blank line. */
+  #findHeadersEnd(): boolean {
     const { maxHeaderBytes } = this.#limits;
     if (tokenChars[this.#buffer[this.#start] ?? 0] !== 1) {
       throw new SipParseError('start-line', 'a message cannot start with this byte');
@@ -134,18 +146,11 @@ export class StreamFramer {
   /** Headers and body together. A stream without Content-Length has no frames (RFC 3261 §20.14). */
   #measure(headersEnd: number): number {
     const text = this.#buffer.toString('latin1', this.#start, headersEnd);
-    try {
-      const contentLength = findContentLength(text, text.indexOf('\r\n') + 2);
-      if (contentLength < 0)
-        throw new SipParseError('content-length-missing', 'no Content-Length on a stream');
-      const total = text.length + contentLength;
-      if (total > this.#limits.maxMessageBytes) {
-        throw messageTooLarge(this.#limits);
-      }
-      return total;
-    } catch (error) {
-      if (!(error instanceof SipParseError)) throw error;
-      throw withPartial(error, readPartialRequest(text, this.#limits));
-    }
+    const contentLength = findContentLength(text, text.indexOf('\r\n') + 2);
+    if (contentLength < 0)
+      throw new SipParseError('content-length-missing', 'no Content-Length on a stream');
+    const total = text.length + contentLength;
+    if (total > this.#limits.maxMessageBytes) throw messageTooLarge(this.#limits);
+    return total;
   }
 }

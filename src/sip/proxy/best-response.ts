@@ -20,6 +20,8 @@ function rank({ response: { status }, local }: Candidate): number {
   // A 503 only speaks of one hop; any other reason says more.
   if (status === 503) order += 3;
   if (statusClass === 4 && !informative.has(status)) order += 1;
+  // Of a phone that the request met twice, or that never had the dialog: the others know better.
+  if (status === 481 || status === 482) order += 1;
   return order;
 }
 

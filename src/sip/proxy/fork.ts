@@ -1,13 +1,8 @@
 import type { Timer } from '../../base/index.ts';
 import type { HeaderField, SipRequest, SipResponse } from '../message/index.ts';
-import type {
-  ClientTransaction,
-  ClientTransactionHandler,
-  ServerTransaction,
-  TimerOwner,
-  TimerWheel,
-} from '../transaction/index.ts';
+import type { ServerTransaction, TimerOwner, TimerWheel } from '../transaction/index.ts';
 import { Branch, type BranchFailure, type BranchOwner } from './branch.ts';
+import type { Forwarder } from './forwarder.ts';
 import type { Breadth } from './max-breadth.ts';
 import { failureOf } from './next-hop.ts';
 import type { ForwardDecision, ProxyTarget, TargetFailure } from './policy.ts';
@@ -18,21 +13,7 @@ import type { TargetSet } from './target-set.ts';
 export interface ForkHost {
   readonly timers: TimerWheel;
   readonly timerCMs: number;
-  /** `breadth` is the Max-Breadth of this branch. */
-  sendToTarget(
-    request: SipRequest,
-    transaction: ServerTransaction,
-    target: ProxyTarget,
-    decision: ForwardDecision,
-    breadth: number,
-    handler: ClientTransactionHandler,
-  ): ClientTransaction;
-  exceedsDatagram(
-    request: SipRequest,
-    transaction: ServerTransaction,
-    target: ProxyTarget,
-    decision: ForwardDecision,
-  ): boolean;
+  readonly forwarder: Pick<Forwarder, 'sendToTarget' | 'exceedsDatagram'>;
   onPolicyError(error: unknown): void;
 }
 
@@ -227,7 +208,7 @@ export class Fork implements BranchOwner, TimerOwner<'rejoin'> {
       const target = targets[i];
       if (
         target?.overConnection !== undefined &&
-        this.#host.exceedsDatagram(request, transaction, target, decision)
+        this.#host.forwarder.exceedsDatagram(request, transaction, target, decision)
       )
         this.#startOverConnection(work, target, target.overConnection, share);
       else if (target !== undefined) this.#startBranch(work, target, share);
@@ -240,7 +221,7 @@ export class Fork implements BranchOwner, TimerOwner<'rejoin'> {
     this.#branches.push(branch);
     if (target.flow.open) {
       branch.begin();
-      branch.sent(this.#host.sendToTarget(request, transaction, target, decision, share, branch));
+      branch.sent(this.#host.forwarder.sendToTarget(request, transaction, target, decision, share, branch));
     } else branch.onTransportError();
   }
 

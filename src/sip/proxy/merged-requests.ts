@@ -3,24 +3,26 @@ import type { SipRequest } from '../message/index.ts';
 /**
  * Finds requests that reach us twice, over different paths (RFC 3261 §8.2.2.2): same From tag, Call-ID and CSeq under
  * another branch while the first is under way. The Request-URI counts too: a proxy before us may lawfully fork one
- * request to two of our users. A request that passed here itself is a spiral or a loop, and not for this to judge.
+ * request to two of our users.
  */
 export class MergedRequests {
-  readonly #underWay = new Set<string>();
+  readonly #byCallId = new Map<string, readonly SipRequest[]>();
 
   /** False when the request is merged (482); else it counts as under way until `end`. */
   begin(request: SipRequest): boolean {
-    const key = mergeKey(request);
-    if (this.#underWay.has(key)) return false;
-    this.#underWay.add(key);
+    const present = this.#byCallId.get(request.callId);
+    if (present?.some((other) => isMerged(request, other))) return false;
+    this.#byCallId.set(request.callId, present === undefined ? [request] : [...present, request]);
     return true;
   }
 
   end(request: SipRequest): void {
-    this.#underWay.delete(mergeKey(request));
+    const left = this.#byCallId.get(request.callId)?.filter((other) => other !== request) ?? [];
+    if (left.length === 0) this.#byCallId.delete(request.callId);
+    else this.#byCallId.set(request.callId, left);
   }
 }
 
-function mergeKey({ callId, from, cseq, uri }: SipRequest): string {
-  return `${cseq.number} ${from.tag ?? ''} ${callId} ${uri}`;
+function isMerged(a: SipRequest, b: SipRequest): boolean {
+  return a.from.tag === b.from.tag && a.cseq.number === b.cseq.number && a.uri === b.uri;
 }

@@ -97,6 +97,8 @@ export interface RespondDecision {
   readonly reason?: string;
   readonly headers?: readonly HeaderField[];
   readonly gate?: ResponseGate;
+  /** Over UDP neither kept nor sent again (RFC 3261 §8.2.7): for challenges, which a forged source could ask for. */
+  readonly stateless?: boolean;
 }
 
 export interface ForwardDecision {

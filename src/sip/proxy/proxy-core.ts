@@ -1,52 +1,30 @@
-import { type Logger, type Random, randomId } from '../../base/index.ts';
+import { type Random, randomId } from '../../base/index.ts';
 import {
   createResponse,
-  createVia,
   type HeaderField,
   SipParseError,
   type SipRequest,
   type SipResponse,
 } from '../message/index.ts';
-import type {
-  ClientTransaction,
-  ClientTransactionHandler,
-  ServerTransaction,
-  TimerWheel,
-  TransactionUser,
-} from '../transaction/index.ts';
+import type { Admission, ServerTransaction, TimerWheel, TransactionUser } from '../transaction/index.ts';
 import type { Flow } from '../transport/index.ts';
-import { BranchIds, loopHash } from './branch-id.ts';
-import { buildRelease } from './callee-release.ts';
-import { DatagramGuard } from './datagram-guard.ts';
-import type { FlowTokens } from './flow-token.ts';
-import { buildForwarded } from './forward.ts';
+import { BranchIds } from './branch-id.ts';
+import { Forwarder, type ForwarderOptions } from './forwarder.ts';
 import { MergedRequests } from './merged-requests.ts';
-import type { ForwardDecision, ProxyPolicy, ProxyTarget, RoutingDecision } from './policy.ts';
-import { localProxyAddress, type ProxyAddress, recordRoutes } from './record-route.ts';
+import type { ProxyPolicy, RoutingDecision } from './policy.ts';
 import { checkRequest } from './request-check.ts';
 import { type ContextHost, ResponseContext } from './response-context.ts';
-import { examineRoutes, isOwnRoute, type RouteExamination } from './route-examination.ts';
+import { examineRoutes, type RouteExamination } from './route-examination.ts';
 
-/** The part of the transaction layer that a proxy uses. */
-export interface ProxyTransactions {
-  readonly timers: TimerWheel;
-  send(request: SipRequest, flow: Flow, handler: ClientTransactionHandler): ClientTransaction;
-}
-
-export interface ProxyOptions {
-  readonly transactions: ProxyTransactions;
+export interface ProxyOptions extends ForwarderOptions {
   readonly policy: ProxyPolicy;
-  readonly tokens: FlowTokens;
   readonly random: Random;
-  readonly logger: Logger;
   /** Whether a Route's host (lower case) and port name this proxy. */
   readonly isOwnAddress: (host: string, port: number | undefined) => boolean;
-  /** How the proxy names itself towards a flow in Via and Record-Route; default: the flow's local address. */
-  readonly addressFor?: (flow: Flow) => ProxyAddress;
   /** RFC 3261 §16.6 step 11: more than 3 minutes. */
   readonly timerCMs?: number;
-  /** RFC 3261 §18.1.1; default 1300. */
-  readonly maxUdpRequestBytes?: number;
+  /** Counts the requests whose routing is still being decided. */
+  readonly admission?: Pick<Admission, 'entered' | 'left'>;
 }
 
 const defaultTimerCMs = 185_000;
@@ -56,10 +34,9 @@ export class ProxyCore implements TransactionUser, ContextHost {
   readonly timers: TimerWheel;
   readonly timerCMs: number;
   readonly random: Random;
+  readonly forwarder: Forwarder;
   readonly #options: ProxyOptions;
   readonly #branches: BranchIds;
-  readonly #datagrams: DatagramGuard;
-  readonly #addressFor: (flow: Flow) => ProxyAddress;
   /** INVITEs that await their final response, for CANCEL. */
   readonly #contexts = new Map<ServerTransaction, ResponseContext>();
   readonly #merged = new MergedRequests();
@@ -70,8 +47,7 @@ export class ProxyCore implements TransactionUser, ContextHost {
     this.timerCMs = options.timerCMs ?? defaultTimerCMs;
     this.random = options.random;
     this.#branches = new BranchIds(options.random);
-    this.#datagrams = new DatagramGuard(options);
-    this.#addressFor = options.addressFor ?? localProxyAddress;
+    this.forwarder = new Forwarder(options, this.#branches);
   }
 
   /** INVITEs that await their final response. */
@@ -132,53 +108,10 @@ export class ProxyCore implements TransactionUser, ContextHost {
     this.#contexts.get(transaction)?.cancel();
   }
 
-  sendToTarget(
-    request: SipRequest,
-    transaction: ServerTransaction,
-    target: ProxyTarget,
-    decision: ForwardDecision,
-    breadth: number,
-    handler: ClientTransactionHandler,
-  ): ClientTransaction {
-    const forwarded = this.#prepare(request, transaction, target, decision, breadth);
-    this.#datagrams.warn(forwarded, target.flow);
-    return this.#options.transactions.send(forwarded, target.flow, handler);
-  }
-
-  exceedsDatagram(
-    request: SipRequest,
-    transaction: ServerTransaction,
-    target: ProxyTarget,
-    decision: ForwardDecision,
-  ): boolean {
-    return this.#datagrams.exceeds(this.#prepare(request, transaction, target, decision, 1), target.flow);
-  }
-
   onContextAnswered(transaction: ServerTransaction): void {
     if (!this.#contexts.delete(transaction)) return;
     const { request } = transaction;
     if (request.to.tag === undefined) this.#merged.end(request);
-  }
-
-  releaseCallee(answer: SipResponse, target: ProxyTarget, reason: HeaderField, again: boolean): void {
-    const { transactions, logger, tokens } = this.#options;
-    const { flow } = target;
-    const release = buildRelease({
-      answer,
-      transport: flow.transport,
-      address: this.#addressFor(flow),
-      rport: !flow.reliable,
-      branch: () => this.#branches.next(''),
-      isOwnRoute: (route) => isOwnRoute(route, tokens),
-      reason,
-    });
-    if (release === undefined) {
-      logger.warn({ flow: flow.id, callId: answer.callId }, 'an answer could not be taken back: unreadable');
-      return;
-    }
-    flow.send(release.ack);
-    // Whatever the callee says to it: its call has ended, or its connection is gone.
-    if (!again) transactions.send(release.bye, flow, indifferent);
   }
 
   onPolicyError(error: unknown): void {
@@ -212,10 +145,13 @@ export class ProxyCore implements TransactionUser, ContextHost {
       if (!isImmediateAnswer(decision)) transaction.respond(createResponse(transaction.request, 100));
     }
     if (decision instanceof Promise) {
-      decision.then(
-        (decided) => this.#carryOut(request, transaction, decided, context),
-        (error: unknown) => this.#carryOut(request, transaction, this.#undecided(error), context),
-      );
+      const { admission } = this.#options;
+      admission?.entered();
+      const carryOut = (decided: RoutingDecision): void => {
+        admission?.left();
+        this.#carryOut(request, transaction, decided, context);
+      };
+      decision.then(carryOut, (error: unknown) => carryOut(this.#undecided(error)));
     } else this.#carryOut(request, transaction, decision, context);
   }
 
@@ -246,62 +182,7 @@ export class ProxyCore implements TransactionUser, ContextHost {
 
   #forwardAck(received: SipRequest, request: SipRequest, decision: RoutingDecision): void {
     if (decision.kind !== 'forward') return;
-    for (const target of decision.targets) {
-      const ack = this.#build(received, request, target, decision, [], undefined);
-      this.#datagrams.warn(ack, target.flow);
-      target.flow.send(ack);
-    }
-  }
-
-  #prepare(
-    request: SipRequest,
-    transaction: ServerTransaction,
-    target: ProxyTarget,
-    decision: ForwardDecision,
-    breadth: number,
-  ): SipRequest {
-    const routes = decision.recordRoute ? this.#recordRoutes(transaction.flow, target, decision) : [];
-    // What is within a dialog is split nowhere.
-    const split = request.to.tag === undefined ? breadth : undefined;
-    return this.#build(transaction.request, request, target, decision, routes, split);
-  }
-
-  #build(
-    received: SipRequest,
-    request: SipRequest,
-    target: ProxyTarget,
-    decision: ForwardDecision,
-    routes: readonly string[],
-    breadth: number | undefined,
-  ): SipRequest {
-    const { flow } = target;
-    const { host, port } = this.#addressFor(flow);
-    // An ACK has nobody to hear of its loop: its hops alone bound it.
-    const branch = this.#branches.next(received.method === 'ACK' ? '' : loopHash(received));
-    return buildForwarded(request, {
-      requestUri: target.requestUri,
-      via: createVia({ transport: flow.transport, host, port, branch, rport: !flow.reliable }),
-      breadth,
-      recordRoutes: routes,
-      routes: target.routes ?? [],
-      remove: decision.edit?.remove ?? [],
-      add: decision.edit?.add ?? [],
-    });
-  }
-
-  #recordRoutes(source: Flow, target: ProxyTarget, decision: ForwardDecision): readonly string[] {
-    const { flow, identity } = target;
-    const token = this.#options.tokens.mint({
-      callerFlow: source.id,
-      calleeFlow: flow.id,
-      callerIdentity: decision.callerIdentity,
-      calleeIdentity: identity,
-    });
-    return recordRoutes(
-      token,
-      { transport: source.transport, address: this.#addressFor(source) },
-      { transport: flow.transport, address: this.#addressFor(flow) },
-    );
+    for (const target of decision.targets) this.forwarder.forwardAck(received, request, target, decision);
   }
 
   #reject(transaction: ServerTransaction, status: number, headers: readonly HeaderField[] = []): void {
@@ -314,13 +195,6 @@ export class ProxyCore implements TransactionUser, ContextHost {
     return { kind: 'respond', status: 500 };
   }
 }
-
-const ignore = (): void => {};
-const indifferent: ClientTransactionHandler = {
-  onResponse: ignore,
-  onTimeout: ignore,
-  onTransportError: ignore,
-};
 
 function isImmediateAnswer(decision: RoutingDecision | Promise<RoutingDecision>): boolean {
   return !(decision instanceof Promise) && decision.kind === 'respond' && decision.gate?.state !== 'pending';

@@ -4,6 +4,7 @@ import type { ServerTransaction } from '../transaction/index.ts';
 import { type Candidate, chooseBest } from './best-response.ts';
 import type { BranchFailure } from './branch.ts';
 import { Fork, type ForkHost, type ForkOwner } from './fork.ts';
+import type { Forwarder } from './forwarder.ts';
 import { Breadth, incomingBreadth } from './max-breadth.ts';
 import type {
   ForwardDecision,
@@ -21,8 +22,7 @@ export interface ContextHost extends ForkHost {
   readonly random: Random;
   /** The caller has its final response: a CANCEL would come too late. */
   onContextAnswered(transaction: ServerTransaction): void;
-  /** Acknowledges a 2xx in the caller's stead and, unless it came `again`, ends its call. */
-  releaseCallee(answer: SipResponse, target: ProxyTarget, reason: HeaderField, again: boolean): void;
+  readonly forwarder: ForkHost['forwarder'] & Pick<Forwarder, 'releaseCallee'>;
 }
 
 const noHeaders: readonly HeaderField[] = [];
@@ -77,11 +77,12 @@ export class ResponseContext implements ForkOwner, UpstreamOwner, ForwardedReque
 
   /** Answers as the policy decided, which may have to wait for its gate too. */
   respond(transaction: ServerTransaction, decision: RespondDecision): void {
-    const { status, reason, headers = noHeaders, gate } = decision;
+    const { status, reason, headers = noHeaders, gate, stateless = false } = decision;
     this.#finish();
     this.#upstream = new Upstream(this, transaction, gate, undefined);
     const toTag = this.ownTag();
     this.#upstream.send(createResponse(transaction.request, status, reason, { toTag, headers }), undefined);
+    if (stateless && !transaction.flow.reliable) transaction.abandon();
   }
 
   cancel(headers: readonly HeaderField[] = noHeaders): void {
@@ -143,7 +144,7 @@ export class ResponseContext implements ForkOwner, UpstreamOwner, ForwardedReque
   onAnswerLost(response: SipResponse, target: ProxyTarget, again: boolean): void {
     const reason =
       this.#refusal === undefined ? reasonOf(487, 'The caller is gone') : reasonOf(503, this.#refusal.reason);
-    this.#host.releaseCallee(response, target, reason, again);
+    this.#host.forwarder.releaseCallee(response, target, reason, again);
   }
 
   onFinalSent(transaction: ServerTransaction): void {

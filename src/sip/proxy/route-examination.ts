@@ -2,10 +2,13 @@ import {
   type HeaderField,
   hasParam,
   headerItems,
+  paramValue,
   parseNameAddr,
   parseUri,
   type SipRequest,
   type SipUri,
+  serializeUri,
+  withoutParam,
 } from '../message/index.ts';
 import type { FlowTokenContents, FlowTokens } from './flow-token.ts';
 import { companionParam } from './record-route.ts';
@@ -27,10 +30,11 @@ export interface RouteExaminationOptions {
 
 /** Throws SipParseError when a Route value or its URI is malformed. */
 export function examineRoutes(request: SipRequest, options: RouteExaminationOptions): RouteExamination {
+  let uri = withoutOwnMaddr(request.uri, options);
   const items = headerItems(request, 'route');
-  if (items.length === 0) return { kind: 'no-token', request };
+  if (items.length === 0)
+    return { kind: 'no-token', request: uri === request.uri ? request : { ...request, uri } };
 
-  let { uri } = request;
   const strict = routeOfStrictRouter(uri, options);
   let token = typeof strict === 'object' ? strict : undefined;
   // RFC 3261 §16.4: a strict router put our route into the Request-URI and what belongs there last into Route.
@@ -58,6 +62,17 @@ export function examineRoutes(request: SipRequest, options: RouteExaminationOpti
   return token === undefined
     ? { kind: 'no-token', request: stripped }
     : { kind: 'token', request: stripped, token };
+}
+
+/** RFC 3261 §16.4: an maddr that names us has done its work; port and transport, which led here too, go with it. */
+function withoutOwnMaddr(text: string, { isOwnAddress }: RouteExaminationOptions): string {
+  if (!text.includes(';maddr=')) return text;
+  const uri = parseUri(text);
+  if (uri.scheme !== 'sip' && uri.scheme !== 'sips') return text;
+  const maddr = paramValue(uri.params, 'maddr');
+  if (maddr === undefined || !isOwnAddress(maddr.toLowerCase(), uri.port)) return text;
+  const params = withoutParam(withoutParam(uri.params, 'maddr'), 'transport');
+  return serializeUri({ ...uri, port: undefined, params });
 }
 
 function isCompanion(uri: SipUri): boolean {

@@ -89,6 +89,18 @@ export class Upstream {
     if (response.status >= 200 && response.status < 300) this.#owner.onAnswerLost(response, target, !first);
   }
 
+  /** The connection closed while it rang: no caller will ever acknowledge this answer. */
+  #loseAnswer(response: SipResponse, target: ProxyTarget | undefined, first: boolean): void {
+    this.#refuse(response, target, first);
+    const transaction = this.#transaction;
+    if (transaction === undefined) return;
+    this.#transaction = undefined;
+    const gone = createResponse(transaction.request, 487, undefined, { toTag: this.#owner.ownTag() });
+    transaction.respond(gone);
+    this.#owner.onFinalSent(transaction);
+    this.#observer?.onFinal?.(gone, undefined);
+  }
+
   #deliver(response: SipResponse, target: ProxyTarget | undefined, first: boolean): void {
     const transaction = this.#transaction;
     const { status } = response;
@@ -98,8 +110,10 @@ export class Upstream {
       if (target !== undefined) this.#observer?.onProvisional?.(response, target);
       return;
     }
-    // The connection closed while it rang: no caller will ever acknowledge this answer.
-    if (status < 300 && !this.#flow.open) this.#refuse(response, target, first);
+    if (status < 300 && this.#makesCall && !this.#flow.open && this.#flow.restore === undefined) {
+      this.#loseAnswer(response, target, first);
+      return;
+    }
     if (transaction === undefined) {
       // RFC 3261 §16.7 step 5: after a final response only a 2xx to an INVITE may follow.
       if (!this.#invite || status >= 300) return;

@@ -1,10 +1,12 @@
 import { type Clock, type Logger, type Random, randomId } from '../../base/index.ts';
 import { createResponse, headerField, type SipRequest, type SipResponse } from '../message/index.ts';
 import type { Flow, TransportUser } from '../transport/index.ts';
+import type { Admission } from './admission.ts';
 import { type ClientTransactionHost, ClientTransactionRunner } from './client-runner.ts';
 import type { ClientTransaction, ClientTransactionHandler } from './client-transaction.ts';
 import { FlowIndex } from './flow-index.ts';
 import { clientKey, matchedMethod, serverKey } from './key.ts';
+import { offersOverloadControl, withOverloadFeedback } from './overload-feedback.ts';
 import { type ServerTransactionHost, ServerTransactionRunner } from './server-runner.ts';
 import type { ServerTransaction } from './server-transaction.ts';
 import { TimerWheel } from './timer-wheel.ts';
@@ -47,6 +49,8 @@ export interface TransactionLayerOptions<Started> {
   readonly logger: Logger;
   readonly timers?: TimerSettings;
   readonly limits?: TransactionLimits;
+  /** Who keeps out what cannot be answered in time; without it only `maxTransactions` bounds the work. */
+  readonly admission?: Admission;
 }
 
 export interface TransactionCounts {
@@ -71,6 +75,9 @@ export class TransactionLayer<Started>
   readonly #random: Random;
   readonly #logger: Logger;
   readonly #limits: TransactionLimits;
+  readonly #admission: Admission | undefined;
+  /** What responses tell peers that offer RFC 7339. */
+  readonly feedback: ((response: SipResponse) => SipResponse) | undefined;
   readonly #servers = new Map<string, ServerTransactionRunner>();
   readonly #clients = new Map<string, ClientTransactionRunner>();
   readonly #serversByFlow = new FlowIndex<ServerTransactionRunner>();
@@ -83,6 +90,10 @@ export class TransactionLayer<Started>
     this.#random = options.random;
     this.#logger = options.logger;
     this.#limits = options.limits ?? defaultTransactionLimits;
+    const { admission, clock } = options;
+    this.#admission = admission;
+    if (admission !== undefined)
+      this.feedback = (response) => withOverloadFeedback(response, admission.lossPercent, clock);
     this.settings = options.timers ?? defaultTimerSettings;
     this.timers = new TimerWheel(options.clock);
   }
@@ -149,7 +160,11 @@ export class TransactionLayer<Started>
       return;
     }
     if (!this.#hasRoom(request)) {
-      this.#refuse(request, flow);
+      this.#refuse(request, flow, this.#limits.retryAfterSeconds);
+      return;
+    }
+    if (this.#admission?.admits(request, flow) === false) {
+      this.#refuse(request, flow, this.#admission.limits.retryAfterSeconds);
       return;
     }
     const transaction = new ServerTransactionRunner(this, key, request, flow);
@@ -171,9 +186,7 @@ export class TransactionLayer<Started>
   /** RFC 3261 §17.1.4, §17.2.4: what waits for this flow fails now, not when its timers end. */
   onFlowClosed(flow: Flow, reason: string): void {
     for (const transaction of this.#clientsByFlow.on(flow)) transaction.transportFailed();
-    for (const transaction of this.#serversByFlow.on(flow)) {
-      if (transaction.flow.outlivesConnection !== true) transaction.transportFailed();
-    }
+    for (const transaction of this.#serversByFlow.on(flow)) failUnlessRestored(transaction);
     this.#user?.onFlowClosed?.(flow, reason);
   }
 
@@ -207,6 +220,8 @@ export class TransactionLayer<Started>
     const toTag = randomId(this.#random, 64);
     if (invite === undefined || !isSameSender(invite.flow, transaction.flow)) {
       transaction.respond(createResponse(cancel, 481, undefined, { toTag }));
+      // Nor may a guess stand in the way of the owner's own CANCEL, which has the same branch.
+      if (invite !== undefined) transaction.abandon();
       return;
     }
     transaction.respond(createResponse(cancel, 200, undefined, { toTag }));
@@ -219,21 +234,35 @@ export class TransactionLayer<Started>
     return this.#servers.size < (ongoing ? maxTransactions * inDialogHeadroom : maxTransactions);
   }
 
-  #refuse(request: SipRequest, flow: Flow): void {
+  /** Without a transaction: refusing must cost next to nothing. */
+  #refuse(request: SipRequest, flow: Flow, retryAfterSeconds: number): void {
     this.#refused++;
-    if (this.#logger.debugEnabled)
-      this.#logger.debug({ method: request.method }, 'refused: too many transactions');
-    const headers = [headerField('Retry-After', String(this.#limits.retryAfterSeconds))];
+    if (this.#logger.debugEnabled) this.#logger.debug({ method: request.method }, 'refused: too much load');
+    // A peer that holds back by itself would stop altogether at a Retry-After.
+    const { feedback } = this;
+    const told = feedback !== undefined && offersOverloadControl(request);
+    const headers = told ? [] : [headerField('Retry-After', String(retryAfterSeconds))];
     // RFC 3261 §8.2.7 wants the same tag for a retransmission; branch and Call-ID are all that is remembered of it.
     const toTag = `${request.via.branch?.length ?? 0}-${request.cseq.number}`;
-    flow.send(createResponse(request, 503, undefined, { toTag, headers }));
+    const response = createResponse(request, 503, undefined, { toTag, headers });
+    flow.send(told ? feedback(response) : response);
   }
 }
 
 /** Whose responses may take another connection may also cancel from one. */
 function isSameSender(flow: Flow, other: Flow): boolean {
   if (flow.id === other.id) return true;
-  return flow.outlivesConnection === true && flow.remote.address === other.remote.address;
+  return flow.restore !== undefined && flow.remote.address === other.remote.address;
+}
+
+/** RFC 3261 §18.2.2: a request whose answer finds another way is not lost with its connection. */
+function failUnlessRestored(transaction: ServerTransactionRunner): void {
+  const restored = transaction.handle === undefined ? undefined : transaction.flow.restore?.();
+  if (restored === undefined) transaction.transportFailed();
+  else
+    void restored.then((found) => {
+      if (!found) transaction.transportFailed();
+    });
 }
 
 const ignore = (): void => {};

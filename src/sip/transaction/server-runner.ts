@@ -8,6 +8,7 @@ import {
   type NonInviteServerInput,
   nonInviteServer,
 } from './non-invite-server.ts';
+import { offersOverloadControl } from './overload-feedback.ts';
 import type { ServerState, ServerTransaction } from './server-transaction.ts';
 import type { Step } from './state-table.ts';
 import type { TimerOwner, TimerWheel } from './timer-wheel.ts';
@@ -27,6 +28,8 @@ export interface ServerTransactionHost {
   onServerTransportError(transaction: ServerTransaction): void;
   onServerRequest(request: SipRequest, transaction: ServerTransaction): void;
   onAcceptedAck(ack: SipRequest, flow: Flow): void;
+  /** Undefined: nothing is said about load. */
+  readonly feedback: ((response: SipResponse) => SipResponse) | undefined;
 }
 
 class ServerTransactionHandle implements ServerTransaction {
@@ -61,6 +64,8 @@ export class ServerTransactionRunner implements TimerOwner<ServerTimer> {
   readonly flow: Flow;
   readonly #host: ServerTransactionHost;
   readonly #invite: boolean;
+  /** The sender wants to know how loaded we are (RFC 7339). */
+  readonly #wantsFeedback: boolean;
   readonly #rows: Rows;
   #state: ServerState;
   #handle: ServerTransaction | undefined;
@@ -80,6 +85,7 @@ export class ServerTransactionRunner implements TimerOwner<ServerTimer> {
     this.#host = host;
     this.#handle = new ServerTransactionHandle(request, this);
     this.#invite = request.method === 'INVITE';
+    this.#wantsFeedback = host.feedback !== undefined && offersOverloadControl(request);
     this.#rows = this.#invite ? inviteServer.rows : nonInviteServer.rows;
     this.#state = this.#invite ? inviteServer.start.state : nonInviteServer.start.state;
   }
@@ -194,7 +200,9 @@ export class ServerTransactionRunner implements TimerOwner<ServerTimer> {
     if (response === undefined) return true;
     const keepSeconds = agreedKeepSeconds(response);
     if (keepSeconds !== undefined) this.flow.expectKeepalives?.(keepSeconds);
-    const bytes = serializeMessage(response);
+    const { feedback } = this.#host;
+    const told = this.#wantsFeedback && feedback !== undefined ? feedback(response) : response;
+    const bytes = serializeMessage(told);
     if (store && !this.flow.reliable) this.#lastResponse = asBuffer(bytes).toString('latin1');
     else if (this.#state === 'accepted') this.#lastResponse = undefined;
     return this.flow.send(bytes);

@@ -59,10 +59,13 @@ export interface Flow {
   readonly remote: Endpoint;
   readonly peerCertificate: PeerCertificate | undefined;
   readonly open: boolean;
-  /** Responses find another way once it is closed (RFC 3261 §18.2.2): its end is not the end of what came on it. */
-  readonly outlivesConnection?: boolean;
   /** False when the flow is closed, too far behind, or the message is too large for a datagram. */
   send(message: SipMessage | Uint8Array): boolean;
+  /**
+   * Only where responses may take another way than the connection of their request (RFC 3261 §18.2.2): finds it, so that
+   * the end of this connection need not be the end of what came on it. False when there is none.
+   */
+  restore?(): Promise<boolean>;
   /** Closes a connection after what was sent has gone out; a UDP flow is merely forgotten. */
   close(reason: string): void;
   /**

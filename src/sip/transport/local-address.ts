@@ -43,13 +43,22 @@ export class LocalAddresses {
   towards(remoteAddress: string): string | undefined {
     const ipv6 = isIPv6(remoteAddress);
     if (isLoopback(remoteAddress)) return ipv6 ? '::1' : '127.0.0.1';
+    const near = this.#fresh().find(({ network }) => network.has(remoteAddress));
+    return near?.address ?? (ipv6 ? this.#defaults.ipv6 : this.#defaults.ipv4);
+  }
+
+  /** Whether this machine has that address now. */
+  has(address: string): boolean {
+    return this.#fresh().some((own) => own.address === address);
+  }
+
+  #fresh(): readonly OwnNetwork[] {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - this.#readAtMs >= freshMs) {
       this.#networks = ownNetworks();
       this.#readAtMs = nowMs;
     }
-    const near = this.#networks.find(({ network }) => network.has(remoteAddress));
-    return near?.address ?? (ipv6 ? this.#defaults.ipv6 : this.#defaults.ipv4);
+    return this.#networks;
   }
 }
 

@@ -9,14 +9,14 @@ export interface CertificateSource {
   /** PEM text, or the path of a PEM file. */
   readonly key: string;
   /** Names that clients ask for (`*.example.org` covers one label); those in the certificate when absent. */
-  readonly hosts?: readonly string[];
+  readonly hosts?: readonly string[] | undefined;
 }
 
 export interface TlsOptions extends CertificateSource {
   /** More certificates, chosen by the name that a client asks for (SNI); the one above serves all other clients. */
   readonly certificates?: readonly CertificateSource[];
   /** Authorities (PEM text or path) that vouch for peers and clients; the system's when absent. */
-  readonly ca?: string;
+  readonly ca?: string | undefined;
   /** Asks clients for a certificate; one without is still served, `Flow.peerCertificate` tells who showed what. */
   readonly requestClientCertificate?: boolean;
   /** How often the files are looked at, to load them again when they have changed; 0: never. */

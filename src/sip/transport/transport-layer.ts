@@ -146,6 +146,12 @@ export class TransportLayer {
     return await this.#outbound.connect(target, this.#tls);
   }
 
+  /** Whether a listener that is bound to all addresses takes this one, an IP address of this machine. */
+  listensOnAllAt(address: string): boolean {
+    const wildcard = address.includes(':') ? '::' : '0.0.0.0';
+    return this.#options.listen.some(({ host }) => host === wildcard) && this.#addresses.has(address);
+  }
+
   stats(): TransportStatistics {
     const { admission } = this.#table;
     let udpFlows = 0;

@@ -200,6 +200,8 @@ test('RFC 2069: an answer without qop is accepted once for each nonce', async ()
   const message = appendHeaders(request(), [headerField('Authorization', value)]);
   expect(await fixture.verify(message)).toMatchObject({ kind: 'accepted' });
   expect(await fixture.verify(message)).toMatchObject({ fault: 'replayed' });
+  const strict = new DigestFixture({ qop: ['auth-int'] });
+  expect(await strict.verify(message)).toMatchObject({ fault: 'algorithm-not-offered', status: 401 });
 });
 
 test('edge test 34: a peer that challenges us for another realm gets no answer', () => {

@@ -83,3 +83,32 @@ describe('flow tokens (RFC 5626 §5.2)', () => {
     expect(() => tokens.mint({ callerFlow: 'x'.repeat(255), calleeFlow: '' })).toThrow(RangeError);
   });
 });
+
+describe('remembered tokens', () => {
+  const key = { id: 1, secret: new Uint8Array(32).fill(1) };
+  const fields = { callerFlow: 'a', calleeFlow: 'b', callerIdentity: 'x y', calleeIdentity: 'z' };
+
+  it('are those of the same flows and identities, and of no others', () => {
+    const tokens = new FlowTokens({ keys: [key], node: 'gw' });
+    const token = tokens.mint(fields);
+    expect(tokens.mint({ ...fields })).toBe(token);
+    const shifted = tokens.mint({ ...fields, callerIdentity: 'x', calleeIdentity: 'y z' });
+    expect(shifted).not.toBe(token);
+    expect(tokens.open(shifted)).toMatchObject({ callerIdentity: 'x', calleeIdentity: 'y z' });
+  });
+
+  it('say the same as those that are opened for the first time', () => {
+    const minted = new FlowTokens({ keys: [key], node: 'gw' });
+    const token = minted.mint(fields);
+    const other = new FlowTokens({ keys: [key], node: 'gw' });
+    expect(other.open(token)).toEqual(minted.open(token));
+    expect(other.open(token)).toEqual(minted.open(token));
+  });
+
+  it('are bounded in number, and what was forgotten opens as before', () => {
+    const tokens = new FlowTokens({ keys: [key], node: 'gw' });
+    const first = tokens.mint({ callerFlow: 'first', calleeFlow: 'b' });
+    for (let i = 0; i < 20_000; i++) tokens.mint({ callerFlow: `f${i}`, calleeFlow: 'b' });
+    expect(tokens.open(first)).toMatchObject({ callerFlow: 'first' });
+  });
+});

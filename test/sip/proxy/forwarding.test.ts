@@ -41,7 +41,7 @@ describe('forwarding a request (RFC 3261 §16.6)', () => {
     expect(got.via.hasRport).toBe(true);
     expect(headerValues(got, 'record-route')).toHaveLength(1);
     expect(Buffer.from(got.body).toString()).toBe('v=0\r\n');
-    const changed = new Set(['via', 'max-forwards', 'record-route']);
+    const changed = new Set(['via', 'max-forwards', 'max-breadth', 'record-route']);
     expect(got.headers.filter((field) => !changed.has(field.name))).toEqual(
       sent.headers.filter((field) => !changed.has(field.name)),
     );

@@ -24,7 +24,7 @@ describe('the response gate', () => {
   });
 
   it.each([180, 200])(
-    'answers 503 when it fails after a %i, cancels, and lets no answer through',
+    'answers 503 when it fails after a %i, lets no answer through, and leaves no callee alone',
     (status) => {
       const [alice, bob] = [bench.phone('alice'), bench.phone('bob')];
       const gate = new ManualGate();
@@ -34,8 +34,11 @@ describe('the response gate', () => {
       gate.settle('failed');
       bench.flush();
       expect(alice.statuses).toEqual([100, 503]);
-      expect(bob.methods).toEqual(status === 180 ? ['INVITE', 'CANCEL'] : ['INVITE']);
+      expect(bob.methods).toEqual(['INVITE', ...(status === 180 ? ['CANCEL'] : ['ACK', 'BYE'])]);
       bob.reply(bob.lastRequest('INVITE'), 200);
+      // RFC 3261 §13.2.2.4: whether it came before or after, an answer that nobody takes is ended by its dialog.
+      expect(bob.methods.slice(-2)).toEqual(status === 180 ? ['ACK', 'BYE'] : ['BYE', 'ACK']);
+      bob.reply(bob.lastRequest('BYE'), 200);
       expect(alice.statuses).toEqual([100, 503]);
       expect(bench.observer.events).toEqual(['final 503 own']);
       bench.expectNothingLeft();

@@ -21,9 +21,9 @@ function given(outcome: RegisterOutcome): {
   temporaryUri: string | undefined;
 } {
   const { params } = parseContact(headerItems(outcome.response, 'contact')[0] ?? '').address;
-  const valueOf = (name: string): string | undefined =>
+  const quoted = (name: string): string | undefined =>
     params.find((param) => param.name === name)?.value?.slice(1, -1);
-  return { publicUri: valueOf('pub-gruu'), temporaryUri: valueOf('temp-gruu') };
+  return { publicUri: quoted('pub-gruu'), temporaryUri: quoted('temp-gruu') };
 }
 
 function makeGruus(secret = 7): Gruus {
@@ -37,7 +37,7 @@ const binding = {
   expiresAtMs: startMs + 3_600_000,
 };
 /** As long as an identity's fingerprint, and base32 like one. */
-const fingerprint = 'a'.repeat(51) + 'q';
+const fingerprint = `${'a'.repeat(51)}q`;
 
 describe('the 200 to a REGISTER (RFC 5627 §5.2)', () => {
   it('gives a phone that supports gruu its public and a temporary GRUU', async () => {

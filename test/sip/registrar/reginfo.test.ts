@@ -54,7 +54,7 @@ test('RFC 3680 §5.3: the document, byte for byte', () => {
 });
 
 test('RFC 3680 §5.2.2: init before the first contact, terminated after the last', () => {
-  expect(text([])).toContain('state="init"/>'.replace('/>', '>'));
+  expect(text([])).toMatch(/<registration [^>]*state="init">/);
   const over = text([{ ...phone, event: 'unregistered' }]);
   expect(over).toMatch(/<registration [^>]*state="terminated"/);
   expect(over).toMatch(/<contact [^>]*state="terminated" event="unregistered"[^>]* expires="0"/);
@@ -77,7 +77,7 @@ test('whatever a phone wrote, it adds no markup and no character that XML 1.0 la
       const document = text([
         { ...phone, binding: { ...phone.binding, contactParams: params, callId: value } },
       ]);
-      expect(document.match(/</g)).toHaveLength(text([phone]).match(/</g)?.length ?? 0 - 2);
+      expect(document.split('<')).toHaveLength(text([phone]).split('<').length - 2);
       for (let i = 0; i < document.length; i++) {
         const code = document.charCodeAt(i);
         expect(code >= 32 || code === 9 || code === 10).toBe(true);

@@ -8,6 +8,7 @@ import {
   type SipResponse,
 } from '../../../src/sip/message/index.ts';
 import {
+  type Admission,
   type ClientTransaction,
   type ClientTransactionHandler,
   type ServerTransaction,
@@ -67,7 +68,7 @@ export class LayerBench {
   readonly layer: TransactionLayer<unknown>;
   #sent = 0;
 
-  constructor(limits?: TransactionLimits) {
+  constructor(limits?: TransactionLimits, admission?: (clock: FakeClock) => Admission) {
     const { network, clock } = this;
     this.layer = new TransactionLayer({
       transport: network,
@@ -75,6 +76,7 @@ export class LayerBench {
       random: systemRandom,
       logger: silentLogger,
       ...(limits === undefined ? {} : { limits }),
+      ...(admission === undefined ? {} : { admission: admission(clock) }),
     });
     void this.layer.start(this.user);
   }

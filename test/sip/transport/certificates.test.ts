@@ -151,11 +151,15 @@ describe('client certificates', () => {
       commonName: 'jis:alice',
       altNames: ['URI:sip:alice@sip.example', 'DNS:alice.example', 'IP:192.0.2.7'],
     });
-    const tls = { ...first, ca: authority.ca, requestClientCertificate: true };
+    const tls = { ...first, certificates: [office], ca: authority.ca, requestClientCertificate: true };
     const gateway = await gatewayWith({ tls });
-    for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
-      const pair = { cert: readFileSync(client.cert), key: readFileSync(client.key) };
-      await dial(gateway, { ...pair, minVersion: version, maxVersion: version });
+    const pair = { cert: readFileSync(client.cert), key: readFileSync(client.key) };
+    for (const options of [
+      { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' },
+      { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' },
+      { servername: 'office.example' },
+    ] as const) {
+      await dial(gateway, { ...pair, ...options });
       expect((await gateway.user.opened.next()).peerCertificate).toMatchObject({
         authorized: true,
         commonName: 'jis:alice',
@@ -181,4 +185,29 @@ describe('client certificates', () => {
     await dial(gateway);
     expect((await gateway.user.opened.next()).peerCertificate).toBeUndefined();
   });
+
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'are no better for a session that is resumed over %s, and none is resumed after a reload',
+    async (version) => {
+      const stranger = new TestAuthority();
+      const client = stranger.issue({ commonName: 'jis:alice', altNames: ['URI:sip:alice@sip.example'] });
+      const pair = { cert: readFileSync(client.cert), key: readFileSync(client.key) };
+      stranger.remove();
+      const tls = { ...first, ca: authority.ca, requestClientCertificate: true };
+      const gateway = await gatewayWith({ tls });
+      const versions = { minVersion: version, maxVersion: version };
+      const before = await dial(gateway, { ...pair, ...versions });
+      // Any data brings the tickets of TLS 1.3 along.
+      before.write('\r\n\r\n');
+      const session = before.getSession() ?? Buffer.alloc(0);
+      const [ticket] = version === 'TLSv1.3' ? ((await once(before, 'session')) as [Buffer]) : [session];
+      expect((await gateway.user.opened.next()).peerCertificate?.authorized).toBe(false);
+      const resumed = await dial(gateway, { ...versions, session: ticket });
+      expect(resumed.isSessionReused()).toBe(true);
+      expect((await gateway.user.opened.next()).peerCertificate?.authorized).not.toBe(true);
+      await gateway.layer.reloadCertificates();
+      const afresh = await dial(gateway, { ...versions, session: ticket });
+      expect(afresh.isSessionReused()).toBe(false);
+    },
+  );
 });

@@ -161,6 +161,10 @@ describe.skipIf(ownIpv4 === undefined)(
       expect(await localTowards('127.0.0.5')).toBe('127.0.0.1');
       expect(await localTowards(ownIpv4 ?? '')).toBe(ownIpv4);
       expect(await localTowards('203.0.113.77')).not.toBe('0.0.0.0');
+      expect(gateway.layer.listensOnAllAt(ownIpv4 ?? '')).toBe(true);
+      expect(gateway.layer.listensOnAllAt('203.0.113.77')).toBe(false);
+      const bound = await gatewayOn('127.0.0.1', 'udp');
+      expect(bound.layer.listensOnAllAt('127.0.0.1')).toBe(false);
     });
   },
 );

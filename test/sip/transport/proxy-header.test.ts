@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseProxyHeader } from '../../../src/sip/transport/proxy-header.ts';
 import { TransportError } from '../../../src/sip/transport/transport-error.ts';
-import { proxyV2 } from './proxy-support.ts';
+import { proxyV2 } from '../../support/proxy-header.ts';
 
 const maxBytes = 1_024;
 const v4 = proxyV2({ source: ['192.0.2.7', 40_000], destination: ['198.51.100.1', 5_061] });

@@ -6,8 +6,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
 import { type CertificateFiles, TestAuthority } from '../../support/certificates.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { proxyV2 } from '../../support/proxy-header.ts';
 import { until } from '../../support/until.ts';
-import { proxyV2 } from './proxy-support.ts';
 import {
   connectTcp,
   requestText,

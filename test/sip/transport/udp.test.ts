@@ -32,6 +32,19 @@ describe('UDP', () => {
     expect(await phone.nextText()).toContain(`Via: ${via}`);
   });
 
+  it('notes the source in the first of several Vias alone, whatever was claimed (RFC 3581 §4)', async () => {
+    const { gateway, phone, phonePort: port } = await setUp();
+    const via =
+      'SIP/2.0/UDP a.example;rport=1;received=192.0.2.1;branch=z9hG4bKa, SIP/2.0/UDP b.example;rport';
+    phone.socket.send(requestText({ via }), gateway.port('udp'), '127.0.0.1');
+    const answer = await phone.nextText();
+    expect(answer).toMatch(
+      new RegExp(`^Via: SIP/2.0/UDP a.example;rport=${port};received=127.0.0.1;branch=z9hG4bKa`, 'm'),
+    );
+    expect(answer).toMatch(/SIP\/2.0\/UDP b.example;rport;/);
+    expect(answer).not.toContain('192.0.2.1');
+  });
+
   it('adds no received where sent-by is the source and rport was not asked for (RFC 3261 §18.2.1)', async () => {
     const { gateway, phone, phonePort } = await setUp();
     phone.socket.send(

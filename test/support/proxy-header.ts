@@ -1,5 +1,5 @@
 import { isIPv4 } from 'node:net';
-import { addressBytes } from '../../../src/sip/transport/ip-address.ts';
+import { addressBytes } from '../../src/sip/transport/ip-address.ts';
 
 export interface ProxyV2Options {
   readonly source?: readonly [address: string, port: number];

@@ -1,0 +1,84 @@
+import type { ForwardedRequest, ForwardObserver, ProxyTarget, SipResponse } from '../sip/index.ts';
+import type { Call, CallRecords, Outcome } from './call-records.ts';
+import type { BindingChoice } from './reachability.ts';
+import type { RingingCall, RingingCalls } from './ringing-calls.ts';
+
+export interface CallObserverOptions {
+  readonly records: CallRecords;
+  readonly ringing: RingingCalls;
+  readonly call: Call;
+  /** Set when an identity is called, and one of its phones alone. */
+  readonly callee: string | undefined;
+  readonly chooses: BindingChoice | undefined;
+}
+
+/** Writes down what becomes of a call until it is answered or has failed. */
+export class CallObserver implements ForwardObserver {
+  readonly #options: CallObserverOptions;
+  #ringing: RingingCall | undefined;
+  #cancelled = false;
+
+  constructor(options: CallObserverOptions) {
+    this.#options = options;
+  }
+
+  onForwarded(forwarded: ForwardedRequest): void {
+    const { callee, chooses, ringing } = this.#options;
+    if (callee === undefined) return;
+    this.#ringing = { fingerprint: callee, forwarded, chooses };
+    ringing.add(this.#ringing);
+  }
+
+  onProvisional({ status }: SipResponse, { flow }: ProxyTarget): void {
+    const { records, call } = this.#options;
+    records.rings(call, status, flow);
+  }
+
+  onFinal({ status, reason }: SipResponse, target: ProxyTarget | undefined): void {
+    const { records, call } = this.#options;
+    this.#isOver();
+    if (status < 300) records.isAnswered(call, status, target?.flow);
+    // A CANCEL may cross the answer: only the final response says which of them came first.
+    else if (this.#cancelled) records.close(call, 'cancelled', { status, reason, by: 'caller' });
+    // Nobody out there said it when there is no target: a timeout, or a flow that is gone.
+    else
+      records.close(call, outcomeOf(status), {
+        status,
+        reason,
+        by: target === undefined ? 'gateway' : 'callee',
+      });
+  }
+
+  onCancelled(): void {
+    this.#cancelled = true;
+    this.#isOver();
+  }
+
+  #isOver(): void {
+    if (this.#ringing === undefined) return;
+    this.#options.ringing.remove(this.#ringing);
+    this.#ringing = undefined;
+  }
+}
+
+function outcomeOf(status: number): Outcome {
+  switch (status) {
+    case 486:
+    case 600:
+      return 'busy';
+    case 487:
+      return 'cancelled';
+    case 408:
+      return 'unanswered';
+    case 480:
+    case 430:
+      return 'unreachable';
+    case 403:
+    case 603:
+    case 607:
+    case 608:
+      return 'refused';
+    default:
+      return 'failed';
+  }
+}

@@ -1,0 +1,276 @@
+import { hkdfSync } from 'node:crypto';
+import { Metrics } from '../admin/index.ts';
+import type { ListenAddress } from '../config/index.ts';
+import { type IdentityOverlay, OverlayLocation } from '../overlay/index.ts';
+import {
+  Admission,
+  DigestAuthenticator,
+  DnsNames,
+  defaultTransactionLimits,
+  defaultTransportLimits,
+  FailureThrottle,
+  FlowTokens,
+  Gruus,
+  Locator,
+  NonceMint,
+  ProxyCore,
+  Registrar,
+  type RegistrationChange,
+  ReturnRouting,
+  TransactionLayer,
+  TransportLayer,
+} from '../sip/index.ts';
+import type { Audit } from './audit.ts';
+import { Authentication } from './authentication.ts';
+import { CallPolicy } from './call-policy.ts';
+import { CallRecords } from './call-records.ts';
+import { CallTable } from './call-table.ts';
+import { CertificateIdentity } from './certificate-identity.ts';
+import { Dispatcher } from './dispatcher.ts';
+import { GruuRouting } from './gruu-routing.ts';
+import { IntentGate } from './intent-gate.ts';
+import { LostFlows } from './lost-flows.ts';
+import type { NodeKeys } from './node-keys.ts';
+import { OnBehalfSigner } from './on-behalf.ts';
+import { Outbound } from './outbound.ts';
+import { OwnAddresses } from './own-addresses.ts';
+import type { Parts, Surroundings } from './parts.ts';
+import { PeerTable } from './peer-table.ts';
+import { Reachability } from './reachability.ts';
+import { RegEvent } from './reg-event.ts';
+import { Registration } from './registration.ts';
+import { RingingCalls } from './ringing-calls.ts';
+import { ServedDomain } from './served-domain.ts';
+import { serviceRoutesFor } from './service-route.ts';
+import { liveNumbers } from './status.ts';
+import { openOverlay, openUsedTokens } from './stores.ts';
+
+export function createTransport({ config, clock, logger, random }: Surroundings): TransportLayer {
+  const { listen, limits, tls, websocket, proxyProtocol } = config;
+  return new TransportLayer({
+    listen,
+    limits: { ...defaultTransportLimits, ...limits.transport, message: limits.message },
+    clock,
+    logger,
+    random,
+    proxyProtocolFrom: proxyProtocol.from,
+    ...(websocket.origins.length === 0 ? {} : { wsOrigins: websocket.origins }),
+    ...(tls === undefined ? {} : { tls }),
+  });
+}
+
+/** Builds the parts and joins them; opens the overlay, but no socket. */
+export async function compose(around: Surroundings, keys: NodeKeys, audit: Audit): Promise<Parts> {
+  const { config, clock, random, logger, closing } = around;
+  const transport = createTransport(around);
+  const peers = new PeerTable(config.peers);
+  const locator = new Locator({
+    names: new DnsNames(config.dns),
+    clock,
+    random,
+    limits: config.limits.locating,
+    // UDP goes out from a listener's socket, connections from one of their own.
+    transports: config.listen.some(({ transport }) => transport === 'udp')
+      ? ['udp', 'tcp', 'tls']
+      : ['tcp', 'tls'],
+  });
+  closing.opened(() => locator.close());
+  const admission = new Admission(clock, { ...config.limits.overload });
+  admission.start();
+  closing.opened(() => admission.close());
+  const transactions = new TransactionLayer<readonly ListenAddress[]>({
+    admission,
+    transport: new ReturnRouting({
+      transport,
+      locator,
+      trustsVia: ({ remote }) => peers.match(remote.address) !== undefined,
+      logger,
+    }),
+    clock,
+    random,
+    logger,
+    limits: { ...defaultTransactionLimits, ...config.limits.transaction },
+  });
+  const metrics = new Metrics(() => liveNumbers(parts));
+  const records: CallRecords = new CallRecords({
+    audit,
+    clock,
+    random,
+    onClosed: (call, outcome) => {
+      calls.remove(call);
+      metrics.callEnded(outcome);
+    },
+  });
+  const calls = new CallTable({
+    clock,
+    maxDurationMs: config.calls.maxDurationMs,
+    onOverdue: (call) =>
+      records.close(call, 'lost', { by: 'gateway', reason: 'no end within calls.maxDurationMs' }),
+  });
+  const overlay = await openOverlay(around, keys.gateway.token.fingerprint, audit, ({ kind, identity }) => {
+    if (kind === 'deregistration' && identity !== undefined) regEvent.changed(identity.fingerprint);
+  });
+  const lostFlows = new LostFlows({ overlay, logger });
+  closing.opened(() => lostFlows.settled());
+  const domain = new ServedDomain(config.domain, config.listen, config.advertise);
+  const addresses = new OwnAddresses({ domain, transport, advertise: config.advertise });
+  const authentication = createAuthentication(around, overlay, domain, peers);
+  const { registrar: policy } = config;
+  const gruus = new Gruus({
+    domain: config.domain,
+    secret: new Uint8Array(hkdfSync('sha256', keys.flows.seed, '', 'tibet-sip gruu 1', 32)),
+    random,
+  });
+  const regEvent: RegEvent = new RegEvent({
+    authentication,
+    overlay,
+    domain,
+    audit,
+    gruus: policy.gruu ? gruus : undefined,
+    watchers: policy.watchers,
+    limits: config.limits.regEvent,
+    clock,
+    random,
+    addressFor: (flow) => addresses.towards(flow),
+    send: (request, flow, handler) => transactions.send(request, flow, handler),
+  });
+  const registration: Registration = new Registration({
+    authentication,
+    registrar: new Registrar({
+      location: new OverlayLocation({
+        overlay,
+        annotate: (fingerprint) => ({ assurance: registration.assuranceOf(fingerprint), capabilities: [] }),
+      }),
+      // Registration has already found the Request-URI to be ours, by the address that it arrived at.
+      serves: () => true,
+      random,
+      logger,
+      ...(policy.gruu ? { gruus } : {}),
+      serviceRoutes: (source) =>
+        serviceRoutesFor(policy.serviceRoute, source.transport, addresses.towards(source)),
+      policy: {
+        minExpiresSeconds: policy.minExpires,
+        defaultExpiresSeconds: policy.defaultExpires,
+        maxExpiresSeconds: policy.maxExpires,
+        maxBindings: policy.maxBindingsPerIdentity,
+        ...config.limits.registrar,
+      },
+    }),
+    overlay,
+    domain,
+    audit,
+    clock,
+    random,
+    onAccepted: (change) => metrics.registrationAccepted(change),
+    onChanged: (fingerprint, changes) => {
+      reachability.changed(changes);
+      ringing.reachableAgain(fingerprint);
+      regEvent.changed(fingerprint, endedByPhone(changes));
+    },
+  });
+  const reachability: Reachability = new Reachability({ overlay, transport, node: overlay.node });
+  const ringing: RingingCalls = new RingingCalls({ reachability, logger });
+  const proxy = new ProxyCore({
+    transactions,
+    policy: new CallPolicy({
+      authentication,
+      overlay,
+      reachability,
+      gruus: new GruuRouting({ gruus, overlay, reachability, domain }),
+      registration,
+      outbound: new Outbound({
+        transport,
+        locator,
+        peers,
+        silenceMs: config.limits.locating.silenceMs,
+        logger,
+      }),
+      signer: new OnBehalfSigner({
+        key: keys.gateway.key,
+        fingerprint: keys.gateway.token.fingerprint,
+        clock,
+        random,
+      }),
+      domain,
+      domainName: config.domain,
+      records,
+      calls,
+      ringing,
+      admission,
+      rejoinMs: config.calls.rejoinMs,
+      followRedirects: config.calls.followRedirects,
+      audit,
+    }),
+    admission,
+    tokens: new FlowTokens({ keys: [{ id: 1, secret: keys.flows.seed }], node: overlay.node.slice(0, 8) }),
+    random,
+    logger,
+    addressFor: (flow) => addresses.towards(flow),
+    isOwnAddress: (host, port) => addresses.include(host, port),
+    timerCMs: config.calls.ringTimeoutMs,
+    maxUdpRequestBytes: config.limits.locating.maxUdpRequestBytes,
+  });
+  const dispatcher = new Dispatcher({
+    proxy,
+    registration,
+    regEvent,
+    logger,
+    onFlowClosed: (flow) => {
+      authentication.forget(flow);
+      regEvent.onFlowClosed(flow);
+      lostFlows.onFlowClosed(flow);
+    },
+  });
+  const parts: Parts = {
+    keys,
+    audit,
+    overlay,
+    transport,
+    transactions,
+    addresses,
+    records,
+    calls,
+    metrics,
+    regEvent,
+    dispatcher,
+  };
+  return parts;
+}
+
+function createAuthentication(
+  around: Surroundings,
+  overlay: IdentityOverlay,
+  domain: ServedDomain,
+  peers: PeerTable,
+): Authentication {
+  const { config, clock, random, logger } = around;
+  const nonces = new NonceMint({ secret: random.bytes(32), random });
+  return new Authentication({
+    intents: new IntentGate({ overlay, domain, nonces, used: openUsedTokens(around), clock }),
+    certificates: new CertificateIdentity({ overlay, domain }),
+    digest: new DigestAuthenticator({
+      realm: config.auth.realm,
+      credentials: { find: (username, realm) => overlay.credential(username, realm) },
+      nonces,
+      clock,
+      random,
+      algorithms: config.auth.algorithms,
+      agents: config.auth.agents,
+      qop: config.auth.qop,
+      throttle: config.limits.digest,
+    }),
+    throttle: new FailureThrottle(config.limits.digest),
+    overlay,
+    peers,
+    flowSpeaks: config.auth.flowSpeaks,
+    clock,
+    logger,
+  });
+}
+
+/** What a REGISTER has ended, by the bindings' ids. */
+function endedByPhone(changes: readonly RegistrationChange[]): string[] {
+  return changes.flatMap((change) =>
+    change.kind === 'removed' && change.cause !== 'expired' ? [change.binding.id] : [],
+  );
+}

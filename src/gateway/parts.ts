@@ -1,0 +1,37 @@
+import type { Metrics } from '../admin/index.ts';
+import type { Clock, Logger, Random } from '../base/index.ts';
+import type { Config, ListenAddress } from '../config/index.ts';
+import type { IdentityOverlay } from '../overlay/index.ts';
+import type { TransactionLayer, TransportLayer } from '../sip/index.ts';
+import type { Audit } from './audit.ts';
+import type { CallRecords } from './call-records.ts';
+import type { CallTable } from './call-table.ts';
+import type { ClosingStack } from './closing-stack.ts';
+import type { Dispatcher } from './dispatcher.ts';
+import type { NodeKeys } from './node-keys.ts';
+import type { OwnAddresses } from './own-addresses.ts';
+import type { RegEvent } from './reg-event.ts';
+
+/** What every part is built with. */
+export interface Surroundings {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly closing: ClosingStack;
+}
+
+/** The parts of a gateway that others look into while it runs. */
+export interface Parts {
+  readonly keys: NodeKeys;
+  readonly audit: Audit;
+  readonly overlay: IdentityOverlay;
+  readonly transport: TransportLayer;
+  readonly transactions: TransactionLayer<readonly ListenAddress[]>;
+  readonly addresses: OwnAddresses;
+  readonly records: CallRecords;
+  readonly calls: CallTable;
+  readonly metrics: Metrics;
+  readonly regEvent: RegEvent;
+  readonly dispatcher: Dispatcher;
+}

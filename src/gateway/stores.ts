@@ -1,0 +1,88 @@
+import { dataPaths } from '../config/index.ts';
+import { IdentityOverlay, type OverlayEvent, openStore, overlayRecord } from '../overlay/index.ts';
+import { AuditLog, ProvenanceError } from '../provenance/index.ts';
+import { type Audit, noAudit } from './audit.ts';
+import { EventSpool } from './event-spool.ts';
+import { replayWindowMs } from './intent-gate.ts';
+import type { NodeKeys } from './node-keys.ts';
+import type { Surroundings } from './parts.ts';
+import { SingleUse } from './single-use.ts';
+import { softwareVersion } from './software.ts';
+
+/** Opens the audit log and recovers what a crash left; with `audit.enabled: false` one that takes nothing. */
+export async function openAudit(around: Surroundings, keys: NodeKeys): Promise<Audit> {
+  const { clock, random, logger } = around;
+  const { audit, dataDir, limits } = around.config;
+  if (!audit.enabled) return noAudit;
+  const paths = dataPaths(dataDir);
+  const log = await AuditLog.open({
+    directory: paths.log,
+    indexDirectory: paths.index,
+    checkpointKey: keys.checkpoint.key,
+    origin: audit.origin,
+    nodeKey: keys.node.key,
+    nodeFingerprint: keys.node.token.fingerprint,
+    nodeToken: keys.node.token.bytes,
+    software: { name: 'tibet-sip', version: softwareVersion },
+    clock,
+    random,
+    logger,
+    limits: limits.audit,
+  });
+  around.closing.opened(() => log.close());
+  return log;
+}
+
+/** Opens the overlay; each of its events leaves a record, and then goes to `onEvent`. */
+export async function openOverlay(
+  around: Surroundings,
+  node: string,
+  audit: Audit,
+  onEvent: (event: OverlayEvent) => void,
+): Promise<IdentityOverlay> {
+  const { config, clock, random, logger, closing } = around;
+  const { overlay: settings, dataDir, limits } = config;
+  const overlay = new IdentityOverlay({
+    store: await openStore(settings.store, dataPaths(dataDir).overlay, logger),
+    node,
+    clock,
+    random,
+    logger,
+    enrolment: settings.enrolment,
+    limits: limits.overlay,
+    onEvent: (event) => {
+      recordEvent(around, audit, event);
+      onEvent(event);
+    },
+  });
+  closing.opened(() => overlay.close());
+  return overlay;
+}
+
+export function openUsedTokens({ config, clock, closing }: Surroundings): SingleUse {
+  const used = SingleUse.open(dataPaths(config.dataDir).usedTokens, replayWindowMs, clock.now());
+  closing.opened(() => used.close());
+  return used;
+}
+
+/** Takes in what the command line has left, now and from now on. */
+export async function startEventSpool(
+  { config, clock, logger, closing }: Surroundings,
+  audit: Audit,
+): Promise<void> {
+  const spool = new EventSpool({ directory: dataPaths(config.dataDir).spool, audit, clock, logger });
+  await spool.start();
+  closing.opened(() => spool.close());
+}
+
+function recordEvent({ logger }: Surroundings, audit: Audit, event: OverlayEvent): void {
+  try {
+    audit.append(overlayRecord(event));
+  } catch (error) {
+    if (!(error instanceof ProvenanceError)) throw error;
+    logger.error(
+      { event: event.kind, asked: event.asked, code: error.code },
+      'an identity event left no record',
+    );
+  }
+}

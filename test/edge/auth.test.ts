@@ -1,0 +1,250 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { headerField, headerValue, type SipResponse } from '../../src/sip/index.ts';
+import type { SipAgent } from '../support/sip-agent.ts';
+import { SipPeer } from '../support/sip-peer.ts';
+import { TestGateway, testDomain } from '../support/test-gateway.ts';
+import { expectAlive } from './support/alive.ts';
+import { Attackers } from './support/attackers.ts';
+import { RawTcp, type RawUdp } from './support/raw-wire.ts';
+import { requestText, statusOf } from './support/request-text.ts';
+import { unexpectedAt } from './support/unread.ts';
+
+const target = `sip:${testDomain}`;
+const pbxHost = '127.0.0.2';
+const password = 'correct horse';
+
+let gateway: TestGateway;
+let pbx: SipPeer;
+let desk: SipAgent;
+let alice: SipAgent;
+let bob: SipAgent;
+const attackers = new Attackers(() => gateway);
+
+beforeAll(async () => {
+  pbx = await SipPeer.open({ host: pbxHost, transports: ['udp'] });
+  gateway = await TestGateway.open({
+    devices: ['desk', 'lobby', 'victim', 'timed'].map((name) => ({ name, password })),
+    set: [`peers=[{name: pbx, match: [${pbxHost}], target: "udp://${pbxHost}:${pbx.port}", role: pbx}]`],
+  });
+  desk = await gateway.stockPhone('desk', 'udp');
+  alice = await gateway.keyPhone('alice', 'udp');
+  bob = await gateway.keyPhone('bob', 'ws');
+  for (const phone of [desk, alice, bob]) expect((await phone.register()).status).toBe(200);
+});
+afterEach(async () => {
+  attackers.close();
+  await expectAlive(gateway);
+});
+afterAll(async () => {
+  await gateway.close();
+  await pbx.close();
+});
+
+async function challengeOf(phone: SipAgent): Promise<SipResponse> {
+  const first = phone.build('REGISTER', target, { to: `<${phone.address}>`, signed: false });
+  phone.send(first);
+  return phone.final(first);
+}
+
+async function answer(phone: SipAgent, challenge: SipResponse, nonceCount = 1): Promise<SipResponse> {
+  const plain = phone.build('REGISTER', target, { to: `<${phone.address}>` });
+  const field = phone.answerTo(plain, challenge, nonceCount);
+  if (field === undefined) throw new Error('the challenge was not understood');
+  const request = { ...plain, headers: [...plain.headers, field] };
+  phone.send(request);
+  return phone.final(request);
+}
+
+describe('credentials', () => {
+  it.each([
+    'Digest username="desk, realm="sip.test", nonce="x", uri="sip:sip.test", response="0"',
+    `Digest username="desk", realm="${testDomain}", nonce="x`,
+    `Digest username="desk\\`,
+    `Digest realm="${testDomain}", username="desk", nonce=, response=`,
+    `Digest ,,,realm="${testDomain}"${',a="b"'.repeat(500)},c="`,
+  ])('edge 13: broken ones: 400, and others are served: %s', async (value) => {
+    const wire = await attackers.udp();
+    const text = requestText({ method: 'REGISTER', to: `To: <${desk.address}>`, more: [`Authorization: ${value}`] });
+    expect(statusOf(await wire.ask(text))).toBe(400);
+    const call = requestText({ method: 'INVITE', uri: bob.address, more: [`Proxy-Authorization: ${value}`] });
+    expect((await finalOf(wire, call)).status).toBe(400);
+  });
+
+  it('edge 28: an unknown name and a wrong password get the same answer', async () => {
+    const shapes = await Promise.all(
+      ['lobby', 'nobody'].map(async (user) => {
+        const phone = await gateway.stockPhone(user, 'udp', { password: 'wrong' });
+        const response = await answer(phone, await challengeOf(phone));
+        const challenge = (headerValue(response, 'www-authenticate') ?? '').replace(/nonce="[^"]+"/, 'nonce');
+        return [response.status, response.reason, response.headers.map(({ name }) => name), challenge];
+      }),
+    );
+    expect(shapes[0]).toEqual(shapes[1]);
+    expect(shapes[0]?.[0]).toBe(401);
+  });
+
+  it('edge 28: after the same time', async () => {
+    // Each from an address of its own, so that no guess is throttled.
+    const times = new Map<string, number[]>([
+      ['timed', []],
+      ['nobody-at-all', []],
+    ]);
+    let guess = 0;
+    for (let round = 0; round < 60; round++) {
+      for (const [user, taken] of times) {
+        const wire = await attackers.udp(`127.1.${round % 250}.${(guess++ % 200) + 1}`);
+        const to = `To: <sip:${user}@${testDomain}>`;
+        const nonce = /nonce="([^"]+)"/.exec(await wire.ask(requestText({ method: 'REGISTER', to })))?.[1];
+        const credentials = `Authorization: Digest username="${user}", realm="${testDomain}", nonce="${nonce}", uri="${target}", response="${'0'.repeat(32)}", algorithm=MD5, qop=auth, nc=00000001, cnonce="c"`;
+        const text = requestText({ method: 'REGISTER', to, more: [credentials] });
+        taken.push(await timeOf(wire, text));
+      }
+    }
+    const [known = 0, unknown = 0] = [...times.values()].map(median);
+    // A look-up or a hash more would show; a busy machine's jitter must not.
+    expect(Math.abs(known - unknown)).toBeLessThan(0.25);
+  });
+
+  it('edge 29: after twenty wrong passwords the guesser waits, and the owner’s binding is untouched', async () => {
+    const owner = await gateway.stockPhone('victim', 'udp');
+    expect((await owner.register()).status).toBe(200);
+    const guesser = await gateway.stockPhone('victim', 'udp', { password: 'guess' });
+    const statuses: number[] = [];
+    for (let guess = 0; guess < 25; guess++) {
+      const response = await answer(guesser, await challengeOf(guesser));
+      statuses.push(response.status);
+      if (response.status === 503) expect(Number(headerValue(response, 'retry-after'))).toBeGreaterThan(0);
+    }
+    expect(statuses.filter((status) => status === 401)).toHaveLength(20);
+    expect(statuses.slice(20)).toEqual([503, 503, 503, 503, 503]);
+    // From elsewhere the owner registers as ever, and calls reach it all the time.
+    const { request } = await alice.begin('MESSAGE', owner.address, { body: 'hi', contentType: 'text/plain' });
+    owner.reply(await owner.incoming('MESSAGE'), 200);
+    expect((await alice.final(request)).status).toBe(200);
+  });
+
+  it('edge 30: a reused nonce count: 401 with stale=true, and the next count is taken (RFC 7616 §3.4)', async () => {
+    const phone = await gateway.stockPhone('lobby', 'udp');
+    const challenge = await challengeOf(phone);
+    expect((await answer(phone, challenge, 1)).status).toBe(200);
+    const again = await answer(phone, challenge, 1);
+    expect(again.status).toBe(401);
+    expect(headerValue(again, 'www-authenticate')).toMatch(/stale="?true/i);
+    expect((await answer(phone, challenge, 2)).status).toBe(200);
+  });
+});
+
+describe('addresses', () => {
+  it('edge 24: a Request-URI of a foreign domain, unauthenticated: 403', async () => {
+    const wire = await attackers.udp();
+    for (const uri of ['sip:bob@elsewhere.test', 'sip:bob@10.0.0.1', 'sip:bob@sip.test.elsewhere.test', 'sip:+15550100@elsewhere.test;user=phone'])
+      for (const method of ['INVITE', 'MESSAGE', 'OPTIONS', 'REGISTER'])
+        expect([uri, method, (await finalOf(wire, requestText({ method, uri }))).status]).toEqual([uri, method, 403]);
+  });
+
+  it('edge 31: A registers B’s address: 403, and B stays where it is', async () => {
+    for (const phone of [desk, alice]) {
+      const { response } = await phone.ask('REGISTER', target, { to: `<${bob.address}>` });
+      expect([response.status, response.reason]).toEqual([403, 'Not The Address Of This Identity']);
+      const { response: removal } = await phone.ask('REGISTER', target, {
+        to: `<${bob.address}>`,
+        contact: '*',
+        headers: [headerField('Expires', '0')],
+      });
+      expect(removal.status).toBe(403);
+    }
+    const { request } = await alice.begin('MESSAGE', bob.address);
+    bob.reply(await bob.incoming('MESSAGE'), 200);
+    expect((await alice.final(request)).status).toBe(200);
+  });
+
+  it('edge 32: A sends From B: 403', async () => {
+    const from = `<${bob.address}>;tag=x`;
+    for (const phone of [desk, alice])
+      for (const method of ['INVITE', 'MESSAGE', 'SUBSCRIBE', 'REFER', 'PUBLISH'])
+        expect([method, (await phone.ask(method, `sip:lobby@${testDomain}`, { from })).response.status]).toEqual([method, 403]);
+  });
+
+  it.each(['MESSAGE', 'SUBSCRIBE', 'PUBLISH', 'REFER', 'INVITE', 'NOTIFY', 'INFO'])(
+    'edge 33: unauthenticated %s: 401 or 407',
+    async (method) => {
+      for (const wire of [await attackers.udp(), await attackers.tcp()]) {
+        const more = method === 'SUBSCRIBE' ? ['Event: reg', 'Contact: <sip:x@192.0.2.1>'] : [];
+        const { status, text } = await finalOf(wire, requestText({ method, uri: bob.address, more }));
+        expect([401, 407]).toContain(status);
+        expect(text).toMatch(/^(WWW|Proxy)-Authenticate: Digest /m);
+      }
+      expect(unexpectedAt(bob)).toEqual([]);
+    },
+  );
+});
+
+describe('between phone and peer', () => {
+  it('edge 34: a peer’s challenge for another realm is answered with no credentials of ours', async () => {
+    const uri = `sip:5550100@${testDomain}`;
+    const { request } = await desk.begin('INVITE', uri);
+    const invite = await pbx.incoming('INVITE');
+    expect(headerValue(invite, 'proxy-authorization')).toBeUndefined();
+    const challenge = (name: string): ReturnType<typeof headerField> =>
+      headerField(name, 'Digest realm="elsewhere.test", nonce="abc", algorithm=MD5, qop="auth"');
+    pbx.reply(invite, 407, [challenge('Proxy-Authenticate')]);
+    const response = await desk.final(request);
+    expect(response.status).toBe(407);
+    // A phone that would give its answer to anybody: its words for our realm do not leave this gateway.
+    const own = headerField('Proxy-Authorization', headerValue(request, 'proxy-authorization') ?? 'none');
+    const second = desk.build('MESSAGE', uri, { headers: [own, headerField('Authorization', own.value)] });
+    desk.send(second);
+    expect((await desk.final(second)).status).toBe(407);
+    const requests = pbx.inbox.all.filter((message) => message.kind === 'request' && message.method !== 'ACK');
+    expect(requests).toHaveLength(1);
+  });
+
+  it('edge 35: what only a trusted network may say of a caller is stripped (RFC 3325 §5)', async () => {
+    const claims = [
+      'P-Asserted-Identity',
+      'P-Preferred-Identity',
+      'Diversion',
+      'Remote-Party-ID',
+      'P-Attestation-Indicator',
+      'P-Origination-ID',
+      'Attestation-Info',
+      'Origination-Id',
+    ];
+    const headers = claims.map((name) => headerField(name, `<sip:president@${testDomain}>;verstat=TN-Validation-Passed`));
+    for (const method of ['INVITE', 'MESSAGE'])
+      for (const caller of [desk, alice]) {
+        const { request } = await caller.begin(method, bob.address, { headers });
+        const arrived = await bob.incoming(method);
+        const left = claims.filter((name) => headerValue(arrived, name.toLowerCase()) !== undefined);
+        bob.reply(arrived, method === 'INVITE' ? 486 : 200);
+        await caller.final(request);
+        expect(left).toEqual([]);
+      }
+  });
+});
+
+/** The final response to a request; a 100 may come first. */
+async function finalOf(
+  wire: RawUdp | RawTcp,
+  request: string,
+): Promise<{ readonly status: number; readonly text: string }> {
+  if (wire instanceof RawTcp) {
+    let text = await wire.ask(request);
+    if (statusOf(text) === 100) text = text.slice(text.indexOf('\r\n\r\n') + 4) || (await wire.ask('\r\n\r\n'));
+    return { status: statusOf(text), text };
+  }
+  const before = wire.received.length;
+  wire.send(request);
+  const text = await wire.message(before, (message) => statusOf(message) >= 200, 'the final response');
+  return { status: statusOf(text), text };
+}
+
+async function timeOf(wire: RawUdp, text: string): Promise<number> {
+  const startedMs = performance.now();
+  expect(statusOf(await wire.ask(text))).toBe(401);
+  return performance.now() - startedMs;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
