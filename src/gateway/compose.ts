@@ -214,6 +214,7 @@ export async function compose(around: Surroundings, keys: NodeKeys, audit: Audit
     proxy,
     registration,
     regEvent,
+    admission,
     logger,
     onFlowClosed: (flow) => {
       authentication.forget(flow);

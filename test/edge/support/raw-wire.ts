@@ -113,6 +113,12 @@ export class RawTcp {
     return this.said;
   }
 
+  /** Resolves with all that was said once `text` is in it, or the gateway has ended the connection. */
+  async untilSaidOrClosed(text: string): Promise<string> {
+    await this.#until(() => this.said.includes(text) || this.#socket.closed, text, patienceMs);
+    return this.said;
+  }
+
   close(): void {
     this.#socket.destroy();
   }
