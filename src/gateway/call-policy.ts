@@ -1,4 +1,4 @@
-import { addressOf, declaredIntent, readUri } from '../intent/index.ts';
+import { addressOf, declaredIntent } from '../intent/index.ts';
 import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
 import { type Durability, ProvenanceError } from '../provenance/index.ts';
 import {
@@ -36,7 +36,7 @@ import { nameOf, type Principal, peerIdentity } from './principal.ts';
 import type { BindingChoice, Reachability } from './reachability.ts';
 import type { Registration } from './registration.ts';
 import type { RingingCalls } from './ringing-calls.ts';
-import type { ServedDomain } from './served-domain.ts';
+import { foreignUriRefusal, type ServedDomain } from './served-domain.ts';
 
 /** What a caller is told when the log cannot take records now, in seconds. */
 const retryAfterSeconds = 5;
@@ -498,9 +498,8 @@ function respond(status: number, reason?: string, headers?: readonly HeaderField
 }
 
 function refuseUri(text: string): RoutingDecision {
-  const scheme = readUri(text)?.scheme;
-  if (scheme === undefined) return respond(400, 'Bad Request-URI');
-  return scheme === 'other' ? respond(416) : respond(403, 'Foreign Domain Not Served Here');
+  const { status, reason } = foreignUriRefusal(text);
+  return respond(status, reason);
 }
 
 /** RFC 3261 §11.2; §8.2.2.3: the gateway is the one who is asked here, and has no extension to insist on. */

@@ -18,7 +18,7 @@ import type { Authentication } from './authentication.ts';
 import { circumstances } from './context.ts';
 import { tokenReference } from './intent-gate.ts';
 import type { Assurance, Principal } from './principal.ts';
-import type { ServedDomain } from './served-domain.ts';
+import { foreignUriRefusal, type ServedDomain } from './served-domain.ts';
 
 /** What a phone is told when the log cannot take records now, in seconds. */
 const retryAfterSeconds = 5;
@@ -75,8 +75,10 @@ export class Registration {
   async #answer(transaction: ServerTransaction): Promise<void> {
     const { request, flow } = transaction;
     const { authentication, domain, audit, registrar } = this.#options;
-    if (domain.ownUri(request.uri, flow.local.address) === undefined)
-      return this.#reject(transaction, 403, 'Foreign Domain Not Served Here');
+    if (domain.ownUri(request.uri, flow.local.address) === undefined) {
+      const { status, reason } = foreignUriRefusal(request.uri);
+      return this.#reject(transaction, status, reason);
+    }
     if (!audit.healthy) return this.#unavailable(transaction);
 
     const screened = registrar.screen(request);

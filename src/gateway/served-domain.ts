@@ -2,6 +2,13 @@ import type { ListenAddress } from '../config/index.ts';
 import { readUri } from '../intent/index.ts';
 import type { SipUri } from '../sip/index.ts';
 
+/** What a request is told whose Request-URI is none of this domain's (RFC 3261 §8.2.2.1). */
+export function foreignUriRefusal(text: string): { readonly status: number; readonly reason?: string } {
+  const scheme = readUri(text)?.scheme;
+  if (scheme === undefined) return { status: 400, reason: 'Bad Request-URI' };
+  return scheme === 'other' ? { status: 416 } : { status: 403, reason: 'Foreign Domain Not Served Here' };
+}
+
 /** Decides which SIP addresses are this gateway's own, and gives them one spelling. */
 export class ServedDomain {
   readonly #hosts: ReadonlySet<string>;

@@ -72,11 +72,63 @@ const repeated = [16, 256, 1_024, 8_192, 32_768];
 /** Its exceptional elements: empty, overlong, format strings, odd numbers, broken encodings, line ends, addresses. */
 const elements: readonly string[] = [
   '',
-  ...repeated.flatMap((length) => ['a', ' ', '\0', '%s', '%n', '/', '<', '>', '"', '@', ':', ';', ','].map((text) => text.repeat(length / text.length))),
-  ...['%s%n%x%d', '%.1024d', '\xc0\xaf', '\xff\xfe', '\xed\xa0\x80', '\x1b[2J', '\r', '\n', '\r\n\r\n', '\r\n \r\n', '\t', '\0'],
-  ...['0', '-1', '+1', '4294967295', '4294967296', '2147483648', '9'.repeat(400), '1e9', '0x7fffffff', '1.5', '٣'],
-  ...['0.0.0.0', '255.255.255.255', '256.256.256.256', '[::]', '[::ffff:127.0.0.1]', '[', ']', '[1:2:3', '127.1'],
-  ...['sip:', 'sip:@', 'sips:[', 'sip:%', 'sip:%00@x', 'sip:a@b?c=%', 'tel:', 'sip:a@b;;;=;=', '<sip:a@b', '"', '\\', '"\\'],
+  ...repeated.flatMap((length) =>
+    ['a', ' ', '\0', '%s', '%n', '/', '<', '>', '"', '@', ':', ';', ','].map((text) =>
+      text.repeat(length / text.length),
+    ),
+  ),
+  ...[
+    '%s%n%x%d',
+    '%.1024d',
+    '\xc0\xaf',
+    '\xff\xfe',
+    '\xed\xa0\x80',
+    '\x1b[2J',
+    '\r',
+    '\n',
+    '\r\n\r\n',
+    '\r\n \r\n',
+    '\t',
+    '\0',
+  ],
+  ...[
+    '0',
+    '-1',
+    '+1',
+    '4294967295',
+    '4294967296',
+    '2147483648',
+    '9'.repeat(400),
+    '1e9',
+    '0x7fffffff',
+    '1.5',
+    '٣',
+  ],
+  ...[
+    '0.0.0.0',
+    '255.255.255.255',
+    '256.256.256.256',
+    '[::]',
+    '[::ffff:127.0.0.1]',
+    '[',
+    ']',
+    '[1:2:3',
+    '127.1',
+  ],
+  ...[
+    'sip:',
+    'sip:@',
+    'sips:[',
+    'sip:%',
+    'sip:%00@x',
+    'sip:a@b?c=%',
+    'tel:',
+    'sip:a@b;;;=;=',
+    '<sip:a@b',
+    '"',
+    '\\',
+    '"\\',
+  ],
 ];
 
 describe('edge 15: an INVITE with an exceptional element in each field that PROTOS c07-sip varies', () => {
@@ -117,7 +169,12 @@ describe('edge 15: an INVITE with an exceptional element in each field that PROT
       .replaceAll('\x12', `alice@${testDomain}`);
     const name = /^([A-Z][A-Za-z-]*): /.exec(field)?.[1];
     const lines = text.split('\r\n');
-    const place = name === undefined ? (field.startsWith('@: ') ? 1 : 0) : lines.findIndex((own) => own.startsWith(`${name}: `));
+    const place =
+      name === undefined
+        ? field.startsWith('@: ')
+          ? 1
+          : 0
+        : lines.findIndex((own) => own.startsWith(`${name}: `));
     lines.splice(place, field.startsWith('@: ') ? 0 : 1, line);
     // A datagram holds no more.
     return Buffer.from(lines.join('\r\n'), 'latin1').subarray(0, 65_000);
@@ -136,13 +193,20 @@ describe('edge 12: a broken or deep multipart body', () => {
     ['a boundary that never comes', `multipart/mixed;boundary=${boundary}`, 'nothing'],
     ['no last boundary', 'multipart/mixed;boundary=x', '--x\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n'],
     ['an unterminated quoted boundary', 'multipart/mixed;boundary="x', '--x\r\n\r\n--x--'],
-    ['200 parts within parts', 'multipart/mixed;boundary=200', nested(200).slice(nested(200).indexOf('--200'))],
+    [
+      '200 parts within parts',
+      'multipart/mixed;boundary=200',
+      nested(200).slice(nested(200).indexOf('--200')),
+    ],
     ['10,000 empty parts', 'multipart/mixed;boundary=x', `${'--x\r\n\r\n'.repeat(5_000)}--x--`],
-  ])('with %s is not looked into: it reaches the callee byte for byte, whose verdict it is', async (_, contentType, body) => {
-    const { request } = await alice.begin('INVITE', bob.address, { contentType, body });
-    const arrived = await bob.incoming('INVITE');
-    expect(Buffer.from(arrived.body).toString('latin1')).toBe(body);
-    bob.reply(arrived, 415);
-    expect((await alice.final(request)).status).toBe(415);
-  });
+  ])(
+    'with %s is not looked into: it reaches the callee byte for byte, whose verdict it is',
+    async (_, contentType, body) => {
+      const { request } = await alice.begin('INVITE', bob.address, { contentType, body });
+      const arrived = await bob.incoming('INVITE');
+      expect(Buffer.from(arrived.body).toString('latin1')).toBe(body);
+      bob.reply(arrived, 415);
+      expect((await alice.final(request)).status).toBe(415);
+    },
+  );
 });

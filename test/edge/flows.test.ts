@@ -31,17 +31,20 @@ afterEach(async () => {
 afterAll(() => gateway.close());
 
 describe('edge 19: a preloaded Route to an internal host', () => {
-  it.each(['<sip:10.0.0.1;lr>', '<sip:169.254.169.254:80;lr>', '<sip:127.0.0.1:8060;lr>', '<sip:[::1]:25;transport=tcp;lr>', '<sip:10.0.0.1>'])(
-    '%s: 403, whoever asks (RFC 3261 §16.4)',
-    async (route) => {
-      const wire = await attackers.udp();
-      const more = [`Route: ${route}`];
-      expect(statusOf(await wire.ask(requestText({ more })))).toBe(403);
-      expect(statusOf(await wire.ask(requestText({ method: 'INVITE', uri: bob.address, more })))).toBe(403);
-      const headers = [headerField('Route', route)];
-      expect((await desk.ask('MESSAGE', bob.address, { headers })).response.status).toBe(403);
-    },
-  );
+  it.each([
+    '<sip:10.0.0.1;lr>',
+    '<sip:169.254.169.254:80;lr>',
+    '<sip:127.0.0.1:8060;lr>',
+    '<sip:[::1]:25;transport=tcp;lr>',
+    '<sip:10.0.0.1>',
+  ])('%s: 403, whoever asks (RFC 3261 §16.4)', async (route) => {
+    const wire = await attackers.udp();
+    const more = [`Route: ${route}`];
+    expect(statusOf(await wire.ask(requestText({ more })))).toBe(403);
+    expect(statusOf(await wire.ask(requestText({ method: 'INVITE', uri: bob.address, more })))).toBe(403);
+    const headers = [headerField('Route', route)];
+    expect((await desk.ask('MESSAGE', bob.address, { headers })).response.status).toBe(403);
+  });
 
   it('is refused behind a Route to the gateway itself', async () => {
     const headers: HeaderField[] = [
@@ -58,11 +61,16 @@ describe('edge 23: a flow token', () => {
 
   it('with any of its characters altered: 403, and nothing reaches the other side', async () => {
     const call = await establish(alice, bob);
-    const [token = ''] = call.callerSide.routes.flatMap((route) => /(?<=<sip:)[A-Za-z0-9_-]+(?=@)/.exec(route) ?? []);
+    const [token = ''] = call.callerSide.routes.flatMap(
+      (route) => /(?<=<sip:)[A-Za-z0-9_-]+(?=@)/.exec(route) ?? [],
+    );
     expect(token.length).toBeGreaterThan(90);
     for (let at = 0; at < token.length; at++) {
       const other = token[at] === 'A' ? 'Q' : 'A';
-      const routes = altered(call.callerSide.routes, (text) => text.slice(0, at) + other + text.slice(at + 1));
+      const routes = altered(
+        call.callerSide.routes,
+        (text) => text.slice(0, at) + other + text.slice(at + 1),
+      );
       const info = alice.inDialog({ ...call.callerSide, routes }, 'INFO');
       expect([at, (await alice.final(info)).status]).toEqual([at, 403]);
     }

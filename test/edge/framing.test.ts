@@ -1,8 +1,5 @@
-import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { WebSocket } from 'ws';
 import { defaultMessageLimits, headerValue } from '../../src/sip/index.ts';
-import { RawTcp } from './support/raw-wire.ts';
 import { checkAtCallee } from '../support/intent-at-callee.ts';
 import type { SipAgent } from '../support/sip-agent.ts';
 import { newIdentity, TestGateway, testDomain } from '../support/test-gateway.ts';
@@ -10,7 +7,6 @@ import { expectAlive } from './support/alive.ts';
 import { Attackers } from './support/attackers.ts';
 import { requestText, statusOf } from './support/request-text.ts';
 
-const origin = 'https://phone.sip.test';
 let gateway: TestGateway;
 const bobIdentity = newIdentity('jis:bob');
 let bob: SipAgent;
@@ -18,7 +14,7 @@ let alice: SipAgent;
 const attackers = new Attackers(() => gateway);
 
 beforeAll(async () => {
-  gateway = await TestGateway.open({ set: [`websocket.origins=${origin}`] });
+  gateway = await TestGateway.open();
   bob = await gateway.keyPhone('bob', 'ws', { identity: bobIdentity });
   alice = await gateway.keyPhone('alice', 'tcp');
   for (const phone of [alice, bob]) expect((await phone.register()).status).toBe(200);
@@ -54,7 +50,9 @@ describe('header fields', () => {
     });
     // Twice, since a wrong length would only show in the next message.
     for (const _ of [1, 2]) {
-      alice.sendText(text.replace(/branch=\w+/, `branch=z9hG4bKedge1${_}`).replace(/Call-ID: \w+/, `Call-ID: one${_}`));
+      alice.sendText(
+        text.replace(/branch=\w+/, `branch=z9hG4bKedge1${_}`).replace(/Call-ID: \w+/, `Call-ID: one${_}`),
+      );
       const arrived = await bob.incoming('MESSAGE');
       expect(headerValue(arrived, 'x-foo')).toBe('bar');
       expect(headerValue(arrived, 'content-type')).toBe('text/plain');
@@ -125,13 +123,17 @@ describe('lengths', () => {
   });
 
   it('edge 6: a datagram shorter than its Content-Length is answered with 400 (RFC 3261 §18.3)', async () => {
-    expect(statusOf(await answerTo(requestText({ contentLength: 'Content-Length: 6', body: 'hello' })))).toBe(400);
+    expect(statusOf(await answerTo(requestText({ contentLength: 'Content-Length: 6', body: 'hello' })))).toBe(
+      400,
+    );
   });
 
   it('edge 6: what follows the body in a datagram is ignored', async () => {
     const wire = await attackers.udp();
     const hidden = requestText({ method: 'MESSAGE', uri: bob.address });
-    expect(statusOf(await wire.ask(requestText({ contentLength: 'Content-Length: 0', body: hidden })))).toBe(200);
+    expect(statusOf(await wire.ask(requestText({ contentLength: 'Content-Length: 0', body: hidden })))).toBe(
+      200,
+    );
     expect(statusOf(await wire.ask(requestText()))).toBe(200);
     expect(wire.received).toHaveLength(2);
   });
@@ -142,7 +144,10 @@ describe('lengths', () => {
   });
 
   it.each([
-    ['too many header fields', Array.from({ length: defaultMessageLimits.maxHeaderCount }, (_, at) => `X-${at}: 1`)],
+    [
+      'too many header fields',
+      Array.from({ length: defaultMessageLimits.maxHeaderCount }, (_, at) => `X-${at}: 1`),
+    ],
     ['a header section over its cap', Array.from({ length: 5 }, (_, at) => `X-${at}: ${'a'.repeat(8_000)}`)],
   ])('edge 7: %s: 513, and the stream is closed', async (_, more) => {
     expect(statusOf(await streamEndedBy(requestText({ more })))).toBe(513);
@@ -174,70 +179,14 @@ describe('lengths', () => {
   });
 });
 
-describe('WebSocket', () => {
-  /** The HTTP status of an upgrade that is asked for with these header lines. */
-  async function upgrade(...lines: readonly string[]): Promise<number> {
-    const wire = await RawTcp.open(gateway.port('ws'));
-    const head = [
-      'GET / HTTP/1.1',
-      'Host: sip.test',
-      'Upgrade: websocket',
-      'Connection: Upgrade',
-      'Sec-WebSocket-Version: 13',
-      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-      ...lines,
-    ];
-    const answer = await wire.ask(`${head.join('\r\n')}\r\n\r\n`);
-    wire.close();
-    return Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1]);
-  }
-
-  it('edge 17: an Origin that is not configured gets HTTP 403', async () => {
-    const sip = 'Sec-WebSocket-Protocol: sip';
-    expect(await upgrade(sip, 'Origin: https://evil.test')).toBe(403);
-    expect(await upgrade(sip, `Origin: ${origin}.evil.test`)).toBe(403);
-    expect(await upgrade(sip, 'Origin: null')).toBe(403);
-    expect(await upgrade(sip, `Origin: ${origin}`)).toBe(101);
-  });
-
-  it('edge 17: without the subprotocol sip: HTTP 400 (RFC 7118 §4.1)', async () => {
-    expect(await upgrade()).toBe(400);
-    expect(await upgrade('Sec-WebSocket-Protocol: chat, sipx')).toBe(400);
-  });
-
-  async function openSocket(): Promise<{ readonly socket: WebSocket; readonly said: string[] }> {
-    const socket = new WebSocket(`ws://127.0.0.1:${gateway.port('ws')}`, 'sip');
-    const said: string[] = [];
-    socket.on('message', (data: Buffer) => said.push(data.toString('latin1')));
-    await once(socket, 'open');
-    return { socket, said };
-  }
-
-  it('edge 18: an oversized message: close code 1009', async () => {
-    const { socket } = await openSocket();
-    socket.send('a'.repeat(defaultMessageLimits.maxMessageBytes + 1));
-    expect((await once(socket, 'close'))[0]).toBe(1009);
-  });
-
-  it('edge 18: text that is no UTF-8: close code 1007', async () => {
-    const { socket } = await openSocket();
-    socket.send(Buffer.from(requestText({ more: ['Subject: \xff\xfe'] }), 'latin1'), { binary: false });
-    expect((await once(socket, 'close'))[0]).toBe(1007);
-  });
-
-  it('edge 18: two SIP messages in one: 400, and the connection is closed (RFC 7118 §5)', async () => {
-    const { socket, said } = await openSocket();
-    socket.send(requestText() + requestText());
-    await once(socket, 'close');
-    expect(said.map(statusOf)).toEqual([400]);
-  });
-});
-
 function rawOf(
   headers: readonly { readonly rawName: string; readonly value: string }[],
   method: string,
   uri: string,
 ): Uint8Array {
   const lines = headers.map(({ rawName, value }) => `${rawName}: ${value}`);
-  return Buffer.from(`${method} ${uri} SIP/2.0\r\n${lines.join('\r\n')}\r\nContent-Length: 0\r\n\r\n`, 'latin1');
+  return Buffer.from(
+    `${method} ${uri} SIP/2.0\r\n${lines.join('\r\n')}\r\nContent-Length: 0\r\n\r\n`,
+    'latin1',
+  );
 }

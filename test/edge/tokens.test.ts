@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { closeSync, constants, openSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { constants, closeSync, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -109,7 +109,8 @@ describe('edge 39: a token that does not fit, 403', () => {
     const phone = await freshPhone();
     const plain = registerOf(phone, false);
     const request = { ...intentRequestOf(plain), ...change };
-    const token = headerValue(withToken(phone, newIdentity(`jis:${phone.user}`), { request }), 'intent-token') ?? '';
+    const token =
+      headerValue(withToken(phone, newIdentity(`jis:${phone.user}`), { request }), 'intent-token') ?? '';
     const signed = appendHeaders(plain, [headerField('Intent-Token', token)]);
     expect(await verdict(phone, signed)).toEqual([403, 'Bad Intent Token', [fault]]);
   });
@@ -125,17 +126,27 @@ describe('edge 39: a token that does not fit, 403', () => {
     const request = withToken(phone, identity);
     const change = hostileForms[form] ?? ((parts) => parts);
     const value = reshaped(headerValue(request, 'intent-token') ?? '', identity.key, change);
-    expect(await verdict(phone, setHeader(request, 'Intent-Token', value))).toEqual([403, 'Bad Intent Token', [fault]]);
+    expect(await verdict(phone, setHeader(request, 'Intent-Token', value))).toEqual([
+      403,
+      'Bad Intent Token',
+      [fault],
+    ]);
     // The same way of making it, with nothing changed, is accepted: it was the form that was refused.
     const sound = withToken(phone, identity);
     const same = reshaped(headerValue(sound, 'intent-token') ?? '', identity.key, (parts) => parts);
-    expect((await answerTo(gateway, phone, setHeader(sound, 'Intent-Token', same))).response.status).toBe(200);
+    expect((await answerTo(gateway, phone, setHeader(sound, 'Intent-Token', same))).response.status).toBe(
+      200,
+    );
   });
 
   it('by a key of small order', async () => {
     const phone = await freshPhone();
     const forger = smallOrderIdentity(newIdentity(`jis:${phone.user}`).token);
-    expect(await verdict(phone, withToken(phone, forger))).toEqual([403, 'Bad Intent Token', ['key-invalid']]);
+    expect(await verdict(phone, withToken(phone, forger))).toEqual([
+      403,
+      'Bad Intent Token',
+      ['key-invalid'],
+    ]);
   });
 });
 

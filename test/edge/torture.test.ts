@@ -27,11 +27,13 @@ const silence = 0;
 /** What follows on the stream is awaited. */
 const waits = -1;
 
+type Row = readonly [name: string, section: string, udp: number, tcp?: number];
+
 /**
  * What the gateway answers over UDP, and over TCP where that differs; test/vectors/rfc4475/README.md has the RFC's
  * verdicts. 401 and 407 are the answers to a valid request of somebody unknown, 403 to one for another domain.
  */
-const rfc4475: readonly (readonly [name: string, section: string, udp: number, tcp?: number])[] = [
+const rfc4475: readonly Row[] = [
   ['wsinv', '3.1.1.1', 403],
   ['intmeth', '3.1.1.2', 407],
   ['esc01', '3.1.1.3', 403],
@@ -39,7 +41,8 @@ const rfc4475: readonly (readonly [name: string, section: string, udp: number, t
   ['esc02', '3.1.1.5', 403],
   ['lwsdisp', '3.1.1.6', 407],
   ['longreq', '3.1.1.7', 407],
-  ['dblreq', '3.1.1.8', 401],
+  // On a stream what follows is a second request and then no request: that ends the stream before the first is answered.
+  ['dblreq', '3.1.1.8', 401, silence],
   ['semiuri', '3.1.1.9', 407],
   ['transports', '3.1.1.10', 407],
   ['mpart01', '3.1.1.11', 403],
@@ -57,7 +60,8 @@ const rfc4475: readonly (readonly [name: string, section: string, udp: number, t
   ['trws', '3.1.2.10', 400],
   ['escruri', '3.1.2.11', 407],
   ['baddate', '3.1.2.12', 407],
-  ['regbadct', '3.1.2.13', 400],
+  // Who registers is asked first; the Contact is refused when it is read.
+  ['regbadct', '3.1.2.13', 401],
   ['badaspec', '3.1.2.14', 400],
   ['baddn', '3.1.2.15', 400, waits],
   ['badvers', '3.1.2.16', 505],
@@ -84,7 +88,7 @@ const rfc4475: readonly (readonly [name: string, section: string, udp: number, t
   ['inv2543', '3.4.1', 407, 400],
 ];
 
-const rfc5118: typeof rfc4475 = [
+const rfc5118: readonly Row[] = [
   ['ipv6-good', '4.1', 403],
   ['ipv6-bad', '4.2', 400],
   ['port-ambiguous', '4.3', 403],
@@ -99,12 +103,19 @@ const rfc5118: typeof rfc4475 = [
   ['ipv6-correct-abnf-2-colons', '4.10', 403],
 ];
 
+function cases(rows: readonly Row[]): { name: string; section: string; udp: number; tcp: number }[] {
+  return rows.map(([name, section, udp, tcp = udp]) => ({ name, section, udp, tcp }));
+}
+
 let serial = 0;
 
 /** The messages share branches: as requests of their own they need some of their own. */
 function withOwnBranch(bytes: Buffer): Buffer {
   const text = bytes.toString('latin1');
-  return Buffer.from(text.replace(/branch=z9hG4bK[\w.-]+/, (branch) => `${branch}${++serial}`), 'latin1');
+  return Buffer.from(
+    text.replace(/branch=(?!z9hG4bK\s)[\w.-]+/, (branch) => `${branch}${++serial}`),
+    'latin1',
+  );
 }
 
 function read(folder: string, name: string): Buffer {
@@ -120,18 +131,18 @@ function mended(bytes: Buffer): Buffer {
 }
 
 /** The final answer to a datagram; what was sent before an OPTIONS has been read when that is answered. */
-async function overUdp(bytes: Buffer): Promise<number> {
+async function overUdp(bytes: Buffer, expected: number): Promise<number> {
   const wire = await attackers.udp();
   wire.send(bytes);
   const callId = newCallId();
   wire.send(requestText({ uri: `sip:${domain}`, callId: `Call-ID: ${callId}` }));
   await wire.message(0, (text) => text.includes(callId), 'the OPTIONS answer');
   const isFinal = (text: string): boolean => !text.includes(callId) && statusOf(text) >= 200;
-  if (!wire.received.some(isFinal) && isRequest(bytes)) await wire.message(0, isFinal, 'an answer').catch(() => '');
+  if (expected !== silence) return statusOf(await wire.message(0, isFinal, 'an answer'));
   return statusOf(wire.received.find(isFinal) ?? '');
 }
 
-/** As over UDP; a malformed message ends the stream, any other leaves it open for the next request. */
+/** As over UDP. */
 async function overTcp(bytes: Buffer, expected: number): Promise<number> {
   const wire = await attackers.tcp();
   wire.send(bytes);
@@ -143,33 +154,29 @@ async function overTcp(bytes: Buffer, expected: number): Promise<number> {
     return waits;
   }
   const callId = newCallId();
-  wire.send(requestText({ uri: `sip:${domain}`, callId: `Call-ID: ${callId}` }));
-  const said = await wire.untilSaidOrClosed(callId);
-  return statusOf(said.split(/(?=SIP\/2\.0 \d{3} )/).find((text) => statusOf(text) >= 200 && !text.includes(callId)) ?? '');
-}
-
-/** Whether something in it could be answered; only then is an answer waited for. */
-function isRequest(bytes: Buffer): boolean {
-  return !bytes.toString('latin1').startsWith('SIP/2.0');
+  if (expected === silence) wire.send(requestText({ uri: `sip:${domain}`, callId: `Call-ID: ${callId}` }));
+  const final = /^SIP\/2\.0 [2-6]\d\d /m;
+  const said = await wire.untilSaidOrClosed(final);
+  return said.includes(callId) ? silence : statusOf(said.slice(said.search(final)));
 }
 
 describe('edge 14: RFC 4475 over the wire', () => {
-  it.each(rfc4475)('%s (§%s): %i over UDP', async (name, _section, udp) => {
-    expect(await overUdp(withOwnBranch(read('rfc4475', name)))).toBe(udp);
+  it.each(cases(rfc4475))('$name (§$section): $udp over UDP', async ({ name, udp }) => {
+    expect(await overUdp(withOwnBranch(read('rfc4475', name)), udp)).toBe(udp);
   });
 
-  it.each(rfc4475)('%s (§%s) over TCP, where %i is expected over UDP', async (name, _section, udp, tcp = udp) => {
+  it.each(cases(rfc4475))('$name (§$section): $tcp over TCP', async ({ name, tcp }) => {
     expect(await overTcp(withOwnBranch(read('rfc4475', name)), tcp)).toBe(tcp);
   });
 });
 
 describe('edge 14: RFC 5118 over the wire', () => {
-  it.each(rfc5118)('%s (§%s): %i over UDP and TCP', async (name, _section, status) => {
-    expect(await overUdp(withOwnBranch(mended(read('rfc5118', name))))).toBe(status);
-    expect(await overTcp(withOwnBranch(mended(read('rfc5118', name))), status)).toBe(status);
+  it.each(cases(rfc5118))('$name (§$section): $udp over UDP and TCP', async ({ name, udp, tcp }) => {
+    expect(await overUdp(withOwnBranch(mended(read('rfc5118', name))), udp)).toBe(udp);
+    expect(await overTcp(withOwnBranch(mended(read('rfc5118', name))), tcp)).toBe(tcp);
   });
 
-  it.each(rfc5118)('%s (§%s) with its bare LFs: 400', async (name) => {
-    expect([400, silence]).toContain(await overUdp(read('rfc5118', name)));
+  it.each(cases(rfc5118))('$name (§$section) with its bare LFs cannot be answered', async ({ name }) => {
+    expect(await overUdp(read('rfc5118', name), silence)).toBe(silence);
   });
 });

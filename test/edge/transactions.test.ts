@@ -1,6 +1,13 @@
-import { setTimeout as after } from 'node:timers/promises';
+import { setTimeout as elapsed } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createVia, headerField, headerValue, prependHeader, serializeVia, withRequestUri } from '../../src/sip/index.ts';
+import {
+  createVia,
+  headerField,
+  headerValue,
+  prependHeader,
+  serializeVia,
+  withRequestUri,
+} from '../../src/sip/index.ts';
 import type { SipAgent } from '../support/sip-agent.ts';
 import { establish, exchange, ring } from '../support/sip-call.ts';
 import { cancelOf } from '../support/sip-dialog.ts';
@@ -43,23 +50,38 @@ afterAll(async () => {
 });
 
 describe('hops', () => {
-  it.each(['INVITE', 'MESSAGE', 'OPTIONS', 'NOSUCH'])('edge 20: %s with Max-Forwards 0: 483 (RFC 3261 §16.3)', async (method) => {
-    const wire = await attackers.udp();
-    const text = requestText({ method, uri: bob.address, maxForwards: 'Max-Forwards: 0' });
-    expect(statusOf(await wire.ask(text))).toBe(483);
-  });
+  it.each(['INVITE', 'MESSAGE', 'OPTIONS', 'NOSUCH'])(
+    'edge 20: %s with Max-Forwards 0: 483 (RFC 3261 §16.3)',
+    async (method) => {
+      const wire = await attackers.udp();
+      const text = requestText({ method, uri: bob.address, maxForwards: 'Max-Forwards: 0' });
+      expect(statusOf(await wire.ask(text))).toBe(483);
+    },
+  );
 
-  it.each(['INVITE', 'MESSAGE'])('edge 20: %s that comes back from where it was sent: 482 (RFC 3261 §16.3 step 4)', async (method) => {
-    const uri = `sip:5550100@${testDomain}`;
-    const { request } = await alice.begin(method, uri);
-    const there = await pbx.incoming(method);
-    const via = createVia({ transport: 'udp', host: pbxHost, port: pbx.port, branch: newBranch().slice(7), rport: true });
-    // The PBX thinks that the number is ours.
-    pbx.sendUdp(prependHeader(withRequestUri(there, uri), headerField('Via', serializeVia(via))), gateway.port('udp'));
-    expect((await pbx.response(482)).callId).toBe(request.callId);
-    pbx.reply(there, 482);
-    expect((await alice.final(request)).status).toBe(482);
-  });
+  it.each(['INVITE', 'MESSAGE'])(
+    'edge 20: %s that comes back from where it was sent: 482 (RFC 3261 §16.3 step 4)',
+    async (method) => {
+      const uri = `sip:5550100@${testDomain}`;
+      const { request } = await alice.begin(method, uri);
+      const there = await pbx.incoming(method);
+      const via = createVia({
+        transport: 'udp',
+        host: pbxHost,
+        port: pbx.port,
+        branch: newBranch().slice(7),
+        rport: true,
+      });
+      // The PBX thinks that the number is ours.
+      pbx.sendUdp(
+        prependHeader(withRequestUri(there, uri), headerField('Via', serializeVia(via))),
+        gateway.port('udp'),
+      );
+      expect((await pbx.response(482)).callId).toBe(request.callId);
+      pbx.reply(there, 482);
+      expect((await alice.final(request)).status).toBe(482);
+    },
+  );
 });
 
 describe('where an answer goes', () => {
@@ -67,26 +89,36 @@ describe('where an answer goes', () => {
     ['sent-by', (port: number) => `127.0.0.1:${port};branch=${newBranch()};rport`],
     ['sent-by, at another address', (port: number) => `127.0.0.3:${port};branch=${newBranch()}`],
     ['maddr', (port: number) => `127.0.0.1:${port};branch=${newBranch()};rport;maddr=127.0.0.3`],
-    ['received and rport', (port: number) => `127.0.0.1;branch=${newBranch()};received=127.0.0.3;rport=${port}`],
-  ])('edge 21: a Via that names a victim by its %s changes nothing (RFC 3261 §18.2.2, RFC 3581 §4)', async (what, sentBy) => {
-    const victims = [await attackers.udp(), await attackers.udp('127.0.0.3')] as const;
-    for (const [at, victim] of victims.entries()) {
-      // RFC 3261 §18.2.2: without rport the port is the one of sent-by, on the source's own address.
-      if (what.includes('another') && at === 0) continue;
-      const wire = await attackers.udp();
-      const stream = await attackers.tcp();
-      expect(statusOf(await wire.ask(requestText({ via: `Via: SIP/2.0/UDP ${sentBy(victim.port)}` })))).toBe(200);
-      expect(statusOf(await stream.ask(requestText({ via: `Via: SIP/2.0/TCP ${sentBy(victim.port)}` })))).toBe(200);
-      // What was answered before has arrived before.
-      expect(statusOf(await victim.ask(requestText()))).toBe(200);
-      expect(victim.received).toHaveLength(1);
-    }
-  });
+    [
+      'received and rport',
+      (port: number) => `127.0.0.1;branch=${newBranch()};received=127.0.0.3;rport=${port}`,
+    ],
+  ])(
+    'edge 21: a Via that names a victim by its %s changes nothing (RFC 3261 §18.2.2, RFC 3581 §4)',
+    async (what, sentBy) => {
+      const victims = [await attackers.udp(), await attackers.udp('127.0.0.3')] as const;
+      for (const [at, victim] of victims.entries()) {
+        // RFC 3261 §18.2.2: without rport the port is the one of sent-by, on the source's own address.
+        if (what.includes('another') && at === 0) continue;
+        const wire = await attackers.udp();
+        const stream = await attackers.tcp();
+        expect(
+          statusOf(await wire.ask(requestText({ via: `Via: SIP/2.0/UDP ${sentBy(victim.port)}` }))),
+        ).toBe(200);
+        expect(
+          statusOf(await stream.ask(requestText({ via: `Via: SIP/2.0/TCP ${sentBy(victim.port)}` }))),
+        ).toBe(200);
+        // What was answered before has arrived before.
+        expect(statusOf(await victim.ask(requestText()))).toBe(200);
+        expect(victim.received).toHaveLength(1);
+      }
+    },
+  );
 });
 
 describe('a stranger’s datagram', () => {
   it.each(['REGISTER', 'INVITE', 'MESSAGE', 'SUBSCRIBE'])(
-    'edge 22: %s is challenged once, with at most 1.5 times its size',
+    'edge 22: %s of a phone’s usual size is challenged once, with at most 1.5 times its bytes',
     async (method) => {
       const wire = await attackers.udp();
       const uri = method === 'REGISTER' ? `sip:${testDomain}` : bob.address;
@@ -99,7 +131,7 @@ describe('a stranger’s datagram', () => {
       const text = requestText({ method, uri, to: `To: <${bob.address}>`, more });
       const challenge = method === 'REGISTER' ? 401 : 407;
       wire.send(text);
-      await after(longerThanT1Ms);
+      await elapsed(longerThanT1Ms);
       expect(wire.received.map(statusOf).filter((status) => status >= 200)).toEqual([challenge]);
       const bytes = wire.received.join('').length;
       expect(bytes / text.length).toBeLessThanOrEqual(1.5);
@@ -112,9 +144,10 @@ describe('a stranger’s datagram', () => {
     const nonces = new Set<string | undefined>();
     for (const _ of [1, 2]) {
       wire.send(text);
-      await after(100);
+      await elapsed(100);
     }
-    for (const answer of wire.received) if (statusOf(answer) === 407) nonces.add(/nonce="([^"]+)"/.exec(answer)?.[1]);
+    for (const answer of wire.received)
+      if (statusOf(answer) === 407) nonces.add(/nonce="([^"]+)"/.exec(answer)?.[1]);
     expect(nonces.size).toBe(2);
   });
 });
@@ -128,12 +161,15 @@ describe('what the gateway does not speak', () => {
     }
   });
 
-  it.each(['Require', 'Proxy-Require'])('edge 25: %s of an unknown extension: 420 with Unsupported (RFC 3261 §8.2.2.3)', async (name) => {
-    const wire = await attackers.udp();
-    const answer = await wire.ask(requestText({ more: [`${name}: teleport, nothing`] }));
-    expect(statusOf(answer)).toBe(420);
-    expect(answer).toMatch(/^Unsupported: teleport, ?nothing\r$/m);
-  });
+  it.each(['Require', 'Proxy-Require'])(
+    'edge 25: %s of an unknown extension: 420 with Unsupported (RFC 3261 §8.2.2.3)',
+    async (name) => {
+      const wire = await attackers.udp();
+      const answer = await wire.ask(requestText({ more: [`${name}: teleport, nothing`] }));
+      expect(statusOf(answer)).toBe(420);
+      expect(answer).toMatch(/^Unsupported: teleport, ?nothing\r$/m);
+    },
+  );
 
   it('edge 25: a method that the gateway itself does not take: 405 with Allow, or 501', async () => {
     for (const method of ['NOSUCH', 'MESSAGE', 'PUBLISH', 'INFO']) {
@@ -183,6 +219,8 @@ describe('requests that belong to others', () => {
     expect(statusOf(await wire.ask(requestText()))).toBe(200);
     expect(wire.received).toHaveLength(1);
     await exchange(alice, bob, call.callerSide, 'BYE');
-    expect(bob.inbox.all.filter((message) => message.kind === 'request' && message.method === 'ACK').length).toBeLessThan(3);
+    expect(
+      bob.inbox.all.filter((message) => message.kind === 'request' && message.method === 'ACK').length,
+    ).toBeLessThan(3);
   });
 });

@@ -147,8 +147,7 @@ export class StreamFramer {
   #measure(headersEnd: number): number {
     const text = this.#buffer.toString('latin1', this.#start, headersEnd);
     const contentLength = findContentLength(text, text.indexOf('\r\n') + 2);
-    if (contentLength < 0)
-      throw new SipParseError('content-length-missing', 'no Content-Length on a stream');
+    if (contentLength < 0) throw new SipParseError('content-length-missing', 'no Content-Length on a stream');
     const total = text.length + contentLength;
     if (total > this.#limits.maxMessageBytes) throw messageTooLarge(this.#limits);
     return total;

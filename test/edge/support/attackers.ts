@@ -1,5 +1,5 @@
-import { RawTcp, RawUdp } from './raw-wire.ts';
 import type { Listening } from './alive.ts';
+import { RawTcp, RawUdp } from './raw-wire.ts';
 
 /** The raw sockets of one test file; `close()` after each test. */
 export class Attackers {

@@ -31,7 +31,10 @@ const keyX = -2;
 
 /** Changes of a token's form that its signature covers: whoever makes them holds the key. */
 export const hostileForms: Readonly<Record<string, (parts: TokenParts) => TokenParts>> = {
-  'alg -8': (parts) => ({ ...parts, protectedHeader: new Map([...parts.protectedHeader, [alg, polymorphic]]) }),
+  'alg -8': (parts) => ({
+    ...parts,
+    protectedHeader: new Map([...parts.protectedHeader, [alg, polymorphic]]),
+  }),
   'alg in the unprotected header': (parts) => ({
     ...parts,
     protectedHeader: new Map([...parts.protectedHeader].filter(([label]) => label !== alg)),
@@ -49,7 +52,11 @@ export const hostileForms: Readonly<Record<string, (parts: TokenParts) => TokenP
 };
 
 /** A token of another form, signed with `key` over exactly these bytes. */
-export function reshaped(headerValue: string, key: SigningKey, change: (parts: TokenParts) => TokenParts): string {
+export function reshaped(
+  headerValue: string,
+  key: SigningKey,
+  change: (parts: TokenParts) => TokenParts,
+): string {
   const { sign1 } = decodeIntentToken(headerValue);
   const { protectedHeader, unprotectedHeader, payload } = change({
     protectedHeader: sign1.protectedMap,
@@ -89,7 +96,9 @@ export function smallOrderIdentity(model: IdentityToken): KeyIdentity {
 function withForgedCore(value: CborValue, signature: Uint8Array): CborValue {
   if (!(value instanceof Map)) return value;
   const isSignature = (member: CborValue): boolean => member instanceof Uint8Array && member.length === 64;
-  return new Map([...mapOf(value)].map(([label, member]) => [label, isSignature(member) ? signature : member]));
+  return new Map(
+    [...mapOf(value)].map(([label, member]) => [label, isSignature(member) ? signature : member]),
+  );
 }
 
 function mapOf(value: CborValue | undefined): CborMap {
@@ -99,9 +108,8 @@ function mapOf(value: CborValue | undefined): CborMap {
 
 function smallOrderForgery(): { readonly publicKey: Uint8Array; readonly signature: Uint8Array } {
   const file = new URL('../../vectors/ed25519-strict.json', import.meta.url);
-  const { smallOrderForgery: found }: { smallOrderForgery: Record<'publicKey' | 'signature', string> } = JSON.parse(
-    readFileSync(file, 'utf8'),
-  );
+  const { smallOrderForgery: found }: { smallOrderForgery: Record<'publicKey' | 'signature', string> } =
+    JSON.parse(readFileSync(file, 'utf8'));
   return { publicKey: Buffer.from(found.publicKey, 'hex'), signature: Buffer.from(found.signature, 'hex') };
 }
 

@@ -113,9 +113,9 @@ export class RawTcp {
     return this.said;
   }
 
-  /** Resolves with all that was said once `text` is in it, or the gateway has ended the connection. */
-  async untilSaidOrClosed(text: string): Promise<string> {
-    await this.#until(() => this.said.includes(text) || this.#socket.closed, text, patienceMs);
+  /** Resolves with all that was said once `pattern` is in it, or the gateway has ended the connection. */
+  async untilSaidOrClosed(pattern: RegExp): Promise<string> {
+    await this.#until(() => pattern.test(this.said) || this.#socket.closed, String(pattern), patienceMs);
     return this.said;
   }
 
