@@ -1,21 +1,16 @@
 import { addressOf, declaredIntent } from '../intent/index.ts';
 import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
-import { type Durability, ProvenanceError } from '../provenance/index.ts';
+import { ProvenanceError } from '../provenance/index.ts';
 import {
   type Admission,
   type Flow,
   type FlowTokenContents,
-  type ForwardObserver,
-  type GateRefusal,
   type HeaderField,
   headerField,
-  headerItems,
-  headerValue,
   isGruu,
   type ProxyPolicy,
   type ProxyTarget,
   type RespondDecision,
-  type ResponseGate,
   type RoutingDecision,
   type ServerTransaction,
   type SipRequest,
@@ -23,10 +18,11 @@ import {
   unescapeUri,
 } from '../sip/index.ts';
 import type { Audit } from './audit.ts';
-import type { Authentication, Challenge } from './authentication.ts';
+import type { Authentication } from './authentication.ts';
 import { CallObserver } from './call-observer.ts';
-import type { Call, CallParty, CallRecords, Outcome } from './call-records.ts';
+import type { CallParty, CallRecords, Outcome } from './call-records.ts';
 import type { CallTable } from './call-table.ts';
+import type { DialogPolicy } from './dialog-policy.ts';
 import type { GruuRouting } from './gruu-routing.ts';
 import { identityAt } from './identity-at.ts';
 import { tokenReference } from './intent-gate.ts';
@@ -36,37 +32,19 @@ import { nameOf, type Principal, peerIdentity } from './principal.ts';
 import type { BindingChoice, Reachability } from './reachability.ts';
 import type { Registration } from './registration.ts';
 import type { RingingCalls } from './ringing-calls.ts';
-import { foreignUriRefusal, type ServedDomain } from './served-domain.ts';
-
-/** What a caller is told when the log cannot take records now, in seconds. */
-const retryAfterSeconds = 5;
-
-/** What an OPTIONS to the gateway itself is told (RFC 3261 §11.2). */
-const capabilities = [
-  headerField('Accept', 'application/sdp'),
-  headerField(
-    'Allow',
-    'INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, UPDATE, INFO, REFER, MESSAGE, SUBSCRIBE, NOTIFY',
-  ),
-  headerField('Supported', 'path, outbound, gruu'),
-  headerField('Allow-Events', 'reg'),
-];
-
-/** Identity statements that only this gateway may make towards its phones and peers. */
-const untrustedHeaders = [
-  'p-asserted-identity',
-  'p-preferred-identity',
-  'remote-party-id',
-  'diversion',
-  // What a network says that it has found out of a caller: 3GPP TS 24.229 §7.2.18 f., ATIS-1000082.
-  'attestation-info',
-  'origination-id',
-  'p-attestation-indicator',
-  'p-origination-id',
-  'proxy-authorization',
-];
+import {
+  capabilitiesFor,
+  challengeWith,
+  gateOf,
+  refuseUri,
+  respond,
+  unavailable,
+} from './routing-answers.ts';
+import type { ServedDomain } from './served-domain.ts';
+import { untrustedHeaders } from './untrusted-headers.ts';
 
 export interface CallPolicyOptions {
+  readonly dialogs: DialogPolicy;
   readonly authentication: Authentication;
   readonly overlay: IdentityOverlay;
   readonly reachability: Reachability;
@@ -152,45 +130,13 @@ export class CallPolicy implements ProxyPolicy {
       : this.#routeOther(request, flow, uri, result.principal);
   }
 
-  async onInDialog(
+  onInDialog(
     request: SipRequest,
     source: Flow,
     token: FlowTokenContents,
     transaction: ServerTransaction | undefined,
-  ): Promise<RoutingDecision> {
-    const call = this.#options.calls.find(request);
-    const side = await this.#sideOf(request, source, token);
-    if (side === undefined) return respond(403, 'Not A Party Of This Dialog');
-    const towards =
-      side === 'caller'
-        ? { flow: token.calleeFlow, identity: token.calleeIdentity }
-        : { flow: token.callerFlow, identity: token.callerIdentity };
-    const phone = await this.#options.gruus.remoteTarget(request.uri, {
-      identity: towards.identity,
-      flow: this.#options.outbound.openFlow(towards.flow),
-      localAddress: source.local.address,
-    });
-    const targets =
-      phone === undefined
-        ? await this.#dialogTargets(request.uri, towards)
-        : [this.#options.outbound.inDialog(phone.flow, phone.requestUri)];
-    if (targets.length === 0) {
-      // Nobody is there to hear the BYE, but its sender has hung up.
-      if (call !== undefined && request.method === 'BYE')
-        this.#options.records.close(call, 'answered', { by: side, reason: 'the other side was gone' });
-      return respond(430);
-    }
-    const add =
-      transaction !== undefined && request.method === 'INVITE'
-        ? this.#reinviteToken(request, call, side)
-        : [];
-    return {
-      kind: 'forward',
-      targets,
-      recordRoute: false,
-      edit: { remove: untrustedHeaders, add },
-      ...(call !== undefined && request.method === 'BYE' ? { observer: this.#byeObserver(call, side) } : {}),
-    };
+  ): RoutingDecision | Promise<RoutingDecision> {
+    return this.#options.dialogs.onInDialog(request, source, token, transaction);
   }
 
   async #routeCall(
@@ -334,78 +280,6 @@ export class CallPolicy implements ProxyPolicy {
     });
   }
 
-  /** A re-INVITE of a phone that does not sign leaves with the gateway's word for it, as the first INVITE did. */
-  #reinviteToken(request: SipRequest, call: Call | undefined, side: 'caller' | 'callee'): HeaderField[] {
-    if (call === undefined || headerValue(request, 'intent-token') !== undefined) return [];
-    const [from, to] = side === 'caller' ? [call.caller, call.callee] : [call.callee, call.caller];
-    const token = this.#options.signer.sign({
-      request,
-      caller: from.fingerprint,
-      assurance: from.fingerprint === undefined ? 0 : 1,
-      audience: this.#options.domainName,
-      callee: { fingerprint: to.fingerprint, address: addressOf(request.to.uri) },
-      text: call.intent,
-    });
-    return [headerField('Intent-Token', token)];
-  }
-
-  /** Which party sent an in-dialog request: by the flow it came on, or by proof when the party has moved. */
-  async #sideOf(
-    request: SipRequest,
-    source: Flow,
-    token: FlowTokenContents,
-  ): Promise<'caller' | 'callee' | undefined> {
-    const caller = source.id === token.callerFlow;
-    const callee = source.id === token.calleeFlow;
-    if (caller && callee)
-      return this.#options.calls.find(request)?.callerTag === request.to.tag ? 'callee' : 'caller';
-    if (caller) return 'caller';
-    if (callee) return 'callee';
-    // A PBX may use another connection for each request.
-    const peer = this.#options.authentication.peerOf(source);
-    const peerSide = peer && peerIdentity(peer);
-    if (peerSide !== undefined && token.callerIdentity === peerSide) return 'caller';
-    if (peerSide !== undefined && token.calleeIdentity === peerSide) return 'callee';
-    const fingerprint = await this.#movedParty(request, source);
-    if (fingerprint === undefined) return undefined;
-    if (token.callerIdentity === fingerprint) return 'caller';
-    return token.calleeIdentity === fingerprint ? 'callee' : undefined;
-  }
-
-  async #movedParty(request: SipRequest, source: Flow): Promise<string | undefined> {
-    const { authentication, reachability, overlay } = this.#options;
-    // Whoever has proved itself on this connection, or has registered anew from this address.
-    const identity = await identityAt(overlay, request.from.uri);
-    if (identity !== undefined) {
-      const { fingerprint } = identity;
-      if (authentication.speaks(source, fingerprint)) return fingerprint;
-      if (await reachability.isOn(fingerprint, source)) return fingerprint;
-    }
-    if (headerValue(request, 'intent-token') === undefined) return undefined;
-    const result = await authentication.identify(request, source);
-    return result.kind === 'proved' && result.principal.kind === 'identity'
-      ? result.principal.identity.fingerprint
-      : undefined;
-  }
-
-  /** The dialog's own flow while its phone is there, else wherever the identity behind it is now. */
-  async #dialogTargets(
-    requestUri: string,
-    towards: { readonly flow: string; readonly identity: string | undefined },
-  ): Promise<readonly ProxyTarget[]> {
-    const { reachability, outbound } = this.#options;
-    const { identity } = towards;
-    const flow = outbound.openFlow(towards.flow);
-    if (flow !== undefined && !reachability.hasLeft(flow)) return [outbound.inDialog(flow, requestUri)];
-    if (identity !== undefined) {
-      const toPeer = await outbound.flowTo(identity);
-      if (toPeer !== undefined) return [outbound.inDialog(toPeer, requestUri)];
-      const moved = await reachability.dialogTargets(identity, requestUri);
-      if (moved.length > 0) return moved;
-    }
-    return flow === undefined ? [] : [outbound.inDialog(flow, requestUri)];
-  }
-
   /** RFC 3261 §16.5: where a 3xx points, as far as that is one of our own identities. */
   readonly #redirect = async (contacts: readonly string[]): Promise<readonly ProxyTarget[]> => {
     const { overlay, reachability, domain } = this.#options;
@@ -417,15 +291,6 @@ export class CallPolicy implements ProxyPolicy {
     }
     return targets;
   };
-
-  #byeObserver(call: Call, side: 'caller' | 'callee'): ForwardObserver {
-    return {
-      onFinal: ({ status }) => {
-        // A challenged BYE has ended nothing yet.
-        if (status !== 401 && status !== 407) this.#options.records.close(call, 'answered', { by: side });
-      },
-    };
-  }
 
   /** A caller that proved nothing but claimed something leaves a record as well. */
   #refuseStranger(
@@ -464,56 +329,6 @@ function callerIdentityOf(caller: Principal): { callerIdentity?: string } {
   return { callerIdentity: kind === 'identity' ? caller.identity.fingerprint : peerIdentity(caller.peer) };
 }
 
-/** What a caller is told whose attempt could not be recorded. */
-const unrecorded: GateRefusal = {
-  reason: 'Audit Log Unavailable',
-  headers: [
-    headerField('Retry-After', String(retryAfterSeconds)),
-    headerField('Reason', 'SIP;cause=503;text="Audit Log Unavailable"'),
-  ],
-};
-
-function gateOf(durability: Durability): ResponseGate {
-  return {
-    refusal: unrecorded,
-    get state() {
-      return durability.state === 'durable' ? 'open' : durability.state;
-    },
-    whenSettled: (callback) =>
-      durability.whenSettled((state) => callback(state === 'durable' ? 'open' : 'failed')),
-  };
-}
-
 function referenceOf(token: string): string {
   return tokenReference(Buffer.from(token, 'base64url'));
-}
-
-function respond(status: number, reason?: string, headers?: readonly HeaderField[]): RespondDecision {
-  return {
-    kind: 'respond',
-    status,
-    ...(reason === undefined ? {} : { reason }),
-    ...(headers === undefined ? {} : { headers }),
-  };
-}
-
-function refuseUri(text: string): RoutingDecision {
-  const { status, reason } = foreignUriRefusal(text);
-  return respond(status, reason);
-}
-
-/** RFC 3261 §11.2; §8.2.2.3: the gateway is the one who is asked here, and has no extension to insist on. */
-function capabilitiesFor(request: SipRequest): RespondDecision {
-  const required = headerItems(request, 'require');
-  return required.length === 0
-    ? respond(200, undefined, capabilities)
-    : respond(420, undefined, [headerField('Unsupported', required.join(', '))]);
-}
-
-function challengeWith({ status, headers }: Challenge): RespondDecision {
-  return { ...respond(status, undefined, headers), stateless: true };
-}
-
-function unavailable(): RespondDecision {
-  return respond(503, 'Audit Log Unavailable', [headerField('Retry-After', String(retryAfterSeconds))]);
 }

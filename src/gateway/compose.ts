@@ -26,6 +26,7 @@ import { CallPolicy } from './call-policy.ts';
 import { CallRecords } from './call-records.ts';
 import { CallTable } from './call-table.ts';
 import { CertificateIdentity } from './certificate-identity.ts';
+import { DialogPolicy } from './dialog-policy.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { GruuRouting } from './gruu-routing.ts';
 import { IntentGate } from './intent-gate.ts';
@@ -170,31 +171,30 @@ export async function compose(around: Surroundings, keys: NodeKeys, audit: Audit
   });
   const reachability: Reachability = new Reachability({ overlay, transport, node: overlay.node });
   const ringing: RingingCalls = new RingingCalls({ reachability, logger });
+  const gruuRouting = new GruuRouting({ gruus, overlay, reachability, domain });
+  const outbound = new Outbound({
+    transport,
+    locator,
+    peers,
+    silenceMs: config.limits.locating.silenceMs,
+    logger,
+  });
+  const signer = new OnBehalfSigner({
+    key: keys.gateway.key,
+    fingerprint: keys.gateway.token.fingerprint,
+    clock,
+    random,
+  });
+  const routing = { authentication, overlay, reachability, outbound, signer, records, calls };
   const proxy = new ProxyCore({
     transactions,
     policy: new CallPolicy({
-      authentication,
-      overlay,
-      reachability,
-      gruus: new GruuRouting({ gruus, overlay, reachability, domain }),
+      ...routing,
+      dialogs: new DialogPolicy({ ...routing, gruus: gruuRouting, domainName: config.domain }),
+      gruus: gruuRouting,
       registration,
-      outbound: new Outbound({
-        transport,
-        locator,
-        peers,
-        silenceMs: config.limits.locating.silenceMs,
-        logger,
-      }),
-      signer: new OnBehalfSigner({
-        key: keys.gateway.key,
-        fingerprint: keys.gateway.token.fingerprint,
-        clock,
-        random,
-      }),
       domain,
       domainName: config.domain,
-      records,
-      calls,
       ringing,
       admission,
       rejoinMs: config.calls.rejoinMs,

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type GatewayProcess, startGateway } from '../support/processes.ts';
 import { SipAgent } from '../support/sip-agent.ts';
 import { callerDialog } from '../support/sip-dialog.ts';
@@ -78,14 +78,11 @@ describe('a gateway that is killed and started again', () => {
     const request = phone.build('REGISTER', `sip:${domain}`, { to: `<${phone.address}>` });
     phone.send(request);
     expect((await phone.final(request)).status).toBe(200);
-    // Tokens count in seconds: this one has to be from an earlier one than the start.
-    const nextSecondMs = Math.ceil(Date.now() / 1000) * 1000;
-    await vi.waitUntil(() => Date.now() >= nextSecondMs);
     await restart();
     phone.send(request);
     const response = await phone.final(request);
     expect(response.status).toBe(403);
-    expect(['Stale Date', 'Intent Token Used Before']).toContain(response.reason);
+    expect(response.reason).toBe('Intent Token Used Before');
     expect((await phone.register()).status).toBe(200);
   });
 });

@@ -1,0 +1,208 @@
+import { addressOf } from '../intent/index.ts';
+import type { IdentityOverlay } from '../overlay/index.ts';
+import {
+  type Flow,
+  type FlowTokenContents,
+  type ForwardObserver,
+  type HeaderField,
+  headerField,
+  headerValue,
+  type ProxyTarget,
+  type RoutingDecision,
+  type ServerTransaction,
+  type SipRequest,
+} from '../sip/index.ts';
+import type { Authentication } from './authentication.ts';
+import type { Call, CallRecords } from './call-records.ts';
+import type { CallTable } from './call-table.ts';
+import type { GruuRouting } from './gruu-routing.ts';
+import { identityAt } from './identity-at.ts';
+import type { OnBehalfSigner } from './on-behalf.ts';
+import type { Outbound } from './outbound.ts';
+import { peerIdentity } from './principal.ts';
+import type { Reachability } from './reachability.ts';
+import { respond } from './routing-answers.ts';
+import { untrustedHeaders } from './untrusted-headers.ts';
+
+export interface DialogPolicyOptions {
+  readonly authentication: Authentication;
+  readonly overlay: IdentityOverlay;
+  readonly reachability: Reachability;
+  readonly gruus: GruuRouting;
+  readonly outbound: Outbound;
+  readonly signer: OnBehalfSigner;
+  readonly domainName: string;
+  readonly records: CallRecords;
+  readonly calls: CallTable;
+}
+
+type Side = 'caller' | 'callee';
+
+/** Where a party of a dialog was when it began. */
+interface PartyAddress {
+  readonly flow: string;
+  readonly identity: string | undefined;
+}
+
+/** A request within a dialog, and the call that it belongs to as far as that is known here. */
+interface Asked {
+  readonly request: SipRequest;
+  readonly source: Flow;
+  readonly transaction: ServerTransaction | undefined;
+  readonly call: Call | undefined;
+}
+
+/** RFC 5627 §4.3: what a GRUU is recognised by. */
+const gruuParam = ';gr';
+
+/** Decides where requests within a dialog go: along its flows, or after the identity that has moved. */
+export class DialogPolicy {
+  readonly #options: DialogPolicyOptions;
+
+  constructor(options: DialogPolicyOptions) {
+    this.#options = options;
+  }
+
+  /** Answers without a promise while both parties are where they were: every ACK and BYE passes here. */
+  onInDialog(
+    request: SipRequest,
+    source: Flow,
+    token: FlowTokenContents,
+    transaction: ServerTransaction | undefined,
+  ): RoutingDecision | Promise<RoutingDecision> {
+    const call = this.#options.calls.find(request);
+    const asked: Asked = { request, source, transaction, call };
+    const side = this.#sideByFlow(asked, token);
+    const target = side === undefined ? undefined : this.#stayed(request, partyTowards(side, token));
+    if (side !== undefined && target !== undefined) return this.#decide(asked, side, [target]);
+    return this.#follow(asked, token, side);
+  }
+
+  async #follow(asked: Asked, token: FlowTokenContents, known: Side | undefined): Promise<RoutingDecision> {
+    const { request, source } = asked;
+    const side = known ?? (await this.#sideByProof(request, source, token));
+    if (side === undefined) return respond(403, 'Not A Party Of This Dialog');
+    const { gruus, outbound } = this.#options;
+    const towards = partyTowards(side, token);
+    const phone = await gruus.remoteTarget(request.uri, {
+      identity: towards.identity,
+      flow: outbound.openFlow(towards.flow),
+      localAddress: source.local.address,
+    });
+    const targets =
+      phone === undefined
+        ? await this.#dialogTargets(request.uri, towards)
+        : [outbound.inDialog(phone.flow, phone.requestUri)];
+    return this.#decide(asked, side, targets);
+  }
+
+  #decide(asked: Asked, side: Side, targets: readonly ProxyTarget[]): RoutingDecision {
+    const { request, transaction, call } = asked;
+    const ends = call !== undefined && request.method === 'BYE';
+    if (targets.length === 0) {
+      // Nobody is there to hear the BYE, but its sender has hung up.
+      if (ends)
+        this.#options.records.close(call, 'answered', { by: side, reason: 'the other side was gone' });
+      return respond(430);
+    }
+    const reinvites = transaction !== undefined && request.method === 'INVITE';
+    return {
+      kind: 'forward',
+      targets,
+      recordRoute: false,
+      edit: { remove: untrustedHeaders, add: reinvites ? this.#reinviteToken(request, call, side) : [] },
+      ...(ends ? { observer: this.#byeObserver(call, side) } : {}),
+    };
+  }
+
+  /** Which party sent it, when it came on one of the dialog's own flows. */
+  #sideByFlow({ request, source, call }: Asked, token: FlowTokenContents): Side | undefined {
+    const caller = source.id === token.callerFlow;
+    const callee = source.id === token.calleeFlow;
+    if (caller && callee) return call?.callerTag === request.to.tag ? 'callee' : 'caller';
+    if (caller) return 'caller';
+    return callee ? 'callee' : undefined;
+  }
+
+  /** Which party sent it, when that party has moved: a peer by its address, a phone by proof. */
+  async #sideByProof(request: SipRequest, source: Flow, token: FlowTokenContents): Promise<Side | undefined> {
+    // A PBX may use another connection for each request.
+    const peer = this.#options.authentication.peerOf(source);
+    const peerSide = peer && peerIdentity(peer);
+    if (peerSide !== undefined && token.callerIdentity === peerSide) return 'caller';
+    if (peerSide !== undefined && token.calleeIdentity === peerSide) return 'callee';
+    const fingerprint = await this.#movedParty(request, source);
+    if (fingerprint === undefined) return undefined;
+    if (token.callerIdentity === fingerprint) return 'caller';
+    return token.calleeIdentity === fingerprint ? 'callee' : undefined;
+  }
+
+  /** The other party on its own flow, while it is there and is not meant by a GRUU. */
+  #stayed(request: SipRequest, towards: PartyAddress): ProxyTarget | undefined {
+    const { reachability, outbound } = this.#options;
+    const flow = outbound.openFlow(towards.flow);
+    if (flow === undefined || reachability.hasLeft(flow) || request.uri.includes(gruuParam)) return undefined;
+    return outbound.inDialog(flow, request.uri);
+  }
+
+  async #movedParty(request: SipRequest, source: Flow): Promise<string | undefined> {
+    const { authentication, reachability, overlay } = this.#options;
+    // Whoever has proved itself on this connection, or has registered anew from this address.
+    const identity = await identityAt(overlay, request.from.uri);
+    if (identity !== undefined) {
+      const { fingerprint } = identity;
+      if (authentication.speaks(source, fingerprint)) return fingerprint;
+      if (await reachability.isOn(fingerprint, source)) return fingerprint;
+    }
+    if (headerValue(request, 'intent-token') === undefined) return undefined;
+    const result = await authentication.identify(request, source);
+    return result.kind === 'proved' && result.principal.kind === 'identity'
+      ? result.principal.identity.fingerprint
+      : undefined;
+  }
+
+  /** The dialog's own flow while its phone is there, else wherever the identity behind it is now. */
+  async #dialogTargets(requestUri: string, towards: PartyAddress): Promise<readonly ProxyTarget[]> {
+    const { reachability, outbound } = this.#options;
+    const { identity } = towards;
+    const flow = outbound.openFlow(towards.flow);
+    if (flow !== undefined && !reachability.hasLeft(flow)) return [outbound.inDialog(flow, requestUri)];
+    if (identity !== undefined) {
+      const toPeer = await outbound.flowTo(identity);
+      if (toPeer !== undefined) return [outbound.inDialog(toPeer, requestUri)];
+      const moved = await reachability.dialogTargets(identity, requestUri);
+      if (moved.length > 0) return moved;
+    }
+    return flow === undefined ? [] : [outbound.inDialog(flow, requestUri)];
+  }
+
+  /** A re-INVITE of a phone that does not sign leaves with the gateway's word for it, as the first INVITE did. */
+  #reinviteToken(request: SipRequest, call: Call | undefined, side: 'caller' | 'callee'): HeaderField[] {
+    if (call === undefined || headerValue(request, 'intent-token') !== undefined) return [];
+    const [from, to] = side === 'caller' ? [call.caller, call.callee] : [call.callee, call.caller];
+    const token = this.#options.signer.sign({
+      request,
+      caller: from.fingerprint,
+      assurance: from.fingerprint === undefined ? 0 : 1,
+      audience: this.#options.domainName,
+      callee: { fingerprint: to.fingerprint, address: addressOf(request.to.uri) },
+      text: call.intent,
+    });
+    return [headerField('Intent-Token', token)];
+  }
+
+  #byeObserver(call: Call, side: 'caller' | 'callee'): ForwardObserver {
+    return {
+      onFinal: ({ status }) => {
+        // A challenged BYE has ended nothing yet.
+        if (status !== 401 && status !== 407) this.#options.records.close(call, 'answered', { by: side });
+      },
+    };
+  }
+}
+
+function partyTowards(side: Side, token: FlowTokenContents): PartyAddress {
+  return side === 'caller'
+    ? { flow: token.calleeFlow, identity: token.calleeIdentity }
+    : { flow: token.callerFlow, identity: token.callerIdentity };
+}

@@ -1,0 +1,77 @@
+import type { Durability } from '../provenance/index.ts';
+import {
+  type GateRefusal,
+  type HeaderField,
+  headerField,
+  headerItems,
+  type RespondDecision,
+  type ResponseGate,
+  type SipRequest,
+} from '../sip/index.ts';
+import type { Challenge } from './authentication.ts';
+import { foreignUriRefusal } from './served-domain.ts';
+
+/** What a caller is told when the log cannot take records now, in seconds. */
+export const retryAfterSeconds = 5;
+
+/** What an OPTIONS to the gateway itself is told (RFC 3261 §11.2). */
+const capabilities = [
+  headerField('Accept', 'application/sdp'),
+  headerField(
+    'Allow',
+    'INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, UPDATE, INFO, REFER, MESSAGE, SUBSCRIBE, NOTIFY',
+  ),
+  headerField('Supported', 'path, outbound, gruu'),
+  headerField('Allow-Events', 'reg'),
+];
+
+/** What a caller is told whose attempt could not be recorded. */
+const unrecorded: GateRefusal = {
+  reason: 'Audit Log Unavailable',
+  headers: [
+    headerField('Retry-After', String(retryAfterSeconds)),
+    headerField('Reason', 'SIP;cause=503;text="Audit Log Unavailable"'),
+  ],
+};
+
+/** Holds a call's responses back until its attempt is durable. */
+export function gateOf(durability: Durability): ResponseGate {
+  return {
+    refusal: unrecorded,
+    get state() {
+      return durability.state === 'durable' ? 'open' : durability.state;
+    },
+    whenSettled: (callback) =>
+      durability.whenSettled((state) => callback(state === 'durable' ? 'open' : 'failed')),
+  };
+}
+
+export function respond(status: number, reason?: string, headers?: readonly HeaderField[]): RespondDecision {
+  return {
+    kind: 'respond',
+    status,
+    ...(reason === undefined ? {} : { reason }),
+    ...(headers === undefined ? {} : { headers }),
+  };
+}
+
+export function refuseUri(text: string): RespondDecision {
+  const { status, reason } = foreignUriRefusal(text);
+  return respond(status, reason);
+}
+
+/** RFC 3261 §11.2; §8.2.2.3: the gateway is the one who is asked here, and has no extension to insist on. */
+export function capabilitiesFor(request: SipRequest): RespondDecision {
+  const required = headerItems(request, 'require');
+  return required.length === 0
+    ? respond(200, undefined, capabilities)
+    : respond(420, undefined, [headerField('Unsupported', required.join(', '))]);
+}
+
+export function challengeWith({ status, headers }: Challenge): RespondDecision {
+  return { ...respond(status, undefined, headers), stateless: true };
+}
+
+export function unavailable(): RespondDecision {
+  return respond(503, 'Audit Log Unavailable', [headerField('Retry-After', String(retryAfterSeconds))]);
+}
