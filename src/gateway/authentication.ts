@@ -111,6 +111,15 @@ export class Authentication {
     return this.#speakers.get(flow.id)?.has(fingerprint) ?? false;
   }
 
+  /** Whether somebody unknown may leave one more record: failures from one source are bounded. */
+  strangerLeavesRecord(flow: Flow): boolean {
+    const { throttle, clock } = this.#options;
+    const source = flow.remote.address;
+    const may = throttle.waitMs(source, '', clock.now()) === 0;
+    throttle.recordFailure(source, '', clock.now());
+    return may;
+  }
+
   peerOf(flow: Flow): PeerConfig | undefined {
     return this.#options.peers.match(flow.remote.address);
   }

@@ -5,7 +5,6 @@ import {
   type Admission,
   type Flow,
   type FlowTokenContents,
-  type HeaderField,
   headerField,
   isGruu,
   type ProxyPolicy,
@@ -114,20 +113,35 @@ export class CallPolicy implements ProxyPolicy {
     const result = await authentication.identify(request, flow);
     if (result.kind === 'challenge') return challengeWith(result);
     if (result.kind === 'refused') {
+      const answer = respond(result.status, result.reason, result.headers);
       if (result.record && request.method === 'INVITE')
-        return this.#refuseStranger(
-          request,
-          flow,
-          result.claimed,
-          result.status,
-          result.reason,
-          result.headers,
-        );
-      return respond(result.status, result.reason, result.headers);
+        return this.#refuseStranger(request, flow, result.claimed, 'refused', answer);
+      return answer;
     }
     return request.method === 'INVITE'
       ? this.#routeCall(request, flow, uri, result.principal)
       : this.#routeOther(request, flow, uri, result.principal);
+  }
+
+  /** Leaves a record as every call does: of a caller who is known, or, a few times a minute, of one who is not. */
+  async onTooManyHops(request: SipRequest, { flow }: ServerTransaction): Promise<RespondDecision> {
+    const { authentication, domain, audit, records } = this.#options;
+    const uri = domain.ownUri(request.uri, flow.local.address);
+    if (uri === undefined || request.to.tag !== undefined || !audit.healthy) return respond(483);
+    const result = await authentication.identify(request, flow);
+    if (result.kind !== 'proved')
+      return authentication.strangerLeavesRecord(flow)
+        ? this.#refuseStranger(request, flow, undefined, 'failed', respond(483))
+        : respond(483);
+    const { call, written } = this.#attempt(
+      request,
+      flow,
+      result.principal,
+      await this.#calleeOf(uri),
+      undefined,
+    );
+    records.close(call, 'failed', { status: 483, by: 'gateway', reason: 'Too Many Hops' });
+    return { ...respond(483), gate: gateOf(written.durability) };
   }
 
   onInDialog(
@@ -145,7 +159,7 @@ export class CallPolicy implements ProxyPolicy {
     uri: SipUri,
     caller: Principal,
   ): Promise<RoutingDecision> {
-    const { records, registration, calls, ringing } = this.#options;
+    const { records, calls, ringing } = this.#options;
     const { admission } = this.#options;
     const callerKey = callerIdentityOf(caller).callerIdentity;
     if (callerKey !== undefined && !admission.admitsCallOf(callerKey))
@@ -153,30 +167,9 @@ export class CallPolicy implements ProxyPolicy {
         headerField('Retry-After', String(admission.limits.retryAfterSeconds)),
       ]);
     const callee = await this.#calleeOf(uri);
-    const device = caller.kind === 'identity' ? caller.intent : undefined;
-    const intent = device?.intent.text || declaredIntent(request, callee.party.label);
     const mayCall = this.#speaksFor(caller, request, flow);
-    const token =
-      device === undefined && mayCall ? this.#signFor(request, caller, callee, intent) : undefined;
-    const { call, written } = records.attempt({
-      request,
-      flow,
-      caller: callerParty(caller, request),
-      callee: callee.party,
-      assurance: caller.assurance,
-      signedBy: device !== undefined ? 'device' : token !== undefined ? 'gateway' : 'nobody',
-      intent,
-      tokens:
-        device !== undefined
-          ? [tokenReference(device.bytes)]
-          : token === undefined
-            ? []
-            : [referenceOf(token)],
-      parents: registration.recordsOf(
-        caller.kind === 'identity' ? caller.identity.fingerprint : undefined,
-        callee.identity?.fingerprint,
-      ),
-    });
+    const token = mayCall ? this.#signFor(request, caller, callee) : undefined;
+    const { call, written } = this.#attempt(request, flow, caller, callee, token);
     const gate = gateOf(written.durability);
     const refuse = (outcome: Outcome, status: number, reason?: string): RoutingDecision => {
       records.close(call, outcome, { status, by: 'gateway', ...(reason === undefined ? {} : { reason }) });
@@ -269,14 +262,41 @@ export class CallPolicy implements ProxyPolicy {
     return from?.user !== undefined && overlay.isAddressOf(principal.identity, unescapeUri(from.user));
   }
 
-  #signFor(request: SipRequest, caller: Principal, callee: Callee, text: string): string {
+  /** The gateway's own token for a caller whose device has not signed this request. */
+  #signFor(request: SipRequest, caller: Principal, callee: Callee): string | undefined {
+    if (caller.kind === 'identity' && caller.intent !== undefined) return undefined;
     return this.#options.signer.sign({
       request,
       caller: caller.kind === 'identity' ? caller.identity.fingerprint : undefined,
       assurance: caller.assurance,
       audience: this.#options.domainName,
       callee: { fingerprint: callee.identity?.fingerprint, address: callee.address },
-      text,
+      text: declaredIntent(request, callee.party.label),
+    });
+  }
+
+  /** The record of an attempt, resting on the registrations of both and on the token that declares the intent. */
+  #attempt(
+    request: SipRequest,
+    flow: Flow,
+    caller: Principal,
+    callee: Callee,
+    token: string | undefined,
+  ): ReturnType<CallRecords['attempt']> {
+    const { records, registration } = this.#options;
+    const identity = caller.kind === 'identity' ? caller.identity : undefined;
+    const device = caller.kind === 'identity' ? caller.intent : undefined;
+    const signed = device?.bytes ?? (token === undefined ? undefined : Buffer.from(token, 'base64url'));
+    return records.attempt({
+      request,
+      flow,
+      caller: callerParty(caller, request),
+      callee: callee.party,
+      assurance: caller.assurance,
+      signedBy: device !== undefined ? 'device' : token !== undefined ? 'gateway' : 'nobody',
+      intent: device?.intent.text || declaredIntent(request, callee.party.label),
+      tokens: signed === undefined ? [] : [tokenReference(signed)],
+      parents: registration.recordsOf(identity?.fingerprint, callee.identity?.fingerprint),
     });
   }
 
@@ -297,10 +317,9 @@ export class CallPolicy implements ProxyPolicy {
     request: SipRequest,
     flow: Flow,
     claimed: string | undefined,
-    status: number,
-    reason: string,
-    headers: readonly HeaderField[],
-  ): RoutingDecision {
+    outcome: Outcome,
+    answer: RespondDecision,
+  ): RespondDecision {
     const { records } = this.#options;
     const address = addressOf(request.uri);
     const { call, written } = records.attempt({
@@ -314,8 +333,9 @@ export class CallPolicy implements ProxyPolicy {
       tokens: [],
       parents: [],
     });
-    records.close(call, 'refused', { status, by: 'gateway', reason });
-    return { ...respond(status, reason, headers), gate: gateOf(written.durability) };
+    const { status, reason } = answer;
+    records.close(call, outcome, { status, by: 'gateway', ...(reason === undefined ? {} : { reason }) });
+    return { ...answer, gate: gateOf(written.durability) };
   }
 }
 
@@ -327,8 +347,4 @@ function callerParty(caller: Principal, request: SipRequest): CallParty {
 function callerIdentityOf(caller: Principal): { callerIdentity?: string } {
   const { kind } = caller;
   return { callerIdentity: kind === 'identity' ? caller.identity.fingerprint : peerIdentity(caller.peer) };
-}
-
-function referenceOf(token: string): string {
-  return tokenReference(Buffer.from(token, 'base64url'));
 }

@@ -167,6 +167,14 @@ describe('a call leaves one attempt and one closing record (design §6)', () => 
       'call.refusal',
     ],
     ['names of any length', 'x'.repeat(7_000), {}, 404, 'unknown', 'call.failure'],
+    [
+      'a request that has no hop left, before anybody is asked who calls',
+      'bob',
+      { maxForwards: 0 },
+      483,
+      'failed',
+      'call.failure',
+    ],
   ])('refused at once: %s', async (_, user, options, status, outcome, event) => {
     const { request, response } = await desk.ask('INVITE', `sip:${user}@${gateway.domain}`, options);
     expect(response.status).toBe(status);

@@ -125,6 +125,11 @@ export type RoutingDecision = RespondDecision | ForwardDecision;
 export interface ProxyPolicy {
   /** A request without a flow token of this proxy: outside of any dialog, or of one that bypassed it. */
   onRequest(request: SipRequest, transaction: ServerTransaction): RoutingDecision | Promise<RoutingDecision>;
+  /** An INVITE outside a dialog that has no hop left: it is answered with what this returns, by default a plain 483. */
+  onTooManyHops?(
+    request: SipRequest,
+    transaction: ServerTransaction,
+  ): RespondDecision | Promise<RespondDecision>;
   /**
    * A request with a flow token whose MAC is right; whether its source may use it is for the policy to say.
    * An ACK has no transaction: it is forwarded to every target (the ones it does not concern ignore it) or dropped.

@@ -58,7 +58,10 @@ export class ProxyCore implements TransactionUser, ContextHost {
   onRequest(request: SipRequest, transaction: ServerTransaction): void {
     const rejection = checkRequest(request, this.#branches);
     if (rejection !== undefined) {
-      this.#reject(transaction, rejection.status, rejection.headers);
+      const { policy } = this.#options;
+      if (rejection.status === 483 && request.method === 'INVITE' && policy.onTooManyHops !== undefined)
+        this.#settle(request, transaction, policy.onTooManyHops(request, transaction), 'refused');
+      else this.#reject(transaction, rejection.status, rejection.headers);
       return;
     }
     const examined = this.#examine(request);
@@ -137,12 +140,22 @@ export class ProxyCore implements TransactionUser, ContextHost {
       this.#reject(transaction, 482);
       return;
     }
+    this.#settle(request, transaction, this.#decide(examined, transaction));
+  }
+
+  /** Carries a decision out, now or when it has been made. */
+  #settle(
+    request: SipRequest,
+    transaction: ServerTransaction,
+    decision: RoutingDecision | Promise<RoutingDecision>,
+    fate: 'open' | 'refused' = 'open',
+  ): void {
     const context = new ResponseContext(this);
-    const decision = this.#decide(examined, transaction);
-    if (invite) {
+    if (request.method === 'INVITE') {
       this.#contexts.set(transaction, context);
       // RFC 3261 §16.2: at once, since nobody can promise an answer within 200 ms.
-      if (!isImmediateAnswer(decision)) transaction.respond(createResponse(transaction.request, 100));
+      if (fate === 'open' && !isImmediateAnswer(decision))
+        transaction.respond(createResponse(transaction.request, 100));
     }
     if (decision instanceof Promise) {
       const { admission } = this.#options;
