@@ -109,6 +109,8 @@ export interface AuthConfig {
   readonly agents: readonly AgentConfig[];
   /** Offered protection, `auth-int` covers the body too. */
   readonly qop: readonly DigestQop[];
+  /** How long a phone may answer with the same nonce before it is given a new one. */
+  readonly nonceLifetimeMs: number;
 }
 
 export interface AgentConfig {

@@ -117,6 +117,7 @@ const auth = section({
       'must name auth, auth-int or both',
     )
     .prefault('auth'),
+  nonceLifetimeMs: quantity('ms', 60_000, 1_000, 3_600_000),
 });
 
 const registrar = section({

@@ -245,7 +245,11 @@ function createAuthentication(
   peers: PeerTable,
 ): Authentication {
   const { config, clock, random, logger } = around;
-  const nonces = new NonceMint({ secret: random.bytes(32), random });
+  const nonces = new NonceMint({
+    secret: random.bytes(32),
+    random,
+    lifetimeMs: config.auth.nonceLifetimeMs,
+  });
   return new Authentication({
     intents: new IntentGate({ overlay, domain, nonces, used: openUsedTokens(around), clock }),
     certificates: new CertificateIdentity({ overlay, domain }),

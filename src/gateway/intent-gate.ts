@@ -19,8 +19,11 @@ import type { SingleUse } from './single-use.ts';
 
 /** How far a token's time of issue may lie from this clock, in seconds. */
 const freshnessSeconds = 60;
-/** How long a used token id is remembered: longer than any token, or any nonce of ours, stays fresh. */
-export const replayWindowMs = 330_000;
+const replayMarginMs = 30_000;
+/** How long a used token id is remembered: longer than any token stays fresh, by its time or by a nonce of ours. */
+export function replayWindowMs(nonceLifetimeMs: number): number {
+  return Math.max(2 * freshnessSeconds * 1_000, nonceLifetimeMs) + replayMarginMs;
+}
 
 /** Why an intent token did not convince; `fault` is for the log, `reason` for the phone's display. */
 export interface IntentRefusal {

@@ -60,7 +60,8 @@ export async function openOverlay(
 }
 
 export function openUsedTokens({ config, clock, closing }: Surroundings): SingleUse {
-  const used = SingleUse.open(dataPaths(config.dataDir).usedTokens, replayWindowMs, clock.now());
+  const windowMs = replayWindowMs(config.auth.nonceLifetimeMs);
+  const used = SingleUse.open(dataPaths(config.dataDir).usedTokens, windowMs, clock.now());
   closing.opened(() => used.close());
   return used;
 }
