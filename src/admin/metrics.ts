@@ -14,6 +14,7 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly #calls: Counter<'outcome'>;
   readonly #registrations: Counter<'change'>;
+  readonly #alarms: Counter<'kind'>;
 
   constructor(live: () => LiveNumbers) {
     const registers = [this.#registry];
@@ -22,6 +23,12 @@ export class Metrics {
       name: 'tibet_sip_calls_total',
       help: 'Calls that ended, by outcome',
       labelNames: ['outcome'],
+      registers,
+    });
+    this.#alarms = new Counter({
+      name: 'tibet_sip_alarms_total',
+      help: 'Calls refused by a barrier, by which one',
+      labelNames: ['kind'],
       registers,
     });
     this.#registrations = new Counter({
@@ -55,6 +62,11 @@ export class Metrics {
         for (const [transport, count] of Object.entries(live().flows)) this.set({ transport }, count);
       },
     });
+  }
+
+  /** Something that an operator should look into, such as a call to a barred number. */
+  alarm(kind: string): void {
+    this.#alarms.inc({ kind });
   }
 
   callEnded(outcome: string): void {

@@ -142,6 +142,10 @@ export interface CallsConfig {
   readonly followRedirects: boolean;
   /** An answered call without a BYE for so long is taken for lost, and its record is closed. */
   readonly maxDurationMs: number;
+  /** Calls that one identity may have up at a time. */
+  readonly maxPerIdentity: number;
+  /** Beginnings of numbers that nobody may call through a peer. */
+  readonly barred: readonly string[];
 }
 
 /** How names of peers are looked up. */

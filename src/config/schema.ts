@@ -142,6 +142,8 @@ const calls = section({
   rejoinMs: quantity('ms', 300, 0, 60_000),
   followRedirects: z.boolean({ error: 'must be true or false' }).default(false),
   maxDurationMs: quantity('ms', day / 2, 1_000, 30 * day),
+  maxPerIdentity: quantity('count', 20_000, 1, 10_000_000),
+  barred: listOf(nonEmptyText).prefault([]),
 });
 
 const dns = section({

@@ -18,6 +18,7 @@ import {
 } from '../sip/index.ts';
 import type { Audit } from './audit.ts';
 import type { Authentication } from './authentication.ts';
+import type { CallBarriers } from './call-barriers.ts';
 import { CallObserver } from './call-observer.ts';
 import type { CallParty, CallRecords, Outcome } from './call-records.ts';
 import type { CallTable } from './call-table.ts';
@@ -51,6 +52,7 @@ export interface CallPolicyOptions {
   readonly registration: Registration;
   readonly outbound: Outbound;
   readonly signer: OnBehalfSigner;
+  readonly barriers: CallBarriers;
   readonly domain: ServedDomain;
   readonly domainName: string;
   readonly records: CallRecords;
@@ -177,6 +179,10 @@ export class CallPolicy implements ProxyPolicy {
     };
 
     if (!mayCall) return refuse('refused', 403, 'From Is Not An Address Of The Caller');
+    const number =
+      callee.identity === undefined && uri.user !== undefined ? unescapeUri(uri.user) : undefined;
+    const barred = this.#options.barriers.refusal(callerKey, nameOf(caller), number);
+    if (barred !== undefined) return refuse('refused', 403, barred);
     if (callee.identity !== undefined && callee.identity.status !== 'active')
       return refuse('unreachable', 480);
     const targets = await this.#targetsOf(callee, uri, caller);

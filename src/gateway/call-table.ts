@@ -16,6 +16,7 @@ export interface CallTableOptions {
 export class CallTable {
   readonly #options: CallTableOptions;
   readonly #calls = new Map<string, Call>();
+  readonly #perCaller = new Map<string, number>();
   #sweep: Timer | undefined;
 
   constructor(options: CallTableOptions) {
@@ -46,13 +47,31 @@ export class CallTable {
     this.#sweep?.cancel();
   }
 
+  /** How many calls an identity that called has up. */
+  countOf(fingerprint: string): number {
+    return this.#perCaller.get(fingerprint) ?? 0;
+  }
+
   add(call: Call): void {
-    this.#calls.set(key(call.sipCallId, call.callerTag), call);
+    const at = key(call.sipCallId, call.callerTag);
+    const before = this.#calls.get(at);
+    if (before !== undefined) this.#count(before, -1);
+    this.#calls.set(at, call);
+    this.#count(call, 1);
   }
 
   remove(call: Call): void {
     const at = key(call.sipCallId, call.callerTag);
-    if (this.#calls.get(at) === call) this.#calls.delete(at);
+    if (this.#calls.get(at) !== call) return;
+    this.#calls.delete(at);
+    this.#count(call, -1);
+  }
+
+  #count({ caller: { fingerprint } }: Call, change: number): void {
+    if (fingerprint === undefined) return;
+    const count = this.countOf(fingerprint) + change;
+    if (count > 0) this.#perCaller.set(fingerprint, count);
+    else this.#perCaller.delete(fingerprint);
   }
 
   /** The call of an in-dialog request, whichever party sent it. */

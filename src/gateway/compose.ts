@@ -22,6 +22,7 @@ import {
 } from '../sip/index.ts';
 import type { Audit } from './audit.ts';
 import { Authentication } from './authentication.ts';
+import { CallBarriers } from './call-barriers.ts';
 import { CallPolicy } from './call-policy.ts';
 import { CallRecords } from './call-records.ts';
 import { CallTable } from './call-table.ts';
@@ -195,6 +196,13 @@ export async function compose(around: Surroundings, keys: NodeKeys, audit: Audit
       registration,
       domain,
       domainName: config.domain,
+      barriers: new CallBarriers({
+        maxPerIdentity: config.calls.maxPerIdentity,
+        barred: config.calls.barred,
+        callsOf: (fingerprint) => calls.countOf(fingerprint),
+        logger,
+        onAlarm: (barrier) => metrics.alarm(barrier),
+      }),
       ringing,
       admission,
       rejoinMs: config.calls.rejoinMs,
