@@ -45,8 +45,9 @@ try {
   });
   await udpBound(calleePort);
   const before = await cpuSeconds(gateway.pid);
+  const mappedBefore = await memoryMb(gateway.pid, 'RssFile');
   const memory: number[] = [];
-  const sampler = setInterval(() => void privateMb(gateway.pid).then((mb) => memory.push(mb)), 1000);
+  const sampler = setInterval(() => void memoryMb(gateway.pid).then((mb) => memory.push(mb)), 1000);
   await check(
     `${calls} calls at ${rate}/s`,
     sipp({
@@ -61,6 +62,7 @@ try {
     }),
   );
   clearInterval(sampler);
+  console.log(`mapped files: ${mappedBefore} MB before, ${await memoryMb(gateway.pid, 'RssFile')} MB after`);
   const spent = (await cpuSeconds(gateway.pid)) - before;
   await check('callee saw every call end', answering);
   console.log(
@@ -111,11 +113,11 @@ async function cpuSeconds(pid: number): Promise<number> {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
-/** Memory of its own: without the log's index, which is a mapped file and grows with the log. */
-async function privateMb(pid: number): Promise<number> {
+/** Memory of its own (`RssAnon`), or mapped files (`RssFile`), among them the index, which grows with the log. */
+async function memoryMb(pid: number, kind: 'RssAnon' | 'RssFile' = 'RssAnon'): Promise<number> {
   const line = (await readFile(`/proc/${pid}/status`, 'utf8'))
     .split('\n')
-    .find((text) => text.startsWith('RssAnon'));
+    .find((text) => text.startsWith(kind));
   return Math.round((Number(line?.split(/\s+/)[1]) * 1024) / 1e6);
 }
 

@@ -1,6 +1,6 @@
 import { type Clock, type Random, randomId, type Timer } from '../base/index.ts';
 import { type AppendResult, ProvenanceError, type RecordDraft, type RecordId } from '../provenance/index.ts';
-import type { Flow, SipRequest } from '../sip/index.ts';
+import { type Flow, ownText, type SipRequest } from '../sip/index.ts';
 import type { Audit } from './audit.ts';
 import { circumstances } from './context.ts';
 
@@ -103,8 +103,9 @@ export class CallRecords {
     });
     const call: Call = {
       id,
-      sipCallId: request.callId,
-      callerTag: request.from.tag ?? '',
+      // Copies: a part of the parsed text would keep the whole INVITE in memory for as long as the call.
+      sipCallId: ownText(request.callId),
+      callerTag: ownText(request.from.tag ?? ''),
       caller,
       callee,
       intent: facts.intent,
