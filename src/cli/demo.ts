@@ -27,17 +27,26 @@ export function registerDemo(program: Command, terminal: Terminal, run: RunComma
     const directory = await mkdtemp(join(tmpdir(), 'tibet-sip-demo-'));
     // It holds keys and passwords, so it goes away whichever way this ends: a signal, or a closed pipe, too.
     const remove = (): void => rmSync(directory, { recursive: true, force: true });
-    process.once('exit', remove);
+    const removeAtOnce = (): void => {
+      remove();
+      // A thread may have been making a file in it just then, and with it the directory again.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, lastWritesMs);
+      remove();
+    };
+    process.once('exit', removeAtOnce);
     const stopListening = terminal.onSignal(() => process.exit(exitCodes.forced));
     try {
       await new Demo(directory, output, run).tell();
     } finally {
       stopListening();
-      process.off('exit', remove);
+      process.off('exit', removeAtOnce);
       remove();
     }
   });
 }
+
+/** How long file operations that were under way may take when the process ends. */
+const lastWritesMs = 100;
 
 /** One telling of the story: real sockets on loopback, everything it makes lies in `directory`. */
 class Demo {
