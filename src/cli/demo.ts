@@ -26,10 +26,10 @@ export function registerDemo(program: Command, terminal: Terminal, run: RunComma
     const { output } = openContext(terminal, options);
     const directory = await mkdtemp(join(tmpdir(), 'tibet-sip-demo-'));
     // It holds keys and passwords, so it goes away whichever way this ends: a signal, or a closed pipe, too.
-    const remove = (): void => rmSync(directory, { recursive: true, force: true });
+    const remove = (): void =>
+      rmSync(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
     const removeAtOnce = (): void => {
-      remove();
-      // A thread may have been making a file in it just then, and with it the directory again.
+      // A thread may be making a file in it just now, and with it the directory again.
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, lastWritesMs);
       remove();
     };
