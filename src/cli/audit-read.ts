@@ -20,6 +20,9 @@ interface FilterOptions extends CommonOptions {
   readonly identity?: string;
   readonly call?: string;
   readonly event?: string;
+  readonly outcome?: string;
+  readonly intent?: string;
+  readonly after?: number;
   readonly since?: number;
   readonly until?: number;
   readonly limit?: number;
@@ -145,16 +148,26 @@ function addFilters(command: Command): Command {
     .option('--identity <who>', 'name, fingerprint or number of a party')
     .option('--call <id>', "the gateway's id of a call, or a SIP Call-ID")
     .option('--event <event>', 'like call.attempt')
+    .option('--outcome <outcome>', 'how the call ended: answered, busy, cancelled, refused, …')
+    .option('--intent <words>', 'calls whose declared intent has these words')
+    .option(
+      '--after <position>',
+      'only what follows this place in the log: the last one of the page before',
+      wholeNumber,
+    )
     .option('--since <time>', 'from then on: 2026-01-31, 2026-01-31T12:00:00Z, 15m, 2h, 7d', parseWhen)
     .option('--until <time>', 'up to then', parseWhen);
 }
 
 async function queryOf(config: Config, options: FilterOptions): Promise<RecordQuery> {
-  const { identity, call, event, since, until } = options;
+  const { identity, call, event, outcome, intent, after, since, until } = options;
   return {
     ...(identity !== undefined && { identity: await fingerprintFor(config, identity) }),
     ...(call !== undefined && { callId: call }),
     ...(event !== undefined && { event }),
+    ...(outcome !== undefined && { outcome }),
+    ...(intent !== undefined && { intent }),
+    ...(after !== undefined && { after }),
     ...(since !== undefined && { sinceMs: since }),
     ...(until !== undefined && { untilMs: until }),
   };
@@ -208,6 +221,13 @@ function showLayer(layer: unknown): string {
   return entries
     .map(([key, value]) => `${key}=${typeof value === 'string' ? printable(value) : JSON.stringify(value)}`)
     .join('  ');
+}
+
+function wholeNumber(text: string): number {
+  const number = Number(text);
+  if (!Number.isSafeInteger(number) || number < 0)
+    throw new CliError('usage', `--after takes the position of a record, not "${text}"`);
+  return number;
 }
 
 function positiveCount(text: string): number {

@@ -1,7 +1,15 @@
 import { asBuffer, decodeBase32, equalBytes } from '../base/index.ts';
 import type { Fingerprint } from '../tokens/index.ts';
 import { positionKey, uint64 } from './index-keys.ts';
-import { callKey, eventPrefix, type IndexTables, idKeyBytes, type Table } from './index-tables.ts';
+import {
+  callKey,
+  eventPrefix,
+  type IndexTables,
+  idKeyBytes,
+  intentPrefix,
+  outcomePrefix,
+  type Table,
+} from './index-tables.ts';
 import { tileWidth } from './tile-layout.ts';
 
 /** Positions from `from` up to, and without, `to`. */
@@ -13,7 +21,9 @@ export interface PositionRange {
 export type LookupKey =
   | { readonly identity: Fingerprint }
   | { readonly callId: string }
-  | { readonly event: string };
+  | { readonly event: string }
+  | { readonly outcome: string }
+  | { readonly intentWord: string };
 
 /** Up to `limit` positions in rising (or, with `newestFirst`, falling) order. */
 export function positionsOf(
@@ -75,6 +85,8 @@ export function withIdPrefix(
 function tableFor(tables: IndexTables, by: LookupKey): readonly [Table, Buffer] {
   if ('identity' in by) return [tables.byIdentity, tables.identityPrefix(by.identity)];
   if ('callId' in by) return [tables.byCall, callKey(by.callId)];
+  if ('outcome' in by) return [tables.byEvent, outcomePrefix(by.outcome)];
+  if ('intentWord' in by) return [tables.byEvent, intentPrefix(by.intentWord)];
   return [tables.byEvent, eventPrefix(by.event)];
 }
 

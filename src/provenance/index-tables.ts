@@ -21,7 +21,7 @@ export class IndexTables {
   readonly calls: Table;
   /** Record id -> position. */
   readonly ids: Table;
-  /** Fingerprint, call id or event, each with a position behind it -> nothing. */
+  /** Fingerprint, call id, or event (also outcome, word of an intent), each with a position behind it -> nothing. */
   readonly byIdentity: Table;
   readonly byCall: Table;
   readonly byEvent: Table;
@@ -51,6 +51,12 @@ export class IndexTables {
     this.nodes = table('nodes');
   }
 
+  /** Empties every table; what the root says of them stays. */
+  clear(): void {
+    const { heads, calls, ids, byIdentity, byCall, byEvent, times, nodes } = this;
+    for (const table of [heads, calls, ids, byIdentity, byCall, byEvent, times, nodes]) table.clearSync();
+  }
+
   /** Decoding base32 costs as much as a write: the same identities come again and again. */
   identityKey(fingerprint: Fingerprint): Buffer {
     let key = this.#identityKeys.get(fingerprint);
@@ -74,4 +80,13 @@ export function callKey(id: string): Buffer {
 
 export function eventPrefix(event: string): Buffer {
   return sha256(Buffer.from(event)).subarray(0, 8);
+}
+
+/** No event has a space in its name: outcomes and words share the table of events. */
+export function outcomePrefix(outcome: string): Buffer {
+  return eventPrefix(`outcome ${outcome}`);
+}
+
+export function intentPrefix(word: string): Buffer {
+  return eventPrefix(`intent ${word}`);
 }

@@ -19,6 +19,10 @@ export interface RecordFacts {
   readonly parties: readonly (Party & { readonly seq: number })[];
   /** Set in the record that opens a node's run. */
   readonly opensNode: Fingerprint | undefined;
+  /** How the call ended: in its closing record. */
+  readonly outcome: string | undefined;
+  /** What the caller declared: in a call's attempt, since the records that follow say it again. */
+  readonly intent: string | undefined;
 }
 
 /** Heads as far as the index on disk knows them. */

@@ -130,8 +130,25 @@ export function factsOf(raw: RawRecord): {
       call: record.call,
       parties: record.parties,
       opensNode: nodeKey ? record.node : undefined,
+      ...searchedFor(record),
     },
     sipCallId: sipCallIdOf(record.erin),
+  };
+}
+
+/** What else a record is looked up by. */
+export function searchedFor({
+  erin,
+  erachter,
+  call,
+}: Pick<StoredRecord, 'erin' | 'erachter'> & { readonly call?: StoredRecord['call'] }): Pick<
+  RecordFacts,
+  'outcome' | 'intent'
+> {
+  const { outcome } = erin;
+  return {
+    outcome: typeof outcome === 'string' ? outcome : undefined,
+    intent: call?.phase === 'attempt' ? erachter : undefined,
   };
 }
 

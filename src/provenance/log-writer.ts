@@ -7,7 +7,7 @@ import { Integrator } from './integrator.ts';
 import { Ledger, type RecordFacts } from './ledger.ts';
 import type { AuditLimits } from './limits.ts';
 import { LogHealth } from './log-health.ts';
-import { sipCallIdOf } from './log-reader.ts';
+import { searchedFor, sipCallIdOf } from './log-reader.ts';
 import type { RecordDraft, RecordId } from './record.ts';
 import { RecordBuilder } from './record-builder.ts';
 import type { RecordIndex } from './record-index.ts';
@@ -141,6 +141,7 @@ export class LogWriter {
         seq: (this.#ledger.head(party.fingerprint)?.seq ?? 0) + 1,
       })),
       opensNode: opening ? this.#options.nodeFingerprint : undefined,
+      ...searchedFor(draft),
     };
     const position = this.#next++;
     this.#ledger.expect(facts, position);

@@ -1,14 +1,20 @@
 import type { Fingerprint } from '../tokens/index.ts';
 import type { LookupKey, PositionRange } from './index-lookup.ts';
+import { hasWords, intentWords } from './intent-words.ts';
 import type { StoredRecord } from './record.ts';
 import type { RecordIndex } from './record-index.ts';
 
 /** Filters add up; nothing given means every record. Paging: `after` is the `position` of the last one seen. */
 export interface RecordQuery {
-  readonly identity?: Fingerprint;
+  /** A party; of several fingerprints (an identity and its pseudonyms), any. */
+  readonly identity?: Fingerprint | readonly Fingerprint[];
   /** The gateway's id of the call, or a SIP Call-ID. */
   readonly callId?: string;
   readonly event?: string;
+  /** How a call ended: finds its closing record. */
+  readonly outcome?: string;
+  /** Words of a declared intent, in any order: finds the attempts of calls that declared them. */
+  readonly intent?: string;
   /** Inclusive, in milliseconds. */
   readonly sinceMs?: number;
   readonly untilMs?: number;
@@ -72,12 +78,42 @@ function* lookedUp(
         within,
       )
     : [within];
-  for (const range of newestFirst ? ranges.toReversed() : ranges) {
-    if (query.callId !== undefined) yield* inChunks(index, { callId: query.callId }, range, newestFirst);
-    else if (query.identity !== undefined)
-      yield* inChunks(index, { identity: query.identity }, range, newestFirst);
-    else if (query.event !== undefined) yield* inChunks(index, { event: query.event }, range, newestFirst);
-    else yield* everyPosition(range, newestFirst);
+  const keys = lookupKeys(query);
+  for (const range of newestFirst ? ranges.toReversed() : ranges)
+    if (keys.length === 0) yield* everyPosition(range, newestFirst);
+    else
+      yield* merged(
+        keys.map((key) => inChunks(index, key, range, newestFirst)),
+        newestFirst,
+      );
+}
+
+/** What narrows the search down most; several keys where any of them will do. */
+function lookupKeys({ callId, identity, intent, outcome, event }: RecordQuery): readonly LookupKey[] {
+  if (callId !== undefined) return [{ callId }];
+  if (identity !== undefined) return fingerprintsOf(identity).map((one) => ({ identity: one }));
+  // A long word is a rare word.
+  const [intentWord] = intentWords(intent ?? '').toSorted((a, b) => b.length - a.length);
+  if (intentWord !== undefined) return [{ intentWord }];
+  if (outcome !== undefined) return [{ outcome }];
+  return event === undefined ? [] : [{ event }];
+}
+
+function fingerprintsOf(identity: Fingerprint | readonly Fingerprint[]): readonly Fingerprint[] {
+  return typeof identity === 'string' ? [identity] : identity;
+}
+
+/** Positions of several sorted sources in one order, each once. */
+function* merged(sources: readonly Generator<number>[], newestFirst: boolean): Generator<number> {
+  const heads = sources.map((source) => ({ source, next: source.next() }));
+  for (;;) {
+    let best: number | undefined;
+    for (const { next } of heads)
+      if (!next.done && (best === undefined || (newestFirst ? next.value > best : next.value < best)))
+        best = next.value;
+    if (best === undefined) return;
+    yield best;
+    for (const head of heads) if (!head.next.done && head.next.value === best) head.next = head.source.next();
   }
 }
 
@@ -103,8 +139,13 @@ function* everyPosition({ from, to }: PositionRange, newestFirst: boolean): Gene
 }
 
 function matches(record: StoredRecord, query: RecordQuery): boolean {
-  const { identity, callId, event, sinceMs, untilMs } = query;
-  if (identity !== undefined && !record.parties.some(({ fingerprint }) => fingerprint === identity))
+  const { identity, callId, event, outcome, intent, sinceMs, untilMs } = query;
+  if (identity !== undefined) {
+    const wanted = fingerprintsOf(identity);
+    if (!record.parties.some(({ fingerprint }) => wanted.includes(fingerprint))) return false;
+  }
+  if (outcome !== undefined && record.erin['outcome'] !== outcome) return false;
+  if (intent !== undefined && (record.call?.phase !== 'attempt' || !hasWords(record.erachter, intent)))
     return false;
   if (callId !== undefined && record.call?.id !== callId && record.erin['callId'] !== callId) return false;
   if (event !== undefined && record.event !== event) return false;

@@ -17,7 +17,15 @@ import {
   rangesWithin,
   withIdPrefix,
 } from './index-lookup.ts';
-import { callKey, eventPrefix, IndexTables, idKeyBytes } from './index-tables.ts';
+import {
+  callKey,
+  eventPrefix,
+  IndexTables,
+  idKeyBytes,
+  intentPrefix,
+  outcomePrefix,
+} from './index-tables.ts';
+import { intentWords } from './intent-words.ts';
 import { type Head, type HeadSource, nextState, type RecordFacts } from './ledger.ts';
 import type { TreeHead } from './merkle-tree.ts';
 import type { OpenCall } from './record.ts';
@@ -30,7 +38,7 @@ export interface IndexedRecord {
   readonly sipCallId: string | undefined;
 }
 
-const formatVersion = 1;
+const formatVersion = 2;
 const stateKey = Buffer.from('state');
 /** Records under one LMDB transaction: keeps each stretch of synchronous work short. */
 const chunkRecords = 1024;
@@ -67,6 +75,7 @@ export class RecordIndex implements HeadSource {
   }): Promise<RecordIndex> {
     const tables = new IndexTables(options.directory, options.readOnly);
     try {
+      if (!options.readOnly && isOlder(tables)) tables.clear();
       return new RecordIndex(tables, options.origin);
     } catch (error) {
       await tables.root.close();
@@ -168,6 +177,11 @@ export class RecordIndex implements HeadSource {
   #put({ position, facts, sipCallId }: IndexedRecord): void {
     this.#tables.ids.putSync(asBuffer(facts.idBytes).subarray(0, idKeyBytes), uint64(position));
     this.#tables.byEvent.putSync(positionKey(eventPrefix(facts.event), position), present);
+    if (facts.outcome !== undefined)
+      this.#tables.byEvent.putSync(positionKey(outcomePrefix(facts.outcome), position), present);
+    if (facts.intent !== undefined)
+      for (const word of intentWords(facts.intent))
+        this.#tables.byEvent.putSync(positionKey(intentPrefix(word), position), present);
     for (const { fingerprint } of facts.parties)
       this.#tables.byIdentity.putSync(
         positionKey(this.#tables.identityPrefix(fingerprint), position),
@@ -199,7 +213,7 @@ export class RecordIndex implements HeadSource {
 
   #readHead(): TreeHead {
     const state = this.#tables.root.get(stateKey);
-    if (!state) return { size: 0, root: new Uint8Array(0) };
+    if (!state || isOlder(this.#tables)) return { size: 0, root: new Uint8Array(0) };
     if (state.readUInt32BE(0) !== formatVersion || !equalBytes(state.subarray(44), this.#origin))
       throw new ProvenanceError(
         'index-foreign',
@@ -207,6 +221,12 @@ export class RecordIndex implements HeadSource {
       );
     return { size: Number(state.readBigUInt64BE(4)), root: Uint8Array.from(state.subarray(12, 44)) };
   }
+}
+
+/** An index that an earlier release made: derived from the log, so it is made again rather than converted. */
+function isOlder({ root }: IndexTables): boolean {
+  const state = root.get(stateKey);
+  return state !== undefined && state.readUInt32BE(0) < formatVersion;
 }
 
 function widened(span: TimeSpan | undefined, timeMs: number): TimeSpan {

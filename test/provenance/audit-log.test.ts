@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type AuditLog, openAuditReader, verifyLog } from '../../src/provenance/index.ts';
+import { IndexTables } from '../../src/provenance/index-tables.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { SimulatedDisk } from './support/simulated-disk.ts';
 import {
@@ -229,6 +230,60 @@ describe('queries', () => {
     }
     expect(paged).toEqual(forwards);
     expect(await positions({ event: 'even', newestFirst: true, after: 5, limit: 2 })).toEqual([3, 1]);
+  });
+
+  test('by outcome, words of the declared intent, and several identities, whether indexed yet or not', async () => {
+    const clock = new FakeClock(1_000_000);
+    const log = await opened({ clock, storage: new SimulatedDisk() });
+    const carol = bob.replace(/^./, 'c');
+    const outcomes = ['answered', 'busy', 'cancelled'];
+    for (let at = 0; at < 200; at++) {
+      const parties = [{ fingerprint: [alice, bob, carol][at % 3] ?? '', role: 'caller' as const }];
+      const erachter = at % 10 ? 'voice call to jis:bob' : `Callback, TICKET ${at}`;
+      log.append({ ...attempt(`c${at}`), parties, erachter });
+      const erin = { event: 'call.end', outcome: outcomes[at % 3] };
+      await settled(log.append({ ...closing(`c${at}`), parties, erachter, erin }));
+      if (at === 150) {
+        clock.advance(500);
+        await expect.poll(() => log.size).toBeGreaterThan(256);
+      }
+    }
+    expect(log.size).toBeLessThan(400);
+    const busy = await collect(log.query({ outcome: 'busy' }));
+    expect(busy).toHaveLength(67);
+    expect(new Set(busy.map(({ event }) => event))).toEqual(new Set(['call.end']));
+    expect(await collect(log.query({ intent: 'callback' }))).toHaveLength(20);
+    expect((await collect(log.query({ intent: '170 ticket' }))).map(({ call }) => call)).toEqual([
+      { id: 'c170', phase: 'attempt' },
+    ]);
+    expect(await collect(log.query({ intent: 'ticket tock' }))).toEqual([]);
+    for (const newestFirst of [false, true]) {
+      const both = await collect(log.query({ identity: [carol, alice], newestFirst }));
+      const positions = both.map(({ position }) => position);
+      expect(positions).toHaveLength(266);
+      expect(positions).toEqual(positions.toSorted((a, b) => (newestFirst ? b - a : a - b)));
+    }
+    expect(await collect(log.query({ identity: bob, outcome: 'busy', limit: 5 }))).toHaveLength(5);
+  });
+
+  test('an index of an earlier release is made again from the log', async () => {
+    const first = await openLog(directory.path);
+    await settled(first.append(attempt('c1')));
+    await first.close();
+    const tables = new IndexTables(join(directory.path, 'index'), false);
+    const state = Buffer.from(tables.root.get(Buffer.from('state')) ?? []);
+    state.writeUInt32BE(1);
+    tables.root.putSync(Buffer.from('state'), state);
+    await tables.root.close();
+    const reader = await openAuditReader({
+      directory: join(directory.path, 'log'),
+      indexDirectory: join(directory.path, 'index'),
+    });
+    expect(await collect(reader.query({ intent: 'voice bob' }))).toHaveLength(1);
+    await reader.close();
+    const log = await opened();
+    expect(await collect(log.query({ intent: 'voice bob' }))).toHaveLength(1);
+    expect(log.openCalls()).toHaveLength(1);
   });
 
   test('an unknown or ambiguous id prefix is told apart', async () => {
