@@ -9,6 +9,8 @@ const commandOfPackage = {
   'redis-server': 'redis-server',
   openssl: 'openssl',
   iproute2: 'ip',
+  chromium: 'chromium',
+  python3: 'python3',
 };
 
 /** Installs what is missing where that is allowed; returns the packages that are missing all the same. */
