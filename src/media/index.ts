@@ -1,1 +1,3 @@
 export * from './dtls-fingerprints.ts';
+export * from './engine.ts';
+export * from './sdp/index.ts';
