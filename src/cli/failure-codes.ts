@@ -26,6 +26,8 @@ export const areaReasons: Readonly<Partial<Record<AreaCode, ExitReason>>> = {
   signature: 'refused',
   'core-signature': 'refused',
   'issuer-proof': 'refused',
+  link: 'refused',
+  succession: 'refused',
   'key-invalid': 'refused',
 
   'name-invalid': 'usage',
@@ -39,6 +41,10 @@ export const areaReasons: Readonly<Partial<Record<AreaCode, ExitReason>>> = {
   'token-expired': 'refused',
   'token-not-yet-valid': 'refused',
   revoked: 'refused',
+  superseded: 'refused',
+  'succession-invalid': 'refused',
+  'issuer-unknown': 'refused',
+  'issuer-invalid': 'refused',
   'record-malformed': 'refused',
   'record-signature': 'refused',
   'record-expired': 'refused',
@@ -82,6 +88,7 @@ export const areaReasons: Readonly<Partial<Record<AreaCode, ExitReason>>> = {
 
 /** What to do about it, where the message alone doesn't say. */
 export const areaHints: Readonly<Partial<Record<AreaCode, string>>> = {
+  'issuer-unknown': 'take the parent in first, with: tibet-sip overlay enrol PARENT',
   passphrase: 'give it in TIBET_SIP_PASSPHRASE or with --passphrase-file',
   'file-exists': 'choose another file, or renew it with: tibet-sip identity renew',
   'address-in-use': 'stop the program that has it, or choose another address with --set listen=…',

@@ -18,6 +18,14 @@ export interface IdentityDocument {
   readonly aliases: readonly string[];
   readonly createdAtMs: number;
   readonly status: 'active' | 'pending';
+  /** The community that has to confirm this identity. */
+  readonly realm?: Fingerprint;
+  /** Of a pseudonym that shows whose it is. */
+  readonly parent?: Fingerprint;
+  /** The identity that this one has named to take its place. */
+  readonly successor?: Fingerprint;
+  /** Whose place it has taken, the latest last. */
+  readonly predecessors?: readonly Fingerprint[];
 }
 
 /** Key: the whole name. The first key that claims a name keeps it. */
@@ -37,6 +45,8 @@ export interface StandingDocument {
   readonly failed: number;
   readonly lastProofAtMs: number | undefined;
   readonly revokedAtMs: number | undefined;
+  /** Signed by the key itself; absent when an operator has revoked it. */
+  readonly tombstone?: Uint8Array;
 }
 
 /** Key: the user name. H(A1) of RFC 7616 §3.4.2, good for one realm only; the password is not kept. */
@@ -93,8 +103,15 @@ export const term = {
   /** Flow ids are a node's own: two nodes may use the same. */
   flow: (node: string, flowId: string): string => `flow:${node}/${flowId}`,
   node: (node: string): string => `node:${node}`,
+  /** Keys that were revoked on one day: what a gateway looks at to end what is in progress. */
+  revokedOn: (day: number): string => `revoked:${day}`,
   capability: (capability: string): string => `can:${capability}`,
 } as const;
+
+/** Days since 1970. */
+export function dayOf(ms: number): number {
+  return Math.floor(ms / 86_400_000);
+}
 
 const unindexed: IndexRule<unknown> = { terms: () => [], dueAtMs: () => undefined };
 
@@ -102,7 +119,10 @@ export const indexRules: IndexRules = {
   identity: unindexed,
   name: unindexed,
   alias: unindexed,
-  standing: unindexed,
+  standing: {
+    terms: ({ revokedAtMs }) => (revokedAtMs === undefined ? [] : [term.revokedOn(dayOf(revokedAtMs))]),
+    dueAtMs: () => undefined,
+  },
   custody: unindexed,
   credential: {
     terms: (document) => [term.owner(document.fingerprint)],

@@ -1,5 +1,13 @@
 import { type Clock, epochSeconds, type Random } from '../base/index.ts';
-import { decodeIdentityToken, type Fingerprint, type IdentityToken, TokenError } from '../tokens/index.ts';
+import {
+  decodeIdentityToken,
+  decodeSuccession,
+  decodeTombstone,
+  type Fingerprint,
+  type IdentityToken,
+  TokenError,
+  type Tombstone,
+} from '../tokens/index.ts';
 import { createDeviceIdentity } from './device.ts';
 import type { DeviceBook, DeviceCredential } from './device-book.ts';
 import type { CredentialDocument, Custody } from './documents.ts';
@@ -74,6 +82,44 @@ export class EnrolmentDesk {
   revoke(fingerprint: Fingerprint, intent = 'trust this key no longer'): Promise<IdentityRecord> {
     const revoked = this.#options.directory.revoke(fingerprint, this.#options.clock.now());
     return this.#reported('revocation', fingerprint, {}, intent, revoked);
+  }
+
+  /** Takes in what a key says of its own end; throws TokenError for what it has not signed. */
+  async bury(bytes: Uint8Array): Promise<Tombstone> {
+    const { directory, reporter, clock } = this.#options;
+    const tombstone = decodeTombstone(bytes);
+    await directory.bury(tombstone, clock.now());
+    const { token, reason } = tombstone;
+    reporter.done('revocation', {
+      asked: token.fingerprint,
+      identity: { fingerprint: token.fingerprint, name: token.subject },
+      facts: { by: 'the key itself' },
+      evidence: [bytes],
+      intent: reason,
+    });
+    return tombstone;
+  }
+
+  /** Lets an identity take the place of the one that has named it; `succession` and token are signed by both. */
+  async succeed(
+    succession: Uint8Array,
+    token: Uint8Array | IdentityToken,
+    intent = 'go on under a new key',
+  ): Promise<IdentityRecord> {
+    const { directory, reporter, clock } = this.#options;
+    const next = token instanceof Uint8Array ? decodeIdentityToken(token) : token;
+    const { from } = decodeSuccession(succession);
+    const evidence = [succession, next.bytes];
+    const facts = { from, to: next.fingerprint };
+    try {
+      const identity = await directory.succeed(decodeSuccession(succession), next, clock.now());
+      reporter.done('succession', { asked: next.subject, identity, facts, evidence, intent });
+      return identity;
+    } catch (error) {
+      if (isRefusal(error))
+        reporter.refused('succession', error.code, { asked: next.subject, facts, evidence, intent });
+      throw error;
+    }
   }
 
   addAlias(

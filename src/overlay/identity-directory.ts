@@ -6,9 +6,13 @@ import {
   type IdentityToken,
   jisPrefix,
   parseName,
+  type Succession,
+  type Tombstone,
+  verifyIssuer,
+  verifySuccession,
 } from '../tokens/index.ts';
 import { isAlias, parseAddress } from './address.ts';
-import type { Custody, IdentityDocument } from './documents.ts';
+import { type Custody, type IdentityDocument, term } from './documents.ts';
 import { OverlayError } from './errors.ts';
 import { all, chain, type Eventual } from './eventual.ts';
 import { type IdentityRecord, identityRecord, noStanding, standingKey } from './identity-record.ts';
@@ -27,6 +31,9 @@ export interface Enrolled {
   readonly outcome: 'new' | 'renewed' | 'known';
 }
 
+/** How many changes of key a look-up by an old fingerprint follows. */
+const maxSuccessions = 16;
+
 /** Who there is, and which names and aliases mean whom. */
 export class IdentityDirectory {
   readonly #store: OverlayStore;
@@ -41,7 +48,7 @@ export class IdentityDirectory {
     if (!parsed) return undefined;
     switch (parsed.kind) {
       case 'fingerprint':
-        return this.byFingerprint(parsed.fingerprint);
+        return this.#newest(this.byFingerprint(parsed.fingerprint), maxSuccessions);
       case 'name':
         return this.#byName(parsed.name);
       case 'alias-or-name':
@@ -69,6 +76,7 @@ export class IdentityDirectory {
     checkToken(token, nowMs);
     const standing = await this.#store.get('standing', standingKey(token.publicKey));
     if (standing?.revokedAtMs !== undefined) throw new OverlayError('revoked', 'this key has been revoked');
+    await this.#checkParent(token, nowMs);
     const number = ownNumber(token.subject);
     if (number !== undefined) await this.#claimAlias(number, token.fingerprint);
     await this.#claimName(token);
@@ -78,19 +86,8 @@ export class IdentityDirectory {
       // An older token must not bring back times or attributes that its owner has replaced.
       if (stored && stored.issuedAt >= token.issuedAt && !expiresLater(token, stored)) return keep;
       if (stored) outcome = 'renewed';
-      return {
-        fingerprint: token.fingerprint,
-        name: token.subject,
-        publicKey: token.publicKey,
-        token: token.bytes,
-        issuedAt: token.issuedAt,
-        notBefore: token.notBefore,
-        expires: token.expires,
-        custody: stored?.custody ?? custody,
-        aliases: stored?.aliases ?? (number === undefined ? [] : [number]),
-        createdAtMs: stored?.createdAtMs ?? nowMs,
-        status: stored?.status ?? status,
-      };
+      const fresh = { custody, aliases: number === undefined ? [] : [number], createdAtMs: nowMs, status };
+      return { ...fresh, ...stored, ...tokenFacts(token) };
     });
     if (!document) throw new OverlayError('store-corrupt', 'the identity is gone right after it was stored');
     return { record: identityRecord(document, standing), outcome };
@@ -106,10 +103,65 @@ export class IdentityDirectory {
   /** Takes the key, and with it every identity of this key, out of service for good. */
   async revoke(fingerprint: Fingerprint, nowMs: number): Promise<IdentityRecord> {
     const { publicKey } = await this.#existing(await this.#store.get('identity', fingerprint));
-    await this.#store.update('standing', standingKey(publicKey), (stored = noStanding) =>
-      stored.revokedAtMs === undefined ? { ...stored, revokedAtMs: nowMs } : keep,
-    );
+    await this.#entomb(publicKey, nowMs);
     return this.#existing(await this.#store.get('identity', fingerprint));
+  }
+
+  /** The same by the key's own word, which holds for identities too that nobody here has seen yet. */
+  async bury({ token, bytes }: Tombstone, nowMs: number): Promise<IdentityRecord | undefined> {
+    await this.#entomb(token.publicKey, nowMs, bytes);
+    return this.byFingerprint(token.fingerprint);
+  }
+
+  /** The keys that were revoked on a day or the one before it, as `standingKey` writes them. */
+  async revokedAround(day: number): Promise<readonly string[]> {
+    const found = [
+      ...(await this.#store.find('standing', term.revokedOn(day - 1))),
+      ...(await this.#store.find('standing', term.revokedOn(day))),
+    ];
+    return found.map(([key]) => key);
+  }
+
+  /**
+   * Lets `next` take the place of the identity that has named it: its name, its aliases, and calls to its fingerprint.
+   * Each step can be repeated, and the old identity steps back last: a crash in between loses nobody. Throws OverlayError.
+   */
+  async succeed(succession: Succession, next: IdentityToken, nowMs: number): Promise<IdentityRecord> {
+    checkToken(next, nowMs);
+    const old = await this.#store.get('identity', succession.from);
+    const { status } = await this.#existing(old);
+    if (!old || status === 'revoked') throw new OverlayError('revoked', 'the old key has been revoked');
+    if (old.successor !== undefined && old.successor !== next.fingerprint)
+      throw new OverlayError('superseded', 'the old identity has named another successor');
+    if (verifySuccession(succession, decodeIdentityToken(old.token), next) !== 'valid')
+      throw new OverlayError('succession-invalid', 'both keys have to sign the change, for one name');
+    const standing = await this.#store.get('standing', standingKey(next.publicKey));
+    if (standing?.revokedAtMs !== undefined)
+      throw new OverlayError('revoked', 'the new key has been revoked');
+    await this.#checkParent(next, nowMs);
+    const { aliases, createdAtMs } = old;
+    const document = await this.#store.update('identity', next.fingerprint, (stored) => ({
+      custody: 'device',
+      createdAtMs,
+      status: old.status,
+      ...stored,
+      ...tokenFacts(next),
+      aliases: union(stored?.aliases ?? [], aliases),
+      predecessors: union(old.predecessors ?? [], [old.fingerprint]),
+    }));
+    await this.#store.update('name', next.subject, (stored) => {
+      if (stored && stored.fingerprint !== old.fingerprint && stored.fingerprint !== next.fingerprint)
+        throw new OverlayError('name-taken', `${next.subject} belongs to another key`);
+      return { fingerprint: next.fingerprint, publicKey: next.publicKey };
+    });
+    for (const alias of aliases)
+      await this.#store.update('alias', alias, (stored) =>
+        stored?.fingerprint === old.fingerprint ? { fingerprint: next.fingerprint } : keep,
+      );
+    await this.#store.update('identity', old.fingerprint, (stored) =>
+      stored ? { ...stored, successor: next.fingerprint } : keep,
+    );
+    return this.#existing(document);
   }
 
   async countProof(publicKey: Uint8Array, verified: boolean, nowMs: number): Promise<void> {
@@ -152,6 +204,34 @@ export class IdentityDirectory {
     return { items, cursor };
   }
 
+  #newest(found: Eventual<IdentityRecord | undefined>, steps: number): Eventual<IdentityRecord | undefined> {
+    return chain(found, (record) =>
+      record?.successor === undefined || steps === 0
+        ? record
+        : this.#newest(this.byFingerprint(record.successor), steps - 1),
+    );
+  }
+
+  /** A pseudonym that shows its parent counts only with that parent's approval, checked with the key known here. */
+  async #checkParent(token: IdentityToken, nowMs: number): Promise<void> {
+    if (token.issuerProof === undefined) return;
+    const parent = await this.byFingerprint(token.issuer);
+    if (!parent) throw new OverlayError('issuer-unknown', 'the parent of this pseudonym is not known here');
+    const ended = parent.expires * 1000 <= nowMs;
+    if (parent.status === 'revoked' || parent.status === 'pending' || ended)
+      throw new OverlayError('issuer-invalid', 'the parent of this pseudonym is not valid');
+    if (verifyIssuer(token, decodeIdentityToken(parent.token)) !== 'approved')
+      throw new OverlayError('issuer-invalid', 'the parent has not approved this pseudonym');
+  }
+
+  async #entomb(publicKey: Uint8Array, nowMs: number, tombstone?: Uint8Array): Promise<void> {
+    await this.#store.update('standing', standingKey(publicKey), (stored = noStanding) => {
+      // The key's own word is worth keeping beside an operator's, and the first time stands.
+      if (stored.revokedAtMs !== undefined && (stored.tombstone || !tombstone)) return keep;
+      return { ...stored, revokedAtMs: stored.revokedAtMs ?? nowMs, ...(tombstone && { tombstone }) };
+    });
+  }
+
   #byName(name: string): Eventual<IdentityRecord | undefined> {
     return chain(this.#store.get('name', name), (claim) => claim && this.byFingerprint(claim.fingerprint));
   }
@@ -183,6 +263,30 @@ export class IdentityDirectory {
       return stored?.fingerprint === fingerprint ? keep : { fingerprint, publicKey };
     });
   }
+}
+
+function union(some: readonly string[], more: readonly string[]): readonly string[] {
+  return [...new Set([...some, ...more])];
+}
+
+/** What a token says, as it is stored. */
+function tokenFacts(
+  token: IdentityToken,
+): Pick<
+  IdentityDocument,
+  'fingerprint' | 'name' | 'publicKey' | 'token' | 'issuedAt' | 'notBefore' | 'expires' | 'realm' | 'parent'
+> {
+  return {
+    fingerprint: token.fingerprint,
+    name: token.subject,
+    publicKey: token.publicKey,
+    token: token.bytes,
+    issuedAt: token.issuedAt,
+    notBefore: token.notBefore,
+    expires: token.expires,
+    ...(token.realm !== undefined && { realm: token.realm }),
+    ...(token.issuerProof !== undefined && { parent: token.issuer }),
+  };
 }
 
 /**

@@ -4,13 +4,14 @@ import {
   type IdentityToken,
   nameOfSipUser,
   type SeededSigningKey,
+  type Tombstone,
 } from '../tokens/index.ts';
 import { isAlias } from './address.ts';
 import type { Binding, BindingChange } from './binding.ts';
 import type { Challenge, Prover } from './challenge.ts';
 import type { Device } from './device.ts';
 import type { DeviceCredential } from './device-book.ts';
-import type { CredentialDocument } from './documents.ts';
+import { type CredentialDocument, dayOf } from './documents.ts';
 import type { StockDevice } from './enrolment-desk.ts';
 import { chain, type Eventual } from './eventual.ts';
 import type { IdentityRecord } from './identity-record.ts';
@@ -76,6 +77,7 @@ export class IdentityOverlay {
   /** Whether a SIP user part is one of the identity's own addresses, so that it may call and register as it. */
   isAddressOf(identity: IdentityRecord, user: string): boolean {
     if (user === identity.fingerprint || user === identity.name) return true;
+    if (identity.predecessors.includes(user)) return true;
     // Somebody else may have had the number before `jis:<number>` came.
     if (isAlias(user)) return identity.aliases.includes(user);
     return nameOfSipUser(user)?.text === identity.name;
@@ -92,6 +94,25 @@ export class IdentityOverlay {
 
   revoke(fingerprint: Fingerprint, intent?: string): Promise<IdentityRecord> {
     return this.#parts.enrolment.revoke(fingerprint, intent);
+  }
+
+  /** The same by the key's own word, a tombstone; throws TokenError for one that the key has not signed. */
+  revokeSigned(tombstone: Uint8Array): Promise<Tombstone> {
+    return this.#parts.enrolment.bury(tombstone);
+  }
+
+  /** The public keys that were revoked since yesterday, in base64url: what ends calls and registrations in progress. */
+  lateRevocations(): Promise<readonly string[]> {
+    return this.#parts.directory.revokedAround(dayOf(this.#clock.now()));
+  }
+
+  /** Lets an identity take the place of the one that has named it as its successor; throws OverlayError, TokenError. */
+  succeed(
+    succession: Uint8Array,
+    token: Uint8Array | IdentityToken,
+    intent?: string,
+  ): Promise<IdentityRecord> {
+    return this.#parts.enrolment.succeed(succession, token, intent);
   }
 
   addAlias(fingerprint: Fingerprint, alias: string, intent?: string): Promise<IdentityRecord> {
@@ -151,6 +172,20 @@ export class IdentityOverlay {
     return this.#parts.locations.bindings(fingerprint);
   }
 
+  /** Where calls to an identity go: its own bindings, or while it has none those of the key whose place it took. */
+  routes(fingerprint: Fingerprint): Eventual<readonly Binding[]> {
+    const { locations, directory } = this.#parts;
+    return chain(locations.bindings(fingerprint), (own) =>
+      own.length > 0
+        ? own
+        : chain(directory.byFingerprint(fingerprint), (identity) =>
+            identity === undefined || identity.predecessors.length === 0
+              ? own
+              : this.#bindingsOf(identity.predecessors),
+          ),
+    );
+  }
+
   /** All or none; returns once stored. Leaves no event: who took the REGISTER knows its token and records it. */
   updateBindings<Update extends BindingUpdate>(
     fingerprint: Fingerprint,
@@ -176,6 +211,16 @@ export class IdentityOverlay {
   /** After a start: takes out what this node held on connections that have not outlived it. */
   removeDeadFlows(isAlive: (binding: Binding) => boolean): Promise<readonly LostBinding[]> {
     return this.#lost(this.#parts.locations.removeDeadFlows(isAlive), 'flow-lost');
+  }
+
+  /** Takes the phones of a revoked key out of routing; each leaves an event. */
+  removeBindingsOf(fingerprint: Fingerprint): Promise<readonly LostBinding[]> {
+    return this.#lost(this.#parts.locations.removeIdentity(fingerprint), 'revoked');
+  }
+
+  /** The identities that have phones at this node. */
+  boundHere(): Promise<readonly Fingerprint[]> {
+    return this.#parts.locations.identitiesOfNode();
   }
 
   /** Takes out what has expired; returns what this call has taken out. */
@@ -230,9 +275,19 @@ export class IdentityOverlay {
     return this.#parts.endpoints.sign(address, endpoint);
   }
 
+  async #bindingsOf(fingerprints: readonly Fingerprint[]): Promise<readonly Binding[]> {
+    const found: Binding[] = [];
+    for (const fingerprint of fingerprints) {
+      const identity = await this.#parts.directory.byFingerprint(fingerprint);
+      if (identity !== undefined && identity.status !== 'revoked')
+        found.push(...(await this.#parts.locations.bindings(fingerprint)));
+    }
+    return found;
+  }
+
   async #lost(
     removal: Promise<readonly LostBinding[]>,
-    cause: 'flow-lost' | 'expired',
+    cause: 'flow-lost' | 'expired' | 'revoked',
   ): Promise<readonly LostBinding[]> {
     const lost = await removal;
     for (const { fingerprint, binding } of lost) {

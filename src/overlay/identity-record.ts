@@ -3,8 +3,11 @@ import type { Fingerprint } from '../tokens/index.ts';
 import type { Custody, IdentityDocument, StandingDocument } from './documents.ts';
 import { noTrust, type Trust, trustScore } from './trust.ts';
 
-/** `pending`: waits for an operator's approval. `revoked`: its key is never to be trusted again. */
-export type IdentityStatus = 'active' | 'pending' | 'revoked';
+/**
+ * `pending`: waits for an operator's approval. `revoked`: its key is never to be trusted again. `replaced`: its owner
+ * has named another identity to take its place.
+ */
+export type IdentityStatus = 'active' | 'pending' | 'revoked' | 'replaced';
 
 /** What is known of an enrolled identity. */
 export interface IdentityRecord {
@@ -20,6 +23,11 @@ export interface IdentityRecord {
   readonly aliases: readonly string[];
   readonly createdAtMs: number;
   readonly status: IdentityStatus;
+  readonly realm: Fingerprint | undefined;
+  /** Of a pseudonym that shows whose it is. */
+  readonly parent: Fingerprint | undefined;
+  readonly successor: Fingerprint | undefined;
+  readonly predecessors: readonly Fingerprint[];
   readonly trust: Trust;
   readonly trustScore: number;
 }
@@ -46,7 +54,11 @@ export function identityRecord(
     custody: document.custody,
     aliases: document.aliases,
     createdAtMs: document.createdAtMs,
-    status: revokedAtMs === undefined ? document.status : 'revoked',
+    status: revokedAtMs !== undefined ? 'revoked' : document.successor ? 'replaced' : document.status,
+    realm: document.realm,
+    parent: document.parent,
+    successor: document.successor,
+    predecessors: document.predecessors ?? [],
     trust: { verified, failed, lastProofAtMs },
     trustScore: trustScore(standing),
   };

@@ -75,6 +75,16 @@ export class LocationBook {
     );
   }
 
+  /** Every one, at this node and elsewhere. */
+  removeIdentity(fingerprint: Fingerprint): Promise<readonly LostBinding[]> {
+    return this.#remove(fingerprint, () => true);
+  }
+
+  async identitiesOfNode(): Promise<readonly Fingerprint[]> {
+    const found = await this.#store.find('bindings', term.node(this.#node));
+    return found.map(([fingerprint]) => fingerprint);
+  }
+
   /** After a restart: those of this node whose flow no longer exists. */
   async removeDeadFlows(isAlive: (binding: Binding) => boolean): Promise<readonly LostBinding[]> {
     return this.#removeFrom(

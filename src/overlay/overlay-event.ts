@@ -6,6 +6,7 @@ export type OverlayEventKind =
   | 'enrolment'
   | 'approval'
   | 'revocation'
+  | 'succession'
   | 'alias'
   | 'device'
   | 'registration'

@@ -52,12 +52,17 @@ export function signCoseSign1(options: CoseSign1Options): Uint8Array {
   const signature = options.key.sign(
     sigStructure(protectedBytes, options.externalAad ?? empty, options.payload),
   );
-  const body = encodeCbor([
-    protectedBytes,
-    options.unprotected ?? noHeaders,
-    options.detached === true ? null : options.payload,
-    signature,
-  ]);
+  const payload = options.detached === true ? null : options.payload;
+  return encodeSign1Parts(protectedBytes, options.unprotected ?? noHeaders, payload, signature);
+}
+
+export function encodeSign1Parts(
+  protectedBytes: Uint8Array,
+  unprotected: CborMap,
+  payload: Uint8Array | null,
+  signature: Uint8Array,
+): Uint8Array {
+  const body = encodeCbor([protectedBytes, unprotected, payload, signature]);
   const bytes = new Uint8Array(body.length + 1);
   bytes[0] = tagSign1;
   bytes.set(body, 1);

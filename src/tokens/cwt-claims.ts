@@ -15,7 +15,13 @@ export const claim = {
 } as const;
 
 /** RFC 8392 §9.1: claim keys below -65536 are for private use. */
-export const privateClaim = { intent: -70001, identity: -70002, verifiable: -70003 } as const;
+export const privateClaim = {
+  intent: -70001,
+  identity: -70002,
+  verifiable: -70003,
+  link: -70006,
+  tombstone: -70007,
+} as const;
 
 /** RFC 8747 §3: the members of `cnf`. */
 export const confirmation = { coseKey: 1, kid: 3 } as const;

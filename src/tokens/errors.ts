@@ -20,6 +20,8 @@ export type TokenErrorCode =
   | 'assurance'
   | 'issuer-proof'
   | 'cross-signing'
+  | 'link'
+  | 'succession'
   | 'file'
   | 'file-exists'
   | 'passphrase';

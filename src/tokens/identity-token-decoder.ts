@@ -67,6 +67,7 @@ export function decodeIdentityToken(bytes: Uint8Array): IdentityToken {
     attributes: decodeAttributes(attributeValue, 'identity'),
     coreSignature,
     issuerProof,
+    issuerHidden: hiddenFlag(details),
     bytes: own,
   };
   claims.finish();
@@ -84,10 +85,17 @@ function checkConsistency(token: IdentityToken, kid: Uint8Array | undefined): vo
     throw new TokenError('kid', 'kid is not the fingerprint of the core signature');
   if (token.notBefore >= token.expires) throw new TokenError('lifetime', 'expires must come after notBefore');
   const claimsParent = token.issuer !== rootIssuer(token.subject);
-  if (claimsParent !== (token.issuerProof !== undefined))
+  const shown = token.issuerProof !== undefined;
+  if (claimsParent !== (shown || token.issuerHidden) || (shown && token.issuerHidden))
     throw new TokenError('issuer-proof', 'an issuer other than the subject itself needs its proof');
   if (token.issuerProof && token.expires > token.issuerProof.approvedUntil)
     throw new TokenError('issuer-proof', 'the token outlives what its issuer has approved');
+}
+
+function hiddenFlag(details: ClaimReader): boolean {
+  if (!details.has(identityMember.issuerHidden)) return false;
+  if (details.value(identityMember.issuerHidden) === true) return true;
+  throw new TokenError('claims', 'a flag that is not set is left out');
 }
 
 function kindOfTyp(typ: string | undefined): IdentityKind {

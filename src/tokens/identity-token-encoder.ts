@@ -5,6 +5,7 @@ import { signCoseSign1 } from './cose.ts';
 import { claim, claimMap, confirmation, privateClaim } from './cwt-claims.ts';
 import { TokenError } from './errors.ts';
 import { fingerprintBytes, fingerprintOf } from './fingerprint.ts';
+import { hiddenIssuer } from './hidden-issuer.ts';
 import { encodeCore, type IdentityCore, type IdentityKind, rootIssuer } from './identity-core.ts';
 import {
   coseKey,
@@ -21,7 +22,10 @@ export function createIdentityToken(options: IdentityTokenOptions): IdentityToke
   return createToken('identity', options);
 }
 
-/** The same identity with new times and attributes: its fingerprint stays. Give `issuer` again for a pseudonym. */
+/**
+ * The same identity with new times and attributes: its fingerprint stays. Give `issuer` again for a pseudonym that
+ * shows it; one that hides it needs nobody's leave.
+ */
 export function renewIdentityToken(
   token: IdentityToken,
   options: Pick<IdentityTokenOptions, 'key' | 'issuer' | 'notBefore' | 'expires' | 'now' | 'attributes'>,
@@ -34,30 +38,31 @@ export function renewIdentityToken(
     (options.issuer && options.issuer.fingerprint !== token.issuer)
   )
     throw new TokenError('issuer-proof', 'a pseudonym is renewed with its own issuer');
-  const { realm, coreSignature } = token;
-  return createToken(
-    token.kind,
-    { ...options, subject: token.subject, ...(realm && { realm }) },
-    coreSignature,
-  );
+  const { realm } = token;
+  return createToken(token.kind, { ...options, subject: token.subject, ...(realm && { realm }) }, token);
 }
 
 export function createToken(
   kind: IdentityKind,
   options: IdentityTokenOptions,
-  signedCore?: Uint8Array,
+  renewed?: IdentityToken,
 ): IdentityToken {
   const { key, subject, issuer, realm, notBefore, expires, now } = options;
   if (notBefore >= expires) throw new TokenError('lifetime', 'expires must come after notBefore');
   const core: IdentityCore = {
     kind,
     realm,
-    issuer: issuer?.fingerprint ?? rootIssuer(subject),
+    issuer:
+      renewed?.issuer ??
+      (options.hiddenIssuer && hiddenIssuer(options.hiddenIssuer, key.publicKey)) ??
+      issuer?.fingerprint ??
+      rootIssuer(subject),
     subject,
     publicKey: key.publicKey,
   };
   const coreBytes = encodeCore(core);
-  const coreSignature = signedCore ?? key.sign(coreBytes);
+  const coreSignature = renewed?.coreSignature ?? key.sign(coreBytes);
+  const issuerHidden = renewed?.issuerHidden ?? options.hiddenIssuer !== undefined;
   const attributes = encodeAttributes(attributesAt(options.attributes ?? [], 'identity'));
   const issuerProof = issuer && signIssuerProof(issuer.key, { core: coreBytes, attributes }, expires);
   const payload = claimMap([
@@ -74,6 +79,7 @@ export function createToken(
         [identityMember.coreSignature, coreSignature],
         [identityMember.attributes, attributes],
         [identityMember.issuerProof, issuerProof && encodeIssuerProof(issuerProof)],
+        [identityMember.issuerHidden, issuerHidden ? true : undefined],
       ]),
     ],
   ]);

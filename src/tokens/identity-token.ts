@@ -1,6 +1,7 @@
 import type { Attribute } from './attributes.ts';
 import { encodeAttributes } from './attributes.ts';
 import type { Fingerprint } from './fingerprint.ts';
+import type { HiddenParent } from './hidden-issuer.ts';
 import { encodeCore, type IdentityCore, type IdentityKind } from './identity-core.ts';
 import { type IssuerProof, verifyIssuerProof } from './issuer-proof.ts';
 import type { SigningKey } from './keys.ts';
@@ -16,8 +17,10 @@ export interface IdentityToken extends IdentityCore {
   readonly issuedAt: number;
   readonly attributes: readonly Attribute[];
   readonly coreSignature: Uint8Array;
-  /** Present exactly when `issuer` is a parent; to be checked with `verifyIssuer`. */
+  /** Present exactly when `issuer` is a parent that is shown; to be checked with `verifyIssuer`. */
   readonly issuerProof: IssuerProof | undefined;
+  /** The parent is not shown: `issuer` is a commitment that a LinkProof opens. */
+  readonly issuerHidden: boolean;
   /** The whole COSE_Sign1. */
   readonly bytes: Uint8Array;
 }
@@ -27,6 +30,8 @@ export interface IdentityTokenOptions {
   readonly subject: string;
   /** The parent that approves a pseudonym; without one the identity is a root. */
   readonly issuer?: { readonly key: SigningKey; readonly fingerprint: Fingerprint };
+  /** The parent of a pseudonym that does not tell whose it is; instead of `issuer`. */
+  readonly hiddenIssuer?: HiddenParent;
   readonly realm?: Fingerprint;
   readonly notBefore: number;
   readonly expires: number;
@@ -54,7 +59,7 @@ export function checkValidity(
   return nowSeconds < token.notBefore ? 'not-yet-valid' : 'valid';
 }
 
-export type IssuerVerdict = 'root' | 'approved' | 'other-issuer' | 'forged';
+export type IssuerVerdict = 'root' | 'hidden' | 'approved' | 'other-issuer' | 'forged';
 
 /**
  * Whether `parent` has approved this pseudonym. The parent's token must come from where the verifier trusts it
@@ -62,7 +67,7 @@ export type IssuerVerdict = 'root' | 'approved' | 'other-issuer' | 'forged';
  */
 export function verifyIssuer(token: IdentityToken, parent: IdentityToken): IssuerVerdict {
   const { issuerProof } = token;
-  if (issuerProof === undefined) return 'root';
+  if (issuerProof === undefined) return token.issuerHidden ? 'hidden' : 'root';
   if (token.issuer !== parent.fingerprint) return 'other-issuer';
   const child = {
     core: encodeCore(token),
@@ -72,7 +77,13 @@ export function verifyIssuer(token: IdentityToken, parent: IdentityToken): Issue
 }
 
 /** The members of the private claim. */
-export const identityMember = { realm: 1, coreSignature: 2, attributes: 3, issuerProof: 4 } as const;
+export const identityMember = {
+  realm: 1,
+  coreSignature: 2,
+  attributes: 3,
+  issuerProof: 4,
+  issuerHidden: 5,
+} as const;
 
 /** RFC 9053 §7.1 and §7.2: key type OKP with curve Ed25519 and x; the members that RFC 9679 hashes. */
 export const coseKey = { kty: 1, okp: 1, crv: -1, ed25519: 6, x: -2 } as const;

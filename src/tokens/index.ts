@@ -1,10 +1,12 @@
 export * from './admission.ts';
 export * from './attributes.ts';
+export * from './bare-intent.ts';
 export * from './cbor-decoder.ts';
 export { type CborMap, type CborValue, encodeCbor } from './cbor-encoder.ts';
 export * from './cose.ts';
 export * from './errors.ts';
 export * from './fingerprint.ts';
+export { type HiddenParent, hiddenIssuer } from './hidden-issuer.ts';
 export {
   encodeCore,
   type IdentityCore,
@@ -51,8 +53,11 @@ export * from './intent-token-decoder.ts';
 export * from './intent-token-encoder.ts';
 export type { IssuerProof } from './issuer-proof.ts';
 export * from './keys.ts';
+export * from './link-proof.ts';
 export * from './names.ts';
 export * from './node-token.ts';
 export * from './realm.ts';
 export * from './signed-answer.ts';
+export * from './succession.ts';
+export * from './tombstone.ts';
 export * from './verifiable-claim.ts';

@@ -3,7 +3,7 @@ import { decodeAttributes } from './attributes.ts';
 import { decodeCbor } from './cbor-decoder.ts';
 import type { CborValue } from './cbor-encoder.ts';
 import { type CoseSign1, decodeCoseSign1 } from './cose.ts';
-import { ClaimReader, claim, confirmation, privateClaim } from './cwt-claims.ts';
+import { ClaimReader, claim, confirmation, isCborArray, privateClaim } from './cwt-claims.ts';
 import { TokenError } from './errors.ts';
 import { type Fingerprint, fingerprintFromBytes } from './fingerprint.ts';
 import { type CalleeClaim, calleeSaltBytes } from './intent-digests.ts';
@@ -16,6 +16,9 @@ import {
   identityTokenLabel,
   intentMember,
   intentTyp,
+  type NodeProof,
+  nodeProofLabel,
+  successionLabel,
 } from './intent-token.ts';
 
 const ctiBytes = 16;
@@ -65,7 +68,7 @@ export function decodeIntentToken(
       ...decodeAttributes(details.value(intentMember.intentAttributes), 'intent'),
       ...decodeAttributes(details.value(intentMember.messageAttributes), 'message'),
     ],
-    identityToken: carriedToken(sign1),
+    ...carried(sign1),
     bytes,
     sign1,
   };
@@ -129,10 +132,28 @@ function optionalFingerprint(bytes: Uint8Array | undefined): Fingerprint | undef
   return bytes && fingerprintFromBytes(bytes);
 }
 
-function carriedToken({ unprotectedMap }: CoseSign1): Uint8Array | undefined {
-  const carried = unprotectedMap.get(identityTokenLabel);
-  if (unprotectedMap.size > (carried === undefined ? 0 : 1))
-    throw new TokenError('cose-malformed', 'an unprotected header is not understood');
-  if (carried === undefined || carried instanceof Uint8Array) return carried;
-  throw new TokenError('cose-malformed', 'the identity token that came along is not a byte string');
+/** What came along unsigned: each of it signs itself. */
+function carried({
+  unprotectedMap,
+}: CoseSign1): Pick<IntentToken, 'identityToken' | 'succession' | 'nodeProof'> {
+  for (const label of unprotectedMap.keys())
+    if (label !== identityTokenLabel && label !== successionLabel && label !== nodeProofLabel)
+      throw new TokenError('cose-malformed', 'an unprotected header is not understood');
+  return {
+    identityToken: optionalBytes(unprotectedMap.get(identityTokenLabel)),
+    succession: optionalBytes(unprotectedMap.get(successionLabel)),
+    nodeProof: optionalNodeProof(unprotectedMap.get(nodeProofLabel)),
+  };
+}
+
+function optionalBytes(value: CborValue | undefined): Uint8Array | undefined {
+  if (value === undefined || value instanceof Uint8Array) return value;
+  throw new TokenError('cose-malformed', 'what came along is not a byte string');
+}
+
+function optionalNodeProof(value: CborValue | undefined): NodeProof | undefined {
+  if (value === undefined) return undefined;
+  const [token, crossSigning] = isCborArray(value) && value.length === 2 ? value : [];
+  if (token instanceof Uint8Array && crossSigning instanceof Uint8Array) return { token, crossSigning };
+  throw new TokenError('cose-malformed', 'the proof of the node is malformed');
 }

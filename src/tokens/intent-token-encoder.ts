@@ -11,6 +11,8 @@ import {
   identityTokenLabel,
   intentMember,
   intentTyp,
+  nodeProofLabel,
+  successionLabel,
 } from './intent-token.ts';
 import { decodeIntentToken } from './intent-token-decoder.ts';
 
@@ -19,7 +21,7 @@ import { decodeIntentToken } from './intent-token-decoder.ts';
  * for whatever a receiver would refuse, so guard values that come from the network.
  */
 export function createIntentToken(options: IntentTokenOptions): string {
-  const { signer, onBehalfOf, request, identityToken } = options;
+  const { signer, onBehalfOf, request } = options;
   const exp = Math.min(options.exp, signer.expires ?? options.exp);
   const place = attributePlace(request);
   const attributes = encodeAttributes(attributesAt(options.attributes ?? [], place));
@@ -50,7 +52,11 @@ export function createIntentToken(options: IntentTokenOptions): string {
     kid: fingerprintBytes(signer.fingerprint),
     typ: intentTyp,
     payload: encodeCbor(payload),
-    ...(identityToken && { unprotected: new Map([[identityTokenLabel, identityToken]]) }),
+    unprotected: claimMap([
+      [identityTokenLabel, options.identityToken],
+      [successionLabel, options.succession],
+      [nodeProofLabel, options.nodeProof && [options.nodeProof.token, options.nodeProof.crossSigning]],
+    ]),
   });
   const value = encodeBase64Url(bytes);
   // A tenth of what signing costs: no caller gets a token that its receiver would refuse.

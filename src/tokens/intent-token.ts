@@ -47,6 +47,16 @@ export interface IntentTokenOptions {
   readonly attributes?: readonly Attribute[];
   /** The signer's identity token, for a receiver that does not know it yet; travels unsigned, and signs itself. */
   readonly identityToken?: Uint8Array;
+  /** `encodeSuccession`: for a receiver that knows the signer by its former key. */
+  readonly succession?: Uint8Array;
+  /** The node's token and `encodeCrossSigning`, for a receiver that is to believe `node`. */
+  readonly nodeProof?: NodeProof;
+}
+
+/** What ties a node to the identity that signs; both parts sign themselves. */
+export interface NodeProof {
+  readonly token: Uint8Array;
+  readonly crossSigning: Uint8Array;
 }
 
 /** A decoded intent token: well-formed, its signature not yet checked. */
@@ -70,6 +80,8 @@ export interface IntentToken {
   readonly node: Fingerprint | undefined;
   readonly attributes: readonly Attribute[];
   readonly identityToken: Uint8Array | undefined;
+  readonly succession: Uint8Array | undefined;
+  readonly nodeProof: NodeProof | undefined;
   readonly bytes: Uint8Array;
   readonly sign1: CoseSign1;
 }
@@ -92,6 +104,8 @@ export const intentTyp = 'tibet-intent+cwt';
 
 /** RFC 9052 §11.1: header labels below -65536 are for private use. */
 export const identityTokenLabel = -70010;
+export const successionLabel = -70011;
+export const nodeProofLabel = -70012;
 
 /** `publicKey` is the signer's key as the verifier knows it: from its overlay, or from `carriedIdentity`. */
 export function verifyIntentToken(token: IntentToken, publicKey: Uint8Array): boolean {
