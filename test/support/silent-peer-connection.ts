@@ -37,7 +37,7 @@ export class SilentPeerConnection extends EventTarget {
 
   createAnswer(): Promise<SessionDescription> {
     const offered = directionOf(this.remoteDescription?.sdp ?? '');
-    return Promise.resolve(this.#description('answer', opposite[offered] ?? 'inactive'));
+    return Promise.resolve(this.#description('answer', answeringDirection(offered)));
   }
 
   setLocalDescription(description: SessionDescription): Promise<void> {
@@ -66,16 +66,20 @@ export class SilentPeerConnection extends EventTarget {
       `o=- ${this.#sessionId} ${++this.#version} IN IP4 127.0.0.1`,
       's=-',
       't=0 0',
-      'm=audio 9 UDP/TLS/RTP/SAVPF 0',
+      // As telephones do, not browsers: calls between the two are to get as far as they would through a relay.
+      'm=audio 9 RTP/AVP 0',
       'c=IN IP4 127.0.0.1',
       'a=rtpmap:0 PCMU/8000',
-      `a=fingerprint:sha-256 ${Array.from({ length: 32 }, () => 'A5').join(':')}`,
-      'a=setup:actpass',
       `a=${direction}`,
       '',
     ];
     return new SessionDescription({ type, sdp: lines.join('\r\n') });
   }
+}
+
+/** What fits an offered direction (RFC 3264 §6.1). */
+export function answeringDirection(offered: string): string {
+  return opposite[offered] ?? 'inactive';
 }
 
 /** RFC 3264 §5: without a direction a stream goes both ways. */

@@ -1,0 +1,122 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { chainFaults } from '../support/audit-trail.ts';
+import { testDomain } from '../support/test-gateway.ts';
+import { until } from '../support/until.ts';
+import type { Desk } from './desk.ts';
+import { Office } from './office.ts';
+import { type Phone, type PhoneModel, type PhoneName, phoneModels } from './phones/index.ts';
+
+const models: readonly [PhoneName, PhoneModel][] = Object.entries(phoneModels) as [PhoneName, PhoneModel][];
+const rows = models.flatMap(([name, model]) =>
+  model.transports.map((transport) => ({
+    name,
+    model,
+    transport,
+    user: `${name}-${transport}`.toLowerCase(),
+  })),
+);
+
+let office: Office;
+let desk: Desk;
+let third: Desk;
+
+beforeAll(async () => {
+  office = await Office.open(['desk', 'third', ...rows.map(({ user }) => user)]);
+  [desk, third] = [await office.desk('desk'), await office.desk('third')];
+});
+afterAll(() => office.close());
+
+for (const [name, { missing }] of models)
+  if (missing !== undefined) process.stderr.write(`skipped: ${name}: ${missing}\n`);
+
+describe.for(rows)('$name over $transport', ({ name, model, transport, user }) => {
+  let phone: Phone;
+  const able = model.missing === undefined;
+
+  it.runIf(able)('registers with digest (RFC 3261 §10, §22)', async () => {
+    phone = await office.phone(name, transport, user);
+    const added = (await office.gateway.records()).filter(
+      ({ event, erin }) => event === 'registration.added' && erin['identity'] === `jis:${user}`,
+    );
+    expect(added.map(({ eromheen }) => eromheen['transport'])).toEqual([transport]);
+  });
+
+  it.runIf(able)('calls, holds, resumes and hangs up (RFC 3264 §8.4)', async () => {
+    const [call, atDesk] = await Promise.all([phone.call('desk'), desk.answers()]);
+    expect((await Promise.all([atDesk.reoffered(), call.hold()]))[0]).toBe('sendonly');
+    expect((await Promise.all([atDesk.reoffered(), call.resume()]))[0]).toBe('sendrecv');
+    await Promise.all([atDesk.hungUp(), call.hangUp()]);
+  });
+
+  it.runIf(able)('answers, is held and resumed, and hears the other side hang up', async () => {
+    const [call, atDesk] = await Promise.all([phone.answer(), desk.calls(user)]);
+    expect(await atDesk.reoffer('sendonly')).toBe('recvonly');
+    expect(await atDesk.reoffer('sendrecv')).toBe('sendrecv');
+    expect(await atDesk.hangUp()).toBe(200);
+    await call.ended;
+  });
+
+  it.runIf(able)('transfers the other side to a third party (RFC 3515, RFC 5589 §6)', async () => {
+    const [call, atDesk] = await Promise.all([phone.call('desk'), desk.answers()]);
+    const [referTo] = await Promise.all([atDesk.referred(), call.transfer('third')]);
+    expect(await atDesk.notify('SIP/2.0 100 Trying')).toBe(200);
+    const [transferred, atThird] = await Promise.all([desk.follow(referTo), third.answers()]);
+    expect(await atDesk.notify('SIP/2.0 200 OK')).toBe(200);
+    await Promise.all([atDesk.hungUp(), call.hangUp()]);
+    await Promise.all([atThird.hungUp(), transferred.hangUp()]);
+  });
+
+  it.runIf(able)('is transferred to a third party', async () => {
+    const [call, atDesk] = await Promise.all([phone.answer(), desk.calls(user)]);
+    const [transferred, atThird] = await Promise.all([
+      phone.followTransfer(),
+      third.answers(),
+      atDesk.refer(`sip:third@${testDomain}`),
+    ]);
+    await Promise.all([call.ended, atDesk.ends()]);
+    await Promise.all([atThird.hungUp(), transferred.hangUp()]);
+  });
+
+  it.runIf(able && model.attendedTransfer)(
+    'transfers after asking the third party (RFC 3891, RFC 5589 §7)',
+    async () => {
+      const [call, atDesk] = await Promise.all([phone.call('desk'), desk.answers()]);
+      await Promise.all([atDesk.reoffered(), call.hold()]);
+      const [consultation, asked] = await Promise.all([phone.call('third'), third.answers()]);
+      const [referTo] = await Promise.all([atDesk.referred(), call.transferTo(consultation)]);
+      const [transferred, atThird] = await Promise.all([desk.follow(referTo), third.answers()]);
+      expect(atThird.replacing).toEqual(asked.dialogId);
+      expect(await atDesk.notify('SIP/2.0 200 OK')).toBe(200);
+      await Promise.all([asked.hangUp(), consultation.ended]);
+      await Promise.all([atDesk.hungUp(), call.hangUp()]);
+      await Promise.all([atThird.hungUp(), transferred.hangUp()]);
+    },
+  );
+
+  it.runIf(able && model.followsReplaces)('takes the place of who asked the third party', async () => {
+    const [call, atDesk] = await Promise.all([phone.answer(), desk.calls(user)]);
+    const [asking, asked] = await Promise.all([desk.calls('third'), third.answers()]);
+    const [transferred, atThird] = await Promise.all([
+      phone.followTransfer(),
+      third.answers(),
+      atDesk.refer(`sip:third@${testDomain}`, asked.dialogId),
+    ]);
+    expect(atThird.replacing).toEqual(asked.dialogId);
+    await Promise.all([asking.hungUp(), asked.hangUp()]);
+    await Promise.all([call.ended, atDesk.ends()]);
+    await Promise.all([atThird.hungUp(), transferred.hangUp()]);
+  });
+
+  it.runIf(able)('unregisters', async () => {
+    await office.leave(phone);
+    await until('the binding is gone', async () =>
+      (await office.gateway.records()).some(
+        ({ event, erin }) => event === 'registration.removed' && erin['identity'] === `jis:${user}`,
+      ),
+    );
+  });
+});
+
+it('each of these calls has left one whole chain of records', async () => {
+  await until('all are closed', async () => chainFaults(await office.gateway.records()).length === 0);
+});
