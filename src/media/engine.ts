@@ -83,7 +83,7 @@ export interface MediaHealth {
 /** What an engine tells of its own accord. */
 export interface MediaEvents {
   /** Nothing has come for longer than a session may be silent; it is released already. */
-  onSilent(session: string): void;
+  onSilent(session: string, report: MediaReport): void;
   /** The sessions are gone, with the server that had them. */
   onLost(sessions: readonly string[]): void;
 }
