@@ -12,6 +12,20 @@ export interface CallView {
   readonly since: string;
 }
 
+export interface PeerView {
+  readonly name: string;
+  readonly role: 'pbx' | 'trunk';
+  readonly target: string;
+  /** `unknown`: not asked yet, or never asked. */
+  readonly state: 'unknown' | 'up' | 'down';
+  /** ISO 8601. */
+  readonly since: string;
+  /** Undefined where this gateway registers nobody. */
+  readonly registrations:
+    | { readonly registered: number; readonly pending: number; readonly refused: number }
+    | undefined;
+}
+
 export interface StatusView {
   readonly software: string;
   readonly domain: string;
@@ -25,6 +39,7 @@ export interface StatusView {
     readonly records: number;
     readonly checkpoint: string | undefined;
   };
+  readonly peers: readonly PeerView[];
   readonly calls: readonly CallView[];
   /** True when only the first calls are listed. */
   readonly callsTruncated: boolean;

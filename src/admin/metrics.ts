@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import type { PeerView } from './admin-server.ts';
 
 /** Numbers that are read when somebody looks, not counted on the call path. */
 export interface LiveNumbers {
@@ -7,6 +8,7 @@ export interface LiveNumbers {
   readonly flows: Readonly<Record<string, number>>;
   readonly auditHealthy: boolean;
   readonly auditRecords: number;
+  readonly peers: readonly PeerView[];
 }
 
 /** What the gateway counts as it works, in Prometheus' form. */
@@ -53,6 +55,27 @@ export class Metrics {
       Number(auditHealthy),
     );
     gauge('tibet_sip_audit_records', 'Records in the audit log', ({ auditRecords }) => auditRecords);
+    new Gauge({
+      name: 'tibet_sip_peer_up',
+      help: '1 while a PBX or trunk answers, 0 while it does not; absent while that is unknown',
+      labelNames: ['peer', 'role'],
+      registers,
+      collect() {
+        this.reset();
+        for (const { name: peer, role, state } of live().peers)
+          if (state !== 'unknown') this.set({ peer, role }, Number(state === 'up'));
+      },
+    });
+    new Gauge({
+      name: 'tibet_sip_peer_registrations',
+      help: 'Registrations that the gateway keeps at a PBX or trunk',
+      labelNames: ['peer', 'state'],
+      registers,
+      collect() {
+        for (const { name: peer, registrations } of live().peers)
+          for (const [state, count] of Object.entries(registrations ?? {})) this.set({ peer, state }, count);
+      },
+    });
     new Gauge({
       name: 'tibet_sip_flows',
       help: 'Open flows, by transport',

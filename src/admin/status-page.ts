@@ -1,4 +1,4 @@
-import type { CallView, StatusView } from './admin-server.ts';
+import type { CallView, PeerView, StatusView } from './admin-server.ts';
 
 /** The operator's page: everything on it is also at /status as JSON. */
 export function statusPage(status: StatusView): string {
@@ -26,6 +26,7 @@ ${audit.healthy ? '' : '<p class="alarm" role="alert">The audit log takes no rec
 <h2>Calls</h2>
 ${callTable(status.calls)}
 ${status.callsTruncated ? `<p class="quiet">The first ${status.calls.length} of ${callsUp} calls.</p>` : ''}
+${peerTable(status.peers)}
 <h2>Node</h2>
 <dl>
 <dt>software</dt><dd>${escapeHtml(status.software)}</dd>
@@ -51,6 +52,26 @@ function callTable(calls: readonly CallView[]): string {
   );
   return `<div class="wide"><table>
 <thead><tr><th>caller</th><th>callee</th><th>state</th><th>intent</th><th>since</th></tr></thead>
+<tbody>
+${rows.join('\n')}
+</tbody>
+</table></div>`;
+}
+
+function peerTable(peers: readonly PeerView[]): string {
+  if (peers.length === 0) return '';
+  const rows = peers.map(({ name, role, target, state, since, registrations }) => {
+    const { registered, pending, refused } = registrations ?? { registered: 0, pending: 0, refused: 0 };
+    const held =
+      registrations === undefined
+        ? ''
+        : `${registered} registered${pending > 0 ? `, ${pending} pending` : ''}${refused > 0 ? `, ${refused} refused` : ''}`;
+    const mark = { up: 'good', down: 'bad', unknown: 'quiet' }[state];
+    return `<tr><td>${escapeHtml(name)}</td><td><code>${escapeHtml(target)}</code></td><td><span class="${mark}">${state}</span></td><td>${role}</td><td>${held}</td><td>${time(since)}</td></tr>`;
+  });
+  return `<h2>Peers</h2>
+<div class="wide"><table>
+<thead><tr><th>peer</th><th>target</th><th>state</th><th>role</th><th>registrations</th><th>since</th></tr></thead>
 <tbody>
 ${rows.join('\n')}
 </tbody>

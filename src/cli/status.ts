@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { StatusView } from '../admin/index.ts';
+import type { PeerView, StatusView } from '../admin/index.ts';
 import { askAdmin } from './admin-client.ts';
 import { addCommand, type CommonOptions, openContext } from './command.ts';
 import { CliError } from './failure.ts';
@@ -34,6 +34,17 @@ export function registerStatus(program: Command, terminal: Terminal): void {
         ],
         ['calls up', String(status.callsUp)],
       ]);
+      if (status.peers.length > 0)
+        output.note(
+          formatTable(status.peers, [
+            { title: 'PEER', value: (peer) => peer.name },
+            { title: 'ROLE', value: (peer) => peer.role },
+            { title: 'STATE', value: (peer) => (peer.state === 'down' ? 'DOWN' : peer.state) },
+            { title: 'SINCE', value: (peer) => peer.since },
+            { title: 'TARGET', value: (peer) => peer.target },
+            { title: 'REGISTRATIONS', value: registrationsText },
+          ]),
+        );
       if (status.calls.length > 0)
         output.note(
           formatTable(status.calls, [
@@ -45,4 +56,14 @@ export function registerStatus(program: Command, terminal: Terminal): void {
           ]),
         );
     });
+}
+
+function registrationsText({ registrations }: PeerView): string {
+  if (registrations === undefined) return '';
+  const { registered, pending, refused } = registrations;
+  return [
+    `${registered} registered`,
+    ...(pending > 0 ? [`${pending} pending`] : []),
+    ...(refused > 0 ? [`${refused} REFUSED`] : []),
+  ].join(', ');
 }

@@ -1,5 +1,6 @@
-import type { ListenAddress, PeerTarget, TransportName, WebAddress } from './addresses.ts';
+import type { ListenAddress, TransportName, WebAddress } from './addresses.ts';
 import type { LimitsConfig } from './limits.ts';
+import type { PeerConfig } from './peers.ts';
 
 /** The whole configuration: complete (every default filled in), checked, and frozen all the way down. */
 export interface Config {
@@ -82,16 +83,6 @@ export interface AuditConfig {
 
 export interface MediaConfig {
   readonly mode: 'off';
-}
-
-/** A PBX or trunk that is known by where it sends from. */
-export interface PeerConfig {
-  readonly name: string;
-  /** IP addresses and networks in CIDR notation. */
-  readonly match: readonly string[];
-  /** Where requests for this peer go. */
-  readonly target: PeerTarget;
-  readonly role: 'pbx' | 'trunk';
 }
 
 export type DigestAlgorithm = 'SHA-256' | 'MD5';

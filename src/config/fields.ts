@@ -48,6 +48,11 @@ export const nonEmptyText: z.ZodType<string> = z
   .trim()
   .min(1, { error: 'must not be empty', abort: true });
 
+/** Never repeats the value. */
+export const secretText: z.ZodType<string> = z
+  .string({ error: ({ input }) => (input === undefined ? 'must be given' : 'must be text, in quotes') })
+  .min(1, { error: 'must not be empty', abort: true });
+
 export const hostName: z.ZodType<string> = nonEmptyText
   .refine(isHostName, { error: (issue) => `${describe(issue.input)} is not a host name` })
   .transform((text) => text.toLowerCase());

@@ -4,4 +4,5 @@ export * from './data-paths.ts';
 export { type ConfigKey, configKeys } from './keys.ts';
 export type * from './limits.ts';
 export { type LoadOptions, loadConfig } from './load.ts';
+export type * from './peers.ts';
 export { ConfigError, type ConfigProblem } from './problems.ts';

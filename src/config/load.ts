@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { formatListenAddress, type ListenAddress } from './addresses.ts';
 import type { Config, TlsConfig } from './config.ts';
+import { checkPeers } from './peer-check.ts';
 import { ConfigError, type ConfigProblem, formatPath } from './problems.ts';
 import { type ParsedConfig, schema } from './schema.ts';
 import { fileLayer, type Layer, mergeLayers, overrideLayers, sourceOf, variableLayers } from './sources.ts';
@@ -80,7 +81,7 @@ function crossCheck(config: ParsedConfig, intact: (section: keyof Config) => boo
   if (intact('listen')) checkSockets(config, intact, report);
   if (intact('tls') && config.tls?.requestClientCertificate === true && config.tls.ca === undefined)
     report(['tls', 'ca'], 'must name the authorities that vouch for client certificates');
-  if (intact('peers')) checkPeerNames(config, report);
+  if (intact('peers')) checkPeers(config.peers, report);
   if (intact('registrar')) {
     const { minExpires, defaultExpires, maxExpires } = config.registrar;
     if (minExpires > defaultExpires || defaultExpires > maxExpires)
@@ -119,14 +120,6 @@ function checkSockets(
   const admin = config.admin.listen;
   const other = admin && intact('admin') ? bound.get(socketKey({ transport: 'tcp', ...admin })) : undefined;
   if (other !== undefined) report(['admin', 'listen'], `would share one socket with ${other}`);
-}
-
-function checkPeerNames(config: ParsedConfig, report: Report): void {
-  const names = new Set<string>();
-  config.peers.forEach((peer, index) => {
-    if (names.has(peer.name)) report(['peers', index, 'name'], `"${peer.name}" names two peers`);
-    names.add(peer.name);
-  });
 }
 
 /** Everything but UDP sits on a TCP port. */

@@ -12,13 +12,13 @@ import {
   nameServer,
   nonEmptyText,
   oneOf,
-  peerTarget,
   quantity,
   section,
   store,
   webAddress,
 } from './fields.ts';
 import { limits } from './limits.ts';
+import { peer } from './peers.ts';
 
 const day = 86_400_000;
 
@@ -79,16 +79,6 @@ const audit = section({
     .refine((text) => !/[\s+]/.test(text), 'must hold neither spaces nor "+" (C2SP signed-note key name)')
     .optional(),
 });
-
-const peer = z.strictObject(
-  {
-    name: nonEmptyText.refine((text) => /^[a-z0-9._-]+$/.test(text), 'use a-z, 0-9, ".", "_" and "-" only'),
-    match: listOf(addressOrNetwork).refine((list) => list.length > 0, 'must name at least one address'),
-    target: peerTarget,
-    role: oneOf(['pbx', 'trunk']),
-  },
-  { error: groupError },
-);
 
 const digestAlgorithms = listOf(oneOf(['SHA-256', 'MD5'])).refine(
   (list) => list.length > 0 && new Set(list).size === list.length,

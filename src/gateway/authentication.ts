@@ -12,7 +12,7 @@ import {
 import type { CertificateIdentity } from './certificate-identity.ts';
 import { identityAt } from './identity-at.ts';
 import { type IntentGate, intentTokenOf } from './intent-gate.ts';
-import type { PeerTable } from './peer-table.ts';
+import type { PeerTable } from './peers/peer-table.ts';
 import type { Assurance, Principal } from './principal.ts';
 
 /** Identities that one connection speaks for without asking each for its proof again. */
@@ -121,7 +121,7 @@ export class Authentication {
   }
 
   peerOf(flow: Flow): PeerConfig | undefined {
-    return this.#options.peers.match(flow.remote.address);
+    return this.#options.peers.match(flow);
   }
 
   async #byIntent(request: SipRequest, flow: Flow, token: string): Promise<AuthenticationResult> {

@@ -5,6 +5,7 @@ import {
   type Admission,
   type Flow,
   type FlowTokenContents,
+  type HeaderField,
   headerField,
   isGruu,
   type ProxyPolicy,
@@ -28,6 +29,9 @@ import { identityAt } from './identity-at.ts';
 import { tokenReference } from './intent-gate.ts';
 import type { OnBehalfSigner } from './on-behalf.ts';
 import type { Outbound } from './outbound.ts';
+import { assertedBy } from './peers/asserted-identity.ts';
+import { type Meant, meantBy } from './peers/called-number.ts';
+import type { PeerTable } from './peers/peer-table.ts';
 import { nameOf, type Principal, peerIdentity } from './principal.ts';
 import type { BindingChoice, Reachability } from './reachability.ts';
 import type { Registration } from './registration.ts';
@@ -36,6 +40,7 @@ import {
   capabilitiesFor,
   challengeWith,
   gateOf,
+  peerAway,
   refuseUri,
   respond,
   unavailable,
@@ -51,6 +56,7 @@ export interface CallPolicyOptions {
   readonly gruus: GruuRouting;
   readonly registration: Registration;
   readonly outbound: Outbound;
+  readonly peers: PeerTable;
   readonly signer: OnBehalfSigner;
   readonly barriers: CallBarriers;
   readonly domain: ServedDomain;
@@ -73,6 +79,14 @@ interface Callee {
   readonly party: CallParty;
   /** Set when one phone of the identity is meant, by its GRUU. */
   readonly chooses?: BindingChoice;
+}
+
+/** Where a request goes; `away`: to a peer that cannot be reached now. */
+interface Whereabouts {
+  readonly targets: readonly ProxyTarget[];
+  readonly away: boolean;
+  /** A peer decides who rings. */
+  readonly atPeer: boolean;
 }
 
 /** Decides where each request goes: who asks, whom they mean, on which flows that identity is, and what is recorded. */
@@ -168,14 +182,20 @@ export class CallPolicy implements ProxyPolicy {
       return respond(503, 'Too Many Calls', [
         headerField('Retry-After', String(admission.limits.retryAfterSeconds)),
       ]);
-    const callee = await this.#calleeOf(uri);
+    const meant = meantBy(caller, uri, request, this.#options.peers.all);
+    const callee = await this.#calleeOf(meant.uri);
     const mayCall = this.#speaksFor(caller, request, flow);
     const token = mayCall ? this.#signFor(request, caller, callee) : undefined;
     const { call, written } = this.#attempt(request, flow, caller, callee, token);
     const gate = gateOf(written.durability);
-    const refuse = (outcome: Outcome, status: number, reason?: string): RoutingDecision => {
+    const refuse = (
+      outcome: Outcome,
+      status: number,
+      reason?: string,
+      headers?: readonly HeaderField[],
+    ): RoutingDecision => {
       records.close(call, outcome, { status, by: 'gateway', ...(reason === undefined ? {} : { reason }) });
-      return { ...respond(status, reason), gate };
+      return { ...respond(status, reason, headers), gate };
     };
 
     if (!mayCall) return refuse('refused', 403, 'From Is Not An Address Of The Caller');
@@ -185,7 +205,11 @@ export class CallPolicy implements ProxyPolicy {
     if (barred !== undefined) return refuse('refused', 403, barred);
     if (callee.identity !== undefined && callee.identity.status !== 'active')
       return refuse('unreachable', 480);
-    const targets = await this.#targetsOf(callee, uri, caller);
+    const { targets, away, atPeer } = await this.#whereabouts(request, callee, meant, caller);
+    if (away) {
+      const { status, reason, headers } = peerAway(caller);
+      return refuse('unreachable', status, reason, headers);
+    }
     if (callee.identity === undefined && targets.length === 0) return refuse('unknown', 404);
     if (targets.length === 0) return refuse('unreachable', 480);
 
@@ -197,17 +221,21 @@ export class CallPolicy implements ProxyPolicy {
       ...callerIdentityOf(caller),
       edit: {
         remove: untrustedHeaders,
-        add: token === undefined ? [] : [headerField('Intent-Token', token)],
+        add: [
+          ...(token === undefined ? [] : [headerField('Intent-Token', token)]),
+          ...(atPeer ? [] : assertedOf(caller, request)),
+        ],
       },
       gate,
       observer: new CallObserver({
         records,
         ringing,
         call,
-        callee: callee.identity?.fingerprint,
+        callee: atPeer ? undefined : callee.identity?.fingerprint,
         chooses: callee.chooses,
       }),
-      rejoinMs: this.#options.rejoinMs,
+      rejoinMs: atPeer ? 0 : this.#options.rejoinMs,
+      ...(atPeer ? { flowFailedStatus: 480 as const } : {}),
       ...(this.#options.followRedirects ? { redirect: this.#redirect } : {}),
     };
   }
@@ -221,25 +249,44 @@ export class CallPolicy implements ProxyPolicy {
   ): Promise<RoutingDecision> {
     if (!this.#speaksFor(sender, request, flow)) return respond(403, 'From Is Not An Address Of The Sender');
     if (uri.user === undefined) return respond(405, undefined, [headerField('Allow', 'OPTIONS, REGISTER')]);
-    const callee = await this.#calleeOf(uri);
-    const targets = await this.#targetsOf(callee, uri, sender);
+    const meant = meantBy(sender, uri, request, this.#options.peers.all);
+    const callee = await this.#calleeOf(meant.uri);
+    const { targets, away, atPeer } = await this.#whereabouts(request, callee, meant, sender);
+    if (away) return peerAway(sender);
     if (targets.length === 0) return respond(callee.identity === undefined ? 404 : 480);
     return {
       kind: 'forward',
       targets,
       recordRoute: request.method === 'SUBSCRIBE' || request.method === 'REFER',
       ...callerIdentityOf(sender),
-      edit: { remove: untrustedHeaders, add: [] },
+      edit: { remove: untrustedHeaders, add: atPeer ? [] : assertedOf(sender, request) },
     };
   }
 
-  /** Every phone of an identity that can be reached, or the one that is meant; for others the configured peer. */
-  async #targetsOf(callee: Callee, uri: SipUri, sender: Principal): Promise<readonly ProxyTarget[]> {
+  /** At the peer whose dial plan decides; else every phone of the identity, or the one that is meant; else a peer. */
+  async #whereabouts(
+    request: SipRequest,
+    callee: Callee,
+    { uri, peer }: Meant,
+    sender: Principal,
+  ): Promise<Whereabouts> {
     const { outbound, reachability } = this.#options;
-    if (callee.identity !== undefined)
-      return reachability.targets(callee.identity.fingerprint, callee.chooses);
+    const { identity, chooses } = callee;
+    const outward = { request, uri, peer, sender };
     // RFC 5627 §6.1: a GRUU of this domain means nobody elsewhere.
-    return isGruu(uri) ? [] : outbound.targets(uri, sender);
+    const found = isGruu(uri)
+      ? ({ kind: 'nobody' } as const)
+      : identity === undefined
+        ? await outbound.targets(outward)
+        : await outbound.throughDialPlan(outward);
+    if (found.kind === 'targets') return { targets: found.targets, away: false, atPeer: true };
+    if (identity === undefined || found.kind === 'down')
+      return { targets: [], away: found.kind === 'down', atPeer: true };
+    return {
+      targets: await reachability.targets(identity.fingerprint, chooses),
+      away: false,
+      atPeer: false,
+    };
   }
 
   async #calleeOf(uri: SipUri): Promise<Callee> {
@@ -348,6 +395,11 @@ export class CallPolicy implements ProxyPolicy {
 function callerParty(caller: Principal, request: SipRequest): CallParty {
   if (caller.kind === 'identity') return { fingerprint: caller.identity.fingerprint, label: nameOf(caller) };
   return { fingerprint: undefined, label: `${addressOf(request.from.uri)} by ${nameOf(caller)}` };
+}
+
+/** What a peer says of its caller, for the phone that is called; a phone's own word for itself counts for nothing. */
+function assertedOf(sender: Principal, request: SipRequest): HeaderField[] {
+  return sender.kind === 'peer' ? assertedBy(sender.peer, request, true) : [];
 }
 
 function callerIdentityOf(caller: Principal): { callerIdentity?: string } {

@@ -49,6 +49,8 @@ export interface Call {
   readonly id: string;
   readonly sipCallId: string;
   readonly callerTag: string;
+  /** Where it came from: half of what its flow token says. */
+  readonly callerFlow: string;
   readonly caller: CallParty;
   readonly callee: CallParty;
   readonly intent: string;
@@ -106,6 +108,7 @@ export class CallRecords {
       // Copies: a part of the parsed text would keep the whole INVITE in memory for as long as the call.
       sipCallId: ownText(request.callId),
       callerTag: ownText(request.from.tag ?? ''),
+      callerFlow: flow.id,
       caller,
       callee,
       intent: facts.intent,

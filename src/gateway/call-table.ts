@@ -12,7 +12,10 @@ export interface CallTableOptions {
   readonly onOverdue: (call: Call) => void;
 }
 
-/** The calls that are up, found by dialog: Call-ID and the caller's tag (RFC 3261 §12). */
+/**
+ * The calls that are up, found by dialog: Call-ID, the caller's tag (RFC 3261 §12) and the flow that the call came on,
+ * since a PBX that is a proxy sends a call back here with the same tag.
+ */
 export class CallTable {
   readonly #options: CallTableOptions;
   readonly #calls = new Map<string, Call>();
@@ -53,7 +56,7 @@ export class CallTable {
   }
 
   add(call: Call): void {
-    const at = key(call.sipCallId, call.callerTag);
+    const at = keyOf(call);
     const before = this.#calls.get(at);
     if (before !== undefined) this.#count(before, -1);
     this.#calls.set(at, call);
@@ -61,7 +64,7 @@ export class CallTable {
   }
 
   remove(call: Call): void {
-    const at = key(call.sipCallId, call.callerTag);
+    const at = keyOf(call);
     if (this.#calls.get(at) !== call) return;
     this.#calls.delete(at);
     this.#count(call, -1);
@@ -75,9 +78,12 @@ export class CallTable {
   }
 
   /** The call of an in-dialog request, whichever party sent it. */
-  find(request: SipRequest): Call | undefined {
+  find(request: SipRequest, callerFlow: string): Call | undefined {
     const { callId, from, to } = request;
-    return this.#calls.get(key(callId, from.tag ?? '')) ?? this.#calls.get(key(callId, to.tag ?? ''));
+    return (
+      this.#calls.get(key(callId, from.tag ?? '', callerFlow)) ??
+      this.#calls.get(key(callId, to.tag ?? '', callerFlow))
+    );
   }
 
   #closeOverdue(): void {
@@ -88,6 +94,10 @@ export class CallTable {
   }
 }
 
-function key(callId: string, tag: string): string {
-  return `${callId}\n${tag}`;
+function keyOf({ sipCallId, callerTag, callerFlow }: Call): string {
+  return key(sipCallId, callerTag, callerFlow);
+}
+
+function key(callId: string, tag: string, callerFlow: string): string {
+  return `${callId}\n${tag}\n${callerFlow}`;
 }

@@ -37,7 +37,8 @@ import { OnBehalfSigner } from './on-behalf.ts';
 import { Outbound } from './outbound.ts';
 import { OwnAddresses } from './own-addresses.ts';
 import type { Parts, Surroundings } from './parts.ts';
-import { PeerTable } from './peer-table.ts';
+import { composePeers } from './peers/compose-peers.ts';
+import { PeerTable } from './peers/peer-table.ts';
 import { Reachability } from './reachability.ts';
 import { RegEvent } from './reg-event.ts';
 import { Registration } from './registration.ts';
@@ -85,7 +86,7 @@ export async function compose(around: Surroundings, keys: NodeKeys, audit: Audit
     transport: new ReturnRouting({
       transport,
       locator,
-      trustsVia: ({ remote }) => peers.match(remote.address) !== undefined,
+      trustsVia: (flow) => peers.match(flow) !== undefined,
       logger,
     }),
     clock,
@@ -110,7 +111,9 @@ export async function compose(around: Surroundings, keys: NodeKeys, audit: Audit
       records.close(call, 'lost', { by: 'gateway', reason: 'no end within calls.maxDurationMs' }),
   });
   const overlay = await openOverlay(around, keys.gateway.token.fingerprint, audit, ({ kind, identity }) => {
-    if (kind === 'deregistration' && identity !== undefined) regEvent.changed(identity.fingerprint);
+    if (kind !== 'deregistration' || identity === undefined) return;
+    regEvent.changed(identity.fingerprint);
+    peering.phonesChanged(identity.fingerprint);
   });
   const lostFlows = new LostFlows({ overlay, logger });
   closing.opened(() => lostFlows.settled());
@@ -168,15 +171,30 @@ export async function compose(around: Surroundings, keys: NodeKeys, audit: Audit
       reachability.changed(changes);
       ringing.reachableAgain(fingerprint);
       regEvent.changed(fingerprint, endedByPhone(changes));
+      peering.phonesChanged(fingerprint);
     },
   });
   const reachability: Reachability = new Reachability({ overlay, transport, node: overlay.node });
   const ringing: RingingCalls = new RingingCalls({ reachability, logger });
   const gruuRouting = new GruuRouting({ gruus, overlay, reachability, domain });
+  const peering = composePeers(around, {
+    table: peers,
+    transport,
+    locator,
+    transactions,
+    addresses,
+    overlay,
+    audit,
+    recordsOf: (fingerprint) => registration.recordsOf(fingerprint),
+  });
   const outbound = new Outbound({
+    requests: peering.requests,
+    monitor: peering.monitor,
+    credentials: peering.credentials,
     transport,
     locator,
     peers,
+    realm: config.auth.realm,
     silenceMs: config.limits.locating.silenceMs,
     logger,
   });
@@ -191,6 +209,7 @@ export async function compose(around: Surroundings, keys: NodeKeys, audit: Audit
     transactions,
     policy: new CallPolicy({
       ...routing,
+      peers,
       dialogs: new DialogPolicy({ ...routing, gruus: gruuRouting, domainName: config.domain }),
       gruus: gruuRouting,
       registration,
@@ -241,6 +260,7 @@ export async function compose(around: Surroundings, keys: NodeKeys, audit: Audit
     calls,
     metrics,
     regEvent,
+    peers: peering.peers,
     dispatcher,
   };
   return parts;

@@ -70,7 +70,7 @@ export class DialogPolicy {
     token: FlowTokenContents,
     transaction: ServerTransaction | undefined,
   ): RoutingDecision | Promise<RoutingDecision> {
-    const call = this.#options.calls.find(request);
+    const call = this.#options.calls.find(request, token.callerFlow);
     const asked: Asked = { request, source, transaction, call };
     const side = this.#sideByFlow(asked, token);
     const target = side === undefined ? undefined : this.#stayed(request, partyTowards(side, token));
@@ -92,7 +92,7 @@ export class DialogPolicy {
     const targets =
       phone === undefined
         ? await this.#dialogTargets(request.uri, towards)
-        : [outbound.inDialog(phone.flow, phone.requestUri)];
+        : [outbound.inDialog(phone.flow, phone.requestUri, request)];
     return this.#decide(asked, side, targets);
   }
 
@@ -142,7 +142,7 @@ export class DialogPolicy {
     const { reachability, outbound } = this.#options;
     const flow = outbound.openFlow(towards.flow);
     if (flow === undefined || reachability.hasLeft(flow) || request.uri.includes(gruuParam)) return undefined;
-    return outbound.inDialog(flow, request.uri);
+    return outbound.inDialog(flow, request.uri, request);
   }
 
   async #movedParty(request: SipRequest, source: Flow): Promise<string | undefined> {

@@ -75,6 +75,7 @@ class RunningGateway implements Gateway {
     closing.opened(() => closeSip(parts, clock));
     // Connections do not outlive the process; UDP flows do.
     await parts.overlay.removeDeadFlows(({ flowId }) => parts.transport.flow(flowId) !== undefined);
+    await parts.peers.start();
     return { listen, admin: await startAdmin(around, parts, listen) };
   }
 
@@ -120,7 +121,7 @@ async function startAdmin(
 
 /** Lets what is under way end, then closes the sockets; the stores under it are closed after it. */
 async function closeSip(parts: Parts, clock: Clock): Promise<void> {
-  const { transactions, transport, calls, records, regEvent, dispatcher } = parts;
+  const { transactions, transport, calls, records, regEvent, peers, dispatcher } = parts;
   dispatcher.drain();
   const deadline = clock.monotonicMs() + drainMs;
   while (transactions.unanswered() > 0 && clock.monotonicMs() < deadline) {
@@ -128,6 +129,7 @@ async function closeSip(parts: Parts, clock: Clock): Promise<void> {
   }
   calls.close();
   regEvent.close();
+  peers.close();
   transactions.close();
   await transport.close();
   for (const call of calls) records.close(call, 'interrupted', { by: 'gateway', reason: 'gateway stopped' });

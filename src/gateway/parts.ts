@@ -10,6 +10,7 @@ import type { ClosingStack } from './closing-stack.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import type { NodeKeys } from './node-keys.ts';
 import type { OwnAddresses } from './own-addresses.ts';
+import type { Peers } from './peers/peers.ts';
 import type { RegEvent } from './reg-event.ts';
 
 /** What every part is built with. */
@@ -33,5 +34,6 @@ export interface Parts {
   readonly calls: CallTable;
   readonly metrics: Metrics;
   readonly regEvent: RegEvent;
+  readonly peers: Peers;
   readonly dispatcher: Dispatcher;
 }

@@ -9,6 +9,7 @@ import {
   type SipRequest,
 } from '../sip/index.ts';
 import type { Challenge } from './authentication.ts';
+import type { Principal } from './principal.ts';
 import { foreignUriRefusal } from './served-domain.ts';
 
 /** What a caller is told when the log cannot take records now, in seconds. */
@@ -70,6 +71,16 @@ export function capabilitiesFor(request: SipRequest): RespondDecision {
 
 export function challengeWith({ status, headers }: Challenge): RespondDecision {
   return { ...respond(status, undefined, headers), stateless: true };
+}
+
+/**
+ * A peer takes this call, but cannot be reached. Another peer is told 503, so that it looks for another way; a phone
+ * would take that for the end of its own gateway (RFC 3261 §21.5.4).
+ */
+export function peerAway(sender: Principal): RespondDecision & { readonly reason: string } {
+  const reason = 'Peer Unavailable';
+  const headers = [headerField('Retry-After', String(retryAfterSeconds))];
+  return { kind: 'respond', status: sender.kind === 'peer' ? 503 : 480, reason, headers };
 }
 
 export function unavailable(): RespondDecision {

@@ -26,6 +26,7 @@ export function statusOf(parts: Parts, facts: StatusFacts): StatusView {
     flows,
     transactions,
     audit: { healthy: audit.healthy, records: audit.size, checkpoint: audit.checkpoint() },
+    peers: parts.peers.views(),
     callsUp: calls.size,
     calls: calls.first(maxCallsShown).map(viewOf),
     callsTruncated: calls.size > maxCallsShown,
@@ -33,7 +34,7 @@ export function statusOf(parts: Parts, facts: StatusFacts): StatusView {
 }
 
 /** What the gauges read when somebody asks for metrics. */
-export function liveNumbers({ transport, transactions, calls, audit }: Parts): LiveNumbers {
+export function liveNumbers({ transport, transactions, calls, audit, peers }: Parts): LiveNumbers {
   const { connections, udpFlows } = transport.stats();
   const { server, client } = transactions.counts();
   return {
@@ -42,6 +43,7 @@ export function liveNumbers({ transport, transactions, calls, audit }: Parts): L
     flows: { connections, udp: udpFlows },
     auditHealthy: audit.healthy,
     auditRecords: audit.size,
+    peers: peers.views(),
   };
 }
 

@@ -11,6 +11,24 @@ const calm: StatusView = {
   flows: { connections: 3, udp: 4 },
   transactions: 5,
   audit: { healthy: true, records: 6, checkpoint: 'sip.test/tibet-sip\n6\nroot\n' },
+  peers: [
+    {
+      name: 'office-pbx',
+      role: 'pbx',
+      target: 'udp://10.0.0.5:5060',
+      state: 'down',
+      since: '2026-01-31T12:00:01.000Z',
+      registrations: { registered: 7, pending: 2, refused: 1 },
+    },
+    {
+      name: 'carrier',
+      role: 'trunk',
+      target: 'sip://carrier.example',
+      state: 'unknown',
+      since: '2026-01-31T12:00:00.000Z',
+      registrations: undefined,
+    },
+  ],
   calls: [
     {
       id: 'call-1',
@@ -39,6 +57,7 @@ beforeEach(async () => {
     flows: { connections: 3, udp: 4 },
     auditHealthy: true,
     auditRecords: 6,
+    peers: calm.peers,
   };
   metrics = new Metrics(() => numbers);
   server = new AdminServer({ host: '127.0.0.1', port: 0, metrics, status: () => status });

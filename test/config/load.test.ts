@@ -90,7 +90,7 @@ describe('loading a configuration', () => {
   it('changes one entry of a list by its position', () => {
     const file = yamlFile('peers: [{name: pbx, match: [10.0.0.5], target: "udp://10.0.0.5", role: pbx}]');
     const [peer] = loadConfig({ file, overrides: ['peers[0].target=tls://pbx.example'] }).peers;
-    expect(peer).toEqual({
+    expect(peer).toMatchObject({
       name: 'pbx',
       match: ['10.0.0.5'],
       target: { transport: 'tls', secure: true, host: 'pbx.example', port: undefined },
@@ -106,7 +106,6 @@ describe('loading a configuration', () => {
       'domain: "not a host" is not a host name',
       'listen[1]: write an IPv6 address in brackets, like udp://[::1]:5060',
       'peers[0].name: must be given',
-      'peers[0].match: must be given',
       'peers[0].target: must be given',
       'peers[0].role: must be one of pbx, trunk, not "boss"',
       'limits: must be a group of keys, not 3',

@@ -16,7 +16,7 @@ beforeAll(async () => {
   gateway = await TestGateway.open({
     devices: [{ name: 'desk', password: 'pw' }],
     set: [
-      `peers=[{name: trunk, match: [${trunkHost}], target: "udp://${trunkHost}:${trunk.port}", role: trunk}]`,
+      `peers=[{name: trunk, match: [${trunkHost}], target: "udp://${trunkHost}:${trunk.port}", role: trunk, probe: {intervalMs: 0}}]`,
       'calls.barred=["+1900", "00881"]',
       'calls.maxPerIdentity=2',
     ],

@@ -33,7 +33,9 @@ beforeAll(async () => {
   pbx = await SipPeer.open({ host: pbxHost, transports: ['udp', 'tcp'] });
   gateway = await TestGateway.open({
     devices: [{ name: 'desk', password: 'pw' }],
-    set: [`peers=[{name: pbx, match: [${pbxHost}], target: "udp://${pbxHost}:${pbx.port}", role: pbx}]`],
+    set: [
+      `peers=[{name: pbx, match: [${pbxHost}], target: "udp://${pbxHost}:${pbx.port}", role: pbx, probe: {intervalMs: 0}}]`,
+    ],
   });
   desk = await gateway.stockPhone('desk', 'udp');
   alice = await gateway.keyPhone('alice', 'udp');

@@ -112,7 +112,7 @@ describe('a TLS peer that the gateway has connected to', () => {
       set: [
         'listen=tls://127.0.0.1:0',
         `tls={cert: ${server.cert}, key: ${server.key}, ca: ${authority.ca}, requestClientCertificate: true}`,
-        `peers=[{name: pbx, match: [192.0.2.1], target: "tls://127.0.0.1:${port}", role: pbx}]`,
+        `peers=[{name: pbx, match: [192.0.2.1], target: "tls://127.0.0.1:${port}", role: pbx, probe: {intervalMs: 0}}]`,
       ],
     });
     const received = new Promise<string>((resolve) => {

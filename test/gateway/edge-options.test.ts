@@ -13,7 +13,7 @@ beforeAll(async () => {
     set: [
       'proxyProtocol.from=127.0.0.1',
       'websocket.origins=https://phone.example.org',
-      'peers=[{name: pbx, match: [203.0.113.0/24], target: "tcp://192.0.2.1:5060", role: pbx}]',
+      'peers=[{name: pbx, match: [203.0.113.0/24], target: "tcp://192.0.2.1:5060", role: pbx, probe: {intervalMs: 0}}]',
     ],
   });
 });

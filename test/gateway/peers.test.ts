@@ -35,7 +35,7 @@ async function scene(target: string, set: readonly string[] = []): Promise<Scene
   const gateway = await TestGateway.open({
     devices: [{ name: 'desk', password: 'pw' }],
     set: [
-      `peers=[{name: pbx, match: [${hosts.join(', ')}], target: "${target}", role: pbx}]`,
+      `peers=[{name: pbx, match: [${hosts.join(', ')}], target: "${target}", role: pbx, probe: {intervalMs: 0}}]`,
       `dns.servers=${dns.address}`,
       `limits.locating.silenceMs=${silenceMs}`,
       ...set,
@@ -142,9 +142,9 @@ describe('a peer with two servers (RFC 3263 §4.3)', () => {
     expect(second.inbox.all).toEqual([]);
   });
 
-  it('that DNS does not know is no number at all, and the log says why', async () => {
+  it('that DNS does not know cannot be reached (480), and the log says why', async () => {
     const here = await scene('udp://nowhere.test');
-    expect((await here.alice.final(dial(here))).status).toBe(404);
+    expect((await here.alice.final(dial(here))).status).toBe(480);
     const line = here.gateway.log.find(({ message }) => message === 'a peer cannot be located');
     expect(line?.fields).toMatchObject({ peer: 'pbx', host: 'nowhere.test', code: 'not-found' });
   });

@@ -102,7 +102,10 @@ export class Fork implements BranchOwner, TimerOwner<'rejoin'> {
     const { target } = branch;
     const failure = failureOf(response);
     const count = (): void => this.#owner.onRefused(response, target);
-    if (failure !== undefined && target.failover !== undefined) this.#replace(work, target, failure, count);
+    const answered = this.#closed ? undefined : answerTo(response, target);
+    if (answered !== undefined) this.#start(work, [answered]);
+    else if (failure !== undefined && target.failover !== undefined)
+      this.#replace(work, target, failure, count);
     else if (response.status < 400 && work.decision.redirect !== undefined)
       this.#redirect(work, response, count);
     else count();
@@ -244,6 +247,14 @@ export class Fork implements BranchOwner, TimerOwner<'rejoin'> {
       proceed(target);
     });
   }
+}
+
+/** RFC 3261 §22.2: once; whoever refuses the answer has spoken. */
+function answerTo(response: SipResponse, target: ProxyTarget): ProxyTarget | undefined {
+  if (response.status !== 401 && response.status !== 407) return undefined;
+  const { onChallenge, overConnection: _, ...again } = target;
+  const answer = onChallenge?.(response);
+  return answer && { ...again, headers: [...(target.headers ?? []), ...answer] };
 }
 
 function isPending(branch: Branch): boolean {

@@ -135,7 +135,7 @@ export class Forwarder {
       recordRoutes: routes,
       routes: target.routes ?? [],
       remove: decision.edit?.remove ?? [],
-      add: decision.edit?.add ?? [],
+      add: [...(decision.edit?.add ?? []), ...(target.headers ?? [])],
     });
   }
 

@@ -13,8 +13,12 @@ export interface ProxyTarget {
   readonly routes?: readonly string[];
   /** Who is reached there; written into the dialog's flow token. */
   readonly identity?: string;
+  /** For this target alone, behind all others. */
+  readonly headers?: readonly HeaderField[];
   /** For a next hop with several addresses. */
   readonly failover?: TargetFailover;
+  /** The header fields that answer a 401 or 407; undefined when the caller has to answer. */
+  readonly onChallenge?: (response: SipResponse) => readonly HeaderField[] | undefined;
   /**
    * For a UDP flow: the same place over a connection, when the request is too large for a datagram (RFC 3261 §18.1.1).
    * Resolves with a target that has no `overConnection`: the UDP one again when no connection is taken.

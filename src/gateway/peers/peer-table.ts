@@ -1,0 +1,48 @@
+import { BlockList, isIPv6 } from 'node:net';
+import type { PeerConfig } from '../../config/index.ts';
+import type { Flow } from '../../sip/index.ts';
+import { peerIdentity } from '../principal.ts';
+
+/** The PBXes and trunks of the configuration, found by what their requests come from. */
+export class PeerTable {
+  readonly #rows: readonly { readonly peer: PeerConfig; readonly sources: BlockList }[];
+
+  constructor(peers: readonly PeerConfig[]) {
+    this.#rows = peers.map((peer) => ({ peer, sources: sourcesOf(peer.match) }));
+  }
+
+  get all(): readonly PeerConfig[] {
+    return this.#rows.map(({ peer }) => peer);
+  }
+
+  /** By the address, or by the name in a client certificate that an authority vouches for. */
+  match({ remote, peerCertificate }: Pick<Flow, 'remote' | 'peerCertificate'>): PeerConfig | undefined {
+    if (this.#rows.length === 0) return undefined;
+    const family = isIPv6(remote.address) ? 'ipv6' : 'ipv4';
+    const byAddress = this.#rows.find(({ sources }) => sources.check(remote.address, family));
+    if (byAddress !== undefined || peerCertificate?.authorized !== true) return byAddress?.peer;
+    const { commonName, dnsNames } = peerCertificate;
+    const names = new Set([...(dnsNames.length === 0 ? [commonName ?? ''] : dnsNames)].map(lowerCase));
+    return this.#rows.find(({ peer }) => peer.certificates.some((name) => names.has(lowerCase(name))))?.peer;
+  }
+
+  /** The peer that a flow token names. */
+  byIdentity(identity: string): PeerConfig | undefined {
+    return this.#rows.find(({ peer }) => peerIdentity(peer) === identity)?.peer;
+  }
+}
+
+function lowerCase(name: string): string {
+  return name.toLowerCase();
+}
+
+function sourcesOf(match: readonly string[]): BlockList {
+  const sources = new BlockList();
+  for (const entry of match) {
+    const [address = '', prefix] = entry.split('/');
+    const family = isIPv6(address) ? 'ipv6' : 'ipv4';
+    if (prefix === undefined) sources.addAddress(address, family);
+    else sources.addSubnet(address, Number(prefix), family);
+  }
+  return sources;
+}
