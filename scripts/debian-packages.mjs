@@ -7,6 +7,7 @@ const commandOfPackage = {
   'sip-tester': 'sipp',
   'baresip-core': 'baresip',
   'redis-server': 'redis-server',
+  kamailio: 'kamailio',
   openssl: 'openssl',
   iproute2: 'ip',
   chromium: 'chromium',

@@ -67,10 +67,9 @@ export class Authentication {
 
   async identify(request: SipRequest, flow: Flow): Promise<AuthenticationResult> {
     const token = intentTokenOf(request);
+    const peer = request.method === 'REGISTER' ? undefined : this.peerOf(flow);
+    if (peer !== undefined) return this.#byPeer(request, flow, peer, token);
     if (token !== undefined) return this.#byIntent(request, flow, token);
-    const peer = this.peerOf(flow);
-    if (peer !== undefined && request.method !== 'REGISTER')
-      return proved({ kind: 'peer', peer, assurance: 0 });
     const speaker = request.method === 'REGISTER' ? undefined : await this.#byFlow(request, flow);
     return speaker ?? (await this.#byCertificate(request, flow)) ?? this.#byDigest(request, flow);
   }
@@ -122,6 +121,19 @@ export class Authentication {
 
   peerOf(flow: Flow): PeerConfig | undefined {
     return this.#options.peers.match(flow);
+  }
+
+  /** A peer that is a proxy brings back what a phone here has sent by it; what else is wrong with a token is its affair. */
+  async #byPeer(
+    request: SipRequest,
+    flow: Flow,
+    peer: PeerConfig,
+    token: string | undefined,
+  ): Promise<AuthenticationResult> {
+    const result = token === undefined ? undefined : await this.#options.intents.check(request, flow, token);
+    if (result?.kind === 'accepted')
+      return proved({ kind: 'identity', identity: result.identity, assurance: 3, intent: result.intent });
+    return proved({ kind: 'peer', peer, assurance: 0, carriesIntent: result?.fault === 'replay' });
   }
 
   async #byIntent(request: SipRequest, flow: Flow, token: string): Promise<AuthenticationResult> {

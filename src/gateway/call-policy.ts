@@ -220,7 +220,8 @@ export class CallPolicy implements ProxyPolicy {
       recordRoute: true,
       ...callerIdentityOf(caller),
       edit: {
-        remove: untrustedHeaders,
+        // One that nobody vouches for makes room for the gateway's own.
+        remove: token === undefined ? untrustedHeaders : [...untrustedHeaders, 'intent-token'],
         add: [
           ...(token === undefined ? [] : [headerField('Intent-Token', token)]),
           ...(atPeer ? [] : assertedOf(caller, request)),
@@ -317,7 +318,7 @@ export class CallPolicy implements ProxyPolicy {
 
   /** The gateway's own token for a caller whose device has not signed this request. */
   #signFor(request: SipRequest, caller: Principal, callee: Callee): string | undefined {
-    if (caller.kind === 'identity' && caller.intent !== undefined) return undefined;
+    if (caller.kind === 'peer' ? caller.carriesIntent : caller.intent !== undefined) return undefined;
     return this.#options.signer.sign({
       request,
       caller: caller.kind === 'identity' ? caller.identity.fingerprint : undefined,

@@ -15,7 +15,13 @@ export type Principal =
       readonly intent: IntentToken | undefined;
     }
   /** A PBX or trunk that is known by its address; it vouches for its users, nobody proves them. */
-  | { readonly kind: 'peer'; readonly peer: PeerConfig; readonly assurance: 0 };
+  | {
+      readonly kind: 'peer';
+      readonly peer: PeerConfig;
+      readonly assurance: 0;
+      /** It passes on the token of a device that this gateway has taken before: a call that comes back from a PBX. */
+      readonly carriesIntent: boolean;
+    };
 
 /** A peer as one side of a dialog in a flow token; no fingerprint looks like it. */
 export function peerIdentity(peer: PeerConfig): string {

@@ -96,8 +96,8 @@ export class SipPeer {
     return response;
   }
 
-  sendUdp(message: SipMessage, port: number): void {
-    this.#udp?.send(serializeMessage(message), port, '127.0.0.1');
+  sendUdp(message: SipMessage, port: number, host = '127.0.0.1'): void {
+    this.#udp?.send(serializeMessage(message), port, host);
   }
 
   /** Over a new connection from the peer's address. */

@@ -1,0 +1,129 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { endWithTest } from '../../support/processes.ts';
+import { freePort } from '../../support/sipp.ts';
+import { until } from '../../support/until.ts';
+
+const configuration = new URL('kamailio.cfg', import.meta.url).pathname;
+
+export interface KamailioOptions {
+  /** An address of 127.0.0.0/8 by which the gateway knows it. */
+  readonly host: string;
+  /** `DIGEST`: it challenges every REGISTER; `CHALLENGE_CALLS`: and every INVITE. */
+  readonly define?: readonly ('DIGEST' | 'CHALLENGE_CALLS')[];
+}
+
+/** Debian's kamailio as a PBX; its registrations live in memory and die with it. */
+export class Kamailio {
+  readonly host: string;
+  readonly port: number;
+  readonly #define: readonly string[];
+  readonly #directory = mkdtempSync(join(tmpdir(), 'tibet-sip-kamailio-'));
+  #child: ChildProcess | undefined;
+  #log = '';
+
+  private constructor(options: KamailioOptions, port: number) {
+    this.host = options.host;
+    this.port = port;
+    this.#define = options.define ?? [];
+  }
+
+  static async open(options: KamailioOptions): Promise<Kamailio> {
+    const kamailio = new Kamailio(options, await freePort());
+    await kamailio.start();
+    return kamailio;
+  }
+
+  get log(): string {
+    return this.#log;
+  }
+
+  /** Resolves once it answers OPTIONS. */
+  async start(): Promise<void> {
+    const listen = `${this.host}:${this.port}`;
+    const args = [
+      ...[
+        '-f',
+        configuration,
+        '-DD',
+        '-E',
+        '-m',
+        '32',
+        '-M',
+        '4',
+        '-w',
+        this.#directory,
+        '-Y',
+        this.#directory,
+      ],
+      ...['-A', `LISTEN_UDP=udp:${listen}`, '-A', `LISTEN_TCP=tcp:${listen}`],
+      ...this.#define.flatMap((name) => ['-A', name]),
+    ];
+    const child = spawn('kamailio', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#child = child;
+    endWithTest(child);
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      this.#log += text;
+    });
+    await until(
+      `kamailio answers at ${listen}`,
+      () => {
+        if (child.exitCode !== null) throw new Error(`kamailio ended: ${this.#log.slice(-2_000)}`);
+        return this.#answers();
+      },
+      15_000,
+    );
+  }
+
+  /** As a crash does it: without a word, and with all that it knew. Its children follow their parent. */
+  async kill(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (child === undefined || child.exitCode !== null) return;
+    const ended = once(child, 'exit');
+    // The main process ends its workers; it keeps nothing and tells nobody.
+    child.kill('SIGTERM');
+    await ended;
+  }
+
+  async close(): Promise<void> {
+    await this.kill();
+    rmSync(this.#directory, { recursive: true, force: true });
+  }
+
+  async #answers(): Promise<boolean> {
+    const socket = createSocket('udp4');
+    try {
+      socket.bind(0, this.host);
+      await once(socket, 'listening');
+      const { port } = socket.address();
+      const heard = once(socket, 'message', { signal: AbortSignal.timeout(200) });
+      socket.send(
+        [
+          'OPTIONS sip:pbx.test SIP/2.0',
+          `Via: SIP/2.0/UDP ${this.host}:${port};branch=z9hG4bK${port}`,
+          `From: <sip:probe@test>;tag=${port}`,
+          'To: <sip:pbx.test>',
+          `Call-ID: probe-${port}`,
+          'CSeq: 1 OPTIONS',
+          'Max-Forwards: 70',
+          'Content-Length: 0',
+          '',
+          '',
+        ].join('\r\n'),
+        this.port,
+        this.host,
+      );
+      await heard;
+      return true;
+    } catch {
+      return false;
+    } finally {
+      socket.close();
+    }
+  }
+}
