@@ -6,10 +6,13 @@ import { join } from 'node:path';
 const commandOfPackage = {
   'sip-tester': 'sipp',
   'baresip-core': 'baresip',
+  'linphone-cli': 'linphonec',
   'redis-server': 'redis-server',
   kamailio: 'kamailio',
   openssl: 'openssl',
   iproute2: 'ip',
+  nftables: 'nft',
+  conntrack: 'conntrack',
   chromium: 'chromium',
   python3: 'python3',
 };

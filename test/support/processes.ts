@@ -58,28 +58,26 @@ export interface GatewayProcess {
 export async function startGateway(options: {
   readonly dataDir: string;
   readonly set?: readonly string[];
+  /** What stands before the command, to run it elsewhere: `ip netns exec …`. */
+  readonly launcher?: readonly string[];
 }): Promise<GatewayProcess> {
   const set = [
     'listen=udp://127.0.0.1:0, tcp://127.0.0.1:0, ws://127.0.0.1:0',
     'admin.listen=http://127.0.0.1:0',
     ...(options.set ?? []),
   ].flatMap((value) => ['--set', value]);
-  const child = spawn(
+  const [command = process.execPath, ...args] = [
+    ...(options.launcher ?? []),
     process.execPath,
-    [
-      ...(process.env['GATEWAY_NODE_OPTIONS']?.split(' ') ?? []),
-      main,
-      'serve',
-      '--json',
-      '--data-dir',
-      options.dataDir,
-      ...set,
-    ],
-    {
-      cwd: repository,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  );
+    ...(process.env['GATEWAY_NODE_OPTIONS']?.split(' ') ?? []),
+    main,
+    'serve',
+    '--json',
+    '--data-dir',
+    options.dataDir,
+    ...set,
+  ];
+  const child = spawn(command, args, { cwd: repository, stdio: ['ignore', 'pipe', 'pipe'] });
   endWithTest(child);
   const log = collect(child, 'stderr');
   const exited = new Promise<number | null>((resolve) => child.on('exit', (code) => resolve(code)));

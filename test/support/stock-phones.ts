@@ -19,6 +19,7 @@ export interface StockPhone {
 export async function addStockPhones(
   dataDir: string,
   users: readonly string[],
+  realm: string = domain,
 ): Promise<readonly StockPhone[]> {
   const store = EmbeddedStore.open({ directory: join(dataDir, 'overlay') });
   const overlay = new IdentityOverlay({ store, node: 'test' });
@@ -27,7 +28,7 @@ export async function addStockPhones(
     const password = `pass-${user}`;
     const { identity } = await overlay.addDevice({
       name: `jis:${user}`,
-      credential: mintDigestCredential({ username: user, realm: domain, password }),
+      credential: mintDigestCredential({ username: user, realm, password }),
     });
     phones.push({ user, password, fingerprint: identity.fingerprint });
   }

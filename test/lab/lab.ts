@@ -1,0 +1,132 @@
+import { join } from 'node:path';
+import type { StoredRecord } from '../../src/provenance/index.ts';
+import { readTrail } from '../support/audit-trail.ts';
+import { type GatewayProcess, startGateway } from '../support/processes.ts';
+import { addStockPhones } from '../support/stock-phones.ts';
+import { until } from '../support/until.ts';
+import { gatewayAddress, LabNetwork, type NetworkOptions, type Place } from './network.ts';
+import { startBaresip } from './phones/baresip.ts';
+import { startLinphone } from './phones/linphone.ts';
+import type { LabPhone, PhoneOptions } from './phones/phone.ts';
+import type { Sandbox } from './sandbox.ts';
+
+/** Phones look at their network every few seconds only. */
+const registerMs = 20_000;
+
+export const labDomain = 'lab.example';
+
+export type PhoneProgram = 'baresip' | 'linphone';
+
+const start: Readonly<Record<PhoneProgram, (sandbox: Sandbox, options: PhoneOptions) => LabPhone>> = {
+  baresip: startBaresip,
+  linphone: startLinphone,
+};
+
+export interface LabOptions {
+  readonly network?: NetworkOptions;
+  /** Who has a stock phone with minted credentials. */
+  readonly users: readonly string[];
+  /** Further settings of the gateway. */
+  readonly set?: readonly string[];
+}
+
+/** The network with a gateway in its public segment, and phones where they are put. */
+export class Lab {
+  readonly network: LabNetwork;
+  readonly dataDir: string;
+  readonly #gateway: GatewayProcess;
+  readonly #passwords: ReadonlyMap<string, string>;
+  readonly #phones: LabPhone[] = [];
+
+  private constructor(network: LabNetwork, gateway: GatewayProcess, passwords: ReadonlyMap<string, string>) {
+    this.network = network;
+    this.dataDir = gateway.dataDir;
+    this.#gateway = gateway;
+    this.#passwords = passwords;
+  }
+
+  static async open(options: LabOptions): Promise<Lab> {
+    const network = await LabNetwork.build(options.network);
+    try {
+      const dataDir = join(network.sandbox.directory, 'data');
+      const stock = await addStockPhones(dataDir, options.users, labDomain);
+      const gateway = await startGateway({
+        dataDir,
+        launcher: network.sandbox.launcher('gateway'),
+        set: [
+          `domain=${labDomain}`,
+          `listen=udp://${gatewayAddress}:5060, tcp://${gatewayAddress}:5060`,
+          ...(options.set ?? []),
+        ],
+      });
+      return new Lab(network, gateway, new Map(stock.map(({ user, password }) => [user, password])));
+    } catch (error) {
+      await network.close();
+      throw error;
+    }
+  }
+
+  /** A phone that has registered. */
+  async phone(
+    program: PhoneProgram,
+    name: string,
+    place: Place,
+    options: Partial<PhoneOptions> = {},
+  ): Promise<LabPhone> {
+    const password = this.password(name);
+    await this.network.addPhone(name, place);
+    const phone = start[program](this.network.sandbox, {
+      name,
+      password,
+      domain: labDomain,
+      gateway: `${gatewayAddress}:5060`,
+      // Tones that no phone takes for another's, nor for one of its overtones.
+      toneHertz: 400 + 170 * this.#phones.length,
+      ...options,
+    });
+    this.#phones.push(phone);
+    await this.registered(name).catch((error: unknown) => {
+      throw new Error(`${phone.story()}\n${this.log()}`, { cause: error });
+    });
+    return phone;
+  }
+
+  /** Resolves once somebody is registered, `times` times in all; returns the newest registration's record. */
+  async registered(name: string, times = 1): Promise<StoredRecord> {
+    let added: readonly StoredRecord[] = [];
+    await until(
+      `${name} is registered`,
+      async () => {
+        added = (await this.records('registration.added')).filter(
+          ({ erin }) => erin['identity'] === `jis:${name}`,
+        );
+        return added.length >= times;
+      },
+      registerMs,
+    );
+    const newest = added.at(-1);
+    if (newest === undefined) throw new Error('no registration');
+    return newest;
+  }
+
+  password(name: string): string {
+    const password = this.#passwords.get(name);
+    if (password === undefined) throw new Error(`${name} has no credentials`);
+    return password;
+  }
+
+  /** What the gateway has on record, all or of one kind of event. */
+  async records(event?: string): Promise<readonly StoredRecord[]> {
+    return (await readTrail(this.dataDir)).filter((record) => event === undefined || record.event === event);
+  }
+
+  log(): string {
+    return this.#gateway.log();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#phones.map((phone) => phone.stop()));
+    await this.#gateway.stop();
+    await this.network.close();
+  }
+}
