@@ -1,4 +1,5 @@
 import type { ListenAddress, TransportName, WebAddress } from './addresses.ts';
+import type { AuthorityConfig, CallRuleConfig, HooksConfig, RealmConfig } from './admission.ts';
 import type { LimitsConfig } from './limits.ts';
 import type { PeerConfig } from './peers.ts';
 
@@ -23,6 +24,12 @@ export interface Config {
   readonly auth: AuthConfig;
   readonly registrar: RegistrarConfig;
   readonly calls: CallsConfig;
+  /** Parties whose word counts: realms, and issuers of claims. */
+  readonly authorities: readonly AuthorityConfig[];
+  /** Set when this gateway answers for a realm. */
+  readonly realm: RealmConfig | undefined;
+  /** The operator's own service that is asked about callers. */
+  readonly hooks: HooksConfig | undefined;
   readonly dns: DnsConfig;
   readonly limits: LimitsConfig;
   readonly log: LogConfig;
@@ -137,6 +144,9 @@ export interface CallsConfig {
   readonly maxPerIdentity: number;
   /** Beginnings of numbers that nobody may call through a peer. */
   readonly barred: readonly string[];
+  /** Who may call whom; a callee whom no rule names is `unlisted`. */
+  readonly rules: readonly CallRuleConfig[];
+  readonly unlisted: 'allow' | 'deny';
 }
 
 /** How names of peers are looked up. */

@@ -10,6 +10,7 @@ import {
   parseWebAddress,
 } from './addresses.ts';
 import type { StoreConfig } from './config.ts';
+import { type OpeningDays, type OpeningHours, parseDays, parseHours } from './opening-hours.ts';
 
 /** What a number counts; shown in docs/configuration.md. */
 export type Unit = 'ms' | 's' | 'bytes' | 'count' | 'characters';
@@ -72,6 +73,18 @@ export const nameServer: z.ZodType<string> = nonEmptyText.refine(isNameServer, {
 export const webAddress: z.ZodType<WebAddress | undefined> = parsed((text) =>
   text === 'off' ? { off: true as const } : parseWebAddress(text),
 ).transform((address) => ('off' in address ? undefined : address));
+
+/** A web address that is there to be listened on. */
+export const boundWebAddress: z.ZodType<WebAddress> = parsed(parseWebAddress);
+
+export const httpUrl: z.ZodType<string> = nonEmptyText.refine(
+  (text) => /^https?:\/\/./.test(text) && URL.canParse(text),
+  { error: (issue) => `${describe(issue.input)} is not an address like https://example.org/path` },
+);
+
+export const openingHours: z.ZodType<OpeningHours> = parsed(parseHours);
+
+export const openingDays: z.ZodType<OpeningDays> = parsed(parseDays);
 
 export const addressOrNetwork: z.ZodType<string> = nonEmptyText.refine(isAddressOrNetwork, {
   error: (issue) => `${describe(issue.input)} is not an IP address or a network like 10.0.0.0/8`,

@@ -1,8 +1,10 @@
 export * from './addresses.ts';
+export type { AuthorityConfig, CallRuleConfig, HookName, HooksConfig, RealmConfig } from './admission.ts';
 export type * from './config.ts';
 export * from './data-paths.ts';
 export { type ConfigKey, configKeys } from './keys.ts';
 export type * from './limits.ts';
 export { type LoadOptions, loadConfig } from './load.ts';
+export * from './opening-hours.ts';
 export type * from './peers.ts';
 export { ConfigError, type ConfigProblem } from './problems.ts';

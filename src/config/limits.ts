@@ -12,6 +12,7 @@ export interface LimitsConfig {
   readonly regEvent: RegEventLimitsConfig;
   readonly digest: DigestLimitsConfig;
   readonly overlay: OverlayLimitsConfig;
+  readonly vouching: VouchingLimitsConfig;
   readonly audit: AuditLimitsConfig;
 }
 
@@ -102,6 +103,12 @@ export interface OverlayLimitsConfig {
   readonly maxOpenChallenges: number;
   readonly sweepIntervalMs: number;
   readonly maxSweptIdentities: number;
+}
+
+export interface VouchingLimitsConfig {
+  readonly maxAnswers: number;
+  readonly maxAgeSeconds: number;
+  readonly silenceMs: number;
 }
 
 export interface AuditLimitsConfig {
@@ -210,6 +217,11 @@ export const limits: z.ZodType<LimitsConfig> = section({
     maxOpenChallenges: count(10_000),
     sweepIntervalMs: milliseconds(10_000, 100),
     maxSweptIdentities: count(1_000),
+  }),
+  vouching: section({
+    maxAnswers: count(10_000),
+    maxAgeSeconds: quantity('s', 3_600, 0, 86_400),
+    silenceMs: milliseconds(1_000),
   }),
   audit: section({
     maxRecordBytes: bytes(32_768, 4_096),

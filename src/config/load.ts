@@ -1,5 +1,7 @@
 import { resolve } from 'node:path';
 import { formatListenAddress, type ListenAddress } from './addresses.ts';
+import type { RealmConfig } from './admission.ts';
+import { checkAuthorities, checkCallRules } from './admission-check.ts';
 import type { Config, TlsConfig } from './config.ts';
 import { checkPeers } from './peer-check.ts';
 import { ConfigError, type ConfigProblem, formatPath } from './problems.ts';
@@ -57,6 +59,19 @@ function complete(parsed: ParsedConfig): Config {
     tls: parsed.tls && completeTls(parsed.tls),
     audit: { ...parsed.audit, origin: parsed.audit.origin ?? `${parsed.domain}/tibet-sip` },
     auth: { ...parsed.auth, realm: parsed.auth.realm ?? parsed.domain },
+    authorities: parsed.authorities.map((entry) => ({ ...entry, identity: resolve(entry.identity) })),
+    realm: parsed.realm && completeRealm(parsed.realm),
+    hooks: parsed.hooks,
+  };
+}
+
+function completeRealm(realm: RealmConfig): RealmConfig {
+  const { identity, members, passphraseFile } = realm;
+  return {
+    ...realm,
+    identity: resolve(identity),
+    members: resolve(members),
+    ...(passphraseFile !== undefined && { passphraseFile: resolve(passphraseFile) }),
   };
 }
 
@@ -82,6 +97,8 @@ function crossCheck(config: ParsedConfig, intact: (section: keyof Config) => boo
   if (intact('tls') && config.tls?.requestClientCertificate === true && config.tls.ca === undefined)
     report(['tls', 'ca'], 'must name the authorities that vouch for client certificates');
   if (intact('peers')) checkPeers(config.peers, report);
+  if (intact('authorities')) checkAuthorities(config, report);
+  if (intact('calls')) checkCallRules(config, intact('authorities'), report);
   if (intact('registrar')) {
     const { minExpires, defaultExpires, maxExpires } = config.registrar;
     if (minExpires > defaultExpires || defaultExpires > maxExpires)

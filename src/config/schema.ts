@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { isHostName, transportNames } from './addresses.ts';
+import { authority, callRule, type HooksConfig, hooks, type RealmConfig, realm } from './admission.ts';
 import type { AuditConfig, AuthConfig, CertificateConfig, Config, TlsConfig } from './config.ts';
 import {
   addressOrNetwork,
@@ -23,7 +24,9 @@ import { peer } from './peers.ts';
 const day = 86_400_000;
 
 /** The configuration before `loadConfig` fills in what rests on another key. */
-export type ParsedConfig = Omit<Config, 'advertise' | 'audit' | 'auth' | 'tls'> & {
+export type ParsedConfig = Omit<Config, 'advertise' | 'audit' | 'auth' | 'hooks' | 'realm' | 'tls'> & {
+  readonly realm?: RealmConfig | undefined;
+  readonly hooks?: HooksConfig | undefined;
   readonly advertise?: string | undefined;
   readonly tls?: ParsedTls | undefined;
   readonly audit: Omit<AuditConfig, 'origin'> & { readonly origin?: string | undefined };
@@ -134,6 +137,8 @@ const calls = section({
   maxDurationMs: quantity('ms', day / 2, 1_000, 30 * day),
   maxPerIdentity: quantity('count', 20_000, 1, 10_000_000),
   barred: listOf(nonEmptyText).prefault([]),
+  rules: z.array(callRule, { error: expected('must be a list of rules') }).prefault([]),
+  unlisted: oneOf(['allow', 'deny']).default('allow'),
 });
 
 const dns = section({
@@ -165,6 +170,9 @@ export const schema: z.ZodType<ParsedConfig> = z.strictObject({
   auth,
   registrar,
   calls,
+  authorities: z.array(authority, { error: expected('must be a list of authorities') }).prefault([]),
+  realm,
+  hooks,
   dns,
   limits,
   log,

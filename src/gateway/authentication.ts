@@ -60,6 +60,8 @@ export class Authentication {
    * address proves nothing, so UDP flows stay out unless configured.
    */
   readonly #speakers = new Map<string, Map<string, Assurance>>();
+  /** Revoked while they had something in progress here. */
+  readonly #barred = new Set<string>();
 
   constructor(options: AuthenticationOptions) {
     this.#options = options;
@@ -103,6 +105,22 @@ export class Authentication {
 
   forget(flow: Flow): void {
     this.#speakers.delete(flow.id);
+  }
+
+  /** Whether a party of a dialog was revoked since it began. */
+  isBarred(fingerprint: string | undefined): boolean {
+    return fingerprint !== undefined && this.#barred.has(fingerprint);
+  }
+
+  /** Who has proved itself on any connection. */
+  *speakers(): Iterable<string> {
+    for (const speakers of this.#speakers.values()) yield* speakers.keys();
+  }
+
+  /** No connection speaks for this identity any more, nor do the flows of its dialogs. */
+  bar(fingerprint: string): void {
+    this.#barred.add(fingerprint);
+    for (const speakers of this.#speakers.values()) speakers.delete(fingerprint);
   }
 
   /** Whether this identity has proved itself on this very connection. */

@@ -19,11 +19,13 @@ import {
 } from '../sip/index.ts';
 import type { Audit } from './audit.ts';
 import type { Authentication } from './authentication.ts';
+import type { Authorisation } from './authorisation.ts';
 import type { CallBarriers } from './call-barriers.ts';
 import { CallObserver } from './call-observer.ts';
 import type { CallParty, CallRecords, Outcome } from './call-records.ts';
 import type { CallTable } from './call-table.ts';
 import type { DialogPolicy } from './dialog-policy.ts';
+import { forwardedEdit } from './forwarded-intent.ts';
 import type { GruuRouting } from './gruu-routing.ts';
 import { identityAt } from './identity-at.ts';
 import { tokenReference } from './intent-gate.ts';
@@ -46,11 +48,11 @@ import {
   unavailable,
 } from './routing-answers.ts';
 import type { ServedDomain } from './served-domain.ts';
-import { untrustedHeaders } from './untrusted-headers.ts';
 
 export interface CallPolicyOptions {
   readonly dialogs: DialogPolicy;
   readonly authentication: Authentication;
+  readonly authorisation: Authorisation;
   readonly overlay: IdentityOverlay;
   readonly reachability: Reachability;
   readonly gruus: GruuRouting;
@@ -199,6 +201,8 @@ export class CallPolicy implements ProxyPolicy {
     };
 
     if (!mayCall) return refuse('refused', 403, 'From Is Not An Address Of The Caller');
+    const forbidden = await this.#forbidden(caller, request, callee);
+    if (forbidden !== undefined) return refuse('refused', 403, forbidden);
     const number =
       callee.identity === undefined && uri.user !== undefined ? unescapeUri(uri.user) : undefined;
     const barred = this.#options.barriers.refusal(callerKey, nameOf(caller), number);
@@ -219,14 +223,7 @@ export class CallPolicy implements ProxyPolicy {
       targets,
       recordRoute: true,
       ...callerIdentityOf(caller),
-      edit: {
-        // One that nobody vouches for makes room for the gateway's own.
-        remove: token === undefined ? untrustedHeaders : [...untrustedHeaders, 'intent-token'],
-        add: [
-          ...(token === undefined ? [] : [headerField('Intent-Token', token)]),
-          ...(atPeer ? [] : assertedOf(caller, request)),
-        ],
-      },
+      edit: forwardedEdit(request, { token, add: atPeer ? [] : assertedOf(caller, request) }),
       gate,
       observer: new CallObserver({
         records,
@@ -252,6 +249,8 @@ export class CallPolicy implements ProxyPolicy {
     if (uri.user === undefined) return respond(405, undefined, [headerField('Allow', 'OPTIONS, REGISTER')]);
     const meant = meantBy(sender, uri, request, this.#options.peers.all);
     const callee = await this.#calleeOf(meant.uri);
+    const forbidden = await this.#forbidden(sender, request, callee);
+    if (forbidden !== undefined) return respond(403, forbidden);
     const { targets, away, atPeer } = await this.#whereabouts(request, callee, meant, sender);
     if (away) return peerAway(sender);
     if (targets.length === 0) return respond(callee.identity === undefined ? 404 : 480);
@@ -260,8 +259,18 @@ export class CallPolicy implements ProxyPolicy {
       targets,
       recordRoute: request.method === 'SUBSCRIBE' || request.method === 'REFER',
       ...callerIdentityOf(sender),
-      edit: { remove: untrustedHeaders, add: atPeer ? [] : assertedOf(sender, request) },
+      edit: forwardedEdit(request, { add: atPeer ? [] : assertedOf(sender, request) }),
     };
+  }
+
+  /** Why the sender may not, for its display; no promise where nothing has to be asked. */
+  #forbidden(
+    principal: Principal,
+    { method }: SipRequest,
+    { address, identity }: Callee,
+  ): Promise<string | undefined> | undefined {
+    const action = method.toLowerCase();
+    return this.#options.authorisation.refusal({ principal, action, target: address, callee: identity });
   }
 
   /** At the peer whose dial plan decides; else every phone of the identity, or the one that is meant; else a peer. */

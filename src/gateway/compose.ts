@@ -1,5 +1,6 @@
 import { hkdfSync } from 'node:crypto';
 import { Metrics } from '../admin/index.ts';
+import type { Authorities } from '../admission/index.ts';
 import type { ListenAddress } from '../config/index.ts';
 import { type IdentityOverlay, OverlayLocation } from '../overlay/index.ts';
 import {
@@ -39,14 +40,17 @@ import { OwnAddresses } from './own-addresses.ts';
 import type { Parts, Surroundings } from './parts.ts';
 import { composePeers } from './peers/compose-peers.ts';
 import { PeerTable } from './peers/peer-table.ts';
+import { PhoneNodes } from './phone-nodes.ts';
 import { Reachability } from './reachability.ts';
 import { RegEvent } from './reg-event.ts';
 import { Registration } from './registration.ts';
+import { RevocationWatch } from './revocation-watch.ts';
 import { RingingCalls } from './ringing-calls.ts';
 import { ServedDomain } from './served-domain.ts';
 import { serviceRoutesFor } from './service-route.ts';
 import { liveNumbers } from './status.ts';
 import { openOverlay, openUsedTokens } from './stores.ts';
+import { createAuthorisation } from './trusted-parties.ts';
 
 export function createTransport({ config, clock, logger, random }: Surroundings): TransportLayer {
   const { listen, limits, tls, websocket, proxyProtocol } = config;
@@ -63,7 +67,12 @@ export function createTransport({ config, clock, logger, random }: Surroundings)
 }
 
 /** Builds the parts and joins them; opens the overlay, but no socket. */
-export async function compose(around: Surroundings, keys: NodeKeys, audit: Audit): Promise<Parts> {
+export async function compose(
+  around: Surroundings,
+  keys: NodeKeys,
+  audit: Audit,
+  authorities: Authorities,
+): Promise<Parts> {
   const { config, clock, random, logger, closing } = around;
   const transport = createTransport(around);
   const peers = new PeerTable(config.peers);
@@ -120,6 +129,7 @@ export async function compose(around: Surroundings, keys: NodeKeys, audit: Audit
   const domain = new ServedDomain(config.domain, config.listen, config.advertise);
   const addresses = new OwnAddresses({ domain, transport, advertise: config.advertise });
   const authentication = createAuthentication(around, overlay, domain, peers);
+  const authorisation = createAuthorisation(around, overlay, authorities);
   const { registrar: policy } = config;
   const gruus = new Gruus({
     domain: config.domain,
@@ -141,6 +151,7 @@ export async function compose(around: Surroundings, keys: NodeKeys, audit: Audit
   });
   const registration: Registration = new Registration({
     authentication,
+    authorisation,
     registrar: new Registrar({
       location: new OverlayLocation({
         overlay,
@@ -211,6 +222,7 @@ export async function compose(around: Surroundings, keys: NodeKeys, audit: Audit
       ...routing,
       peers,
       dialogs: new DialogPolicy({ ...routing, gruus: gruuRouting, domainName: config.domain }),
+      authorisation,
       gruus: gruuRouting,
       registration,
       domain,
@@ -249,6 +261,8 @@ export async function compose(around: Surroundings, keys: NodeKeys, audit: Audit
       lostFlows.onFlowClosed(flow);
     },
   });
+  const revocations = new RevocationWatch({ overlay, authentication, calls, records, clock, logger });
+  closing.opened(() => revocations.close());
   const parts: Parts = {
     keys,
     audit,
@@ -262,6 +276,7 @@ export async function compose(around: Surroundings, keys: NodeKeys, audit: Audit
     regEvent,
     peers: peering.peers,
     dispatcher,
+    revocations,
   };
   return parts;
 }
@@ -279,7 +294,14 @@ function createAuthentication(
     lifetimeMs: config.auth.nonceLifetimeMs,
   });
   return new Authentication({
-    intents: new IntentGate({ overlay, domain, nonces, used: openUsedTokens(around), clock }),
+    intents: new IntentGate({
+      overlay,
+      domain,
+      nonces,
+      used: openUsedTokens(around),
+      nodes: new PhoneNodes(),
+      clock,
+    }),
     certificates: new CertificateIdentity({ overlay, domain }),
     digest: new DigestAuthenticator({
       realm: config.auth.realm,

@@ -15,6 +15,7 @@ import {
 import type { Authentication } from './authentication.ts';
 import type { Call, CallRecords } from './call-records.ts';
 import type { CallTable } from './call-table.ts';
+import { forwardedEdit } from './forwarded-intent.ts';
 import type { GruuRouting } from './gruu-routing.ts';
 import { identityAt } from './identity-at.ts';
 import type { OnBehalfSigner } from './on-behalf.ts';
@@ -22,7 +23,6 @@ import type { Outbound } from './outbound.ts';
 import { peerIdentity } from './principal.ts';
 import type { Reachability } from './reachability.ts';
 import { respond } from './routing-answers.ts';
-import { untrustedHeaders } from './untrusted-headers.ts';
 
 export interface DialogPolicyOptions {
   readonly authentication: Authentication;
@@ -73,6 +73,11 @@ export class DialogPolicy {
     const call = this.#options.calls.find(request, token.callerFlow);
     const asked: Asked = { request, source, transaction, call };
     const side = this.#sideByFlow(asked, token);
+    // It may hang up, but change nothing any more: everything else is looked up, and refused there.
+    const sender = side === 'caller' ? token.callerIdentity : token.calleeIdentity;
+    const ends = request.method === 'BYE' || request.method === 'ACK';
+    if (side !== undefined && !ends && this.#options.authentication.isBarred(sender))
+      return respond(403, 'Identity Revoked');
     const target = side === undefined ? undefined : this.#stayed(request, partyTowards(side, token));
     if (side !== undefined && target !== undefined) return this.#decide(asked, side, [target]);
     return this.#follow(asked, token, side);
@@ -110,7 +115,7 @@ export class DialogPolicy {
       kind: 'forward',
       targets,
       recordRoute: false,
-      edit: { remove: untrustedHeaders, add: reinvites ? this.#reinviteToken(request, call, side) : [] },
+      edit: forwardedEdit(request, { add: reinvites ? this.#reinviteToken(request, call, side) : [] }),
       ...(ends ? { observer: this.#byeObserver(call, side) } : {}),
     };
   }

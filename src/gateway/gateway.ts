@@ -3,12 +3,14 @@ import { createServer } from 'node:net';
 import { AdminServer } from '../admin/index.ts';
 import { type Clock, type Logger, type Random, systemClock, systemRandom } from '../base/index.ts';
 import type { Config, ListenAddress, WebAddress } from '../config/index.ts';
+import type { AdmissionHooks } from '../tokens/index.ts';
 import { ClosingStack } from './closing-stack.ts';
 import { compose, createTransport } from './compose.ts';
 import { loadNodeKeys } from './node-keys.ts';
 import type { Parts, Surroundings } from './parts.ts';
 import { statusOf } from './status.ts';
 import { openAudit, startEventSpool } from './stores.ts';
+import { loadAuthorities, startRealm } from './trusted-parties.ts';
 
 /** How long `close()` waits for requests that await their final response. */
 const drainMs = 3_000;
@@ -19,11 +21,15 @@ export interface GatewayOptions {
   readonly logger: Logger;
   readonly clock?: Clock;
   readonly random?: Random;
+  /** Asked about every registration and request outside a dialog, after the gateway's own checks have agreed. */
+  readonly hooks?: Partial<AdmissionHooks>;
 }
 
 export interface GatewayAddresses {
   readonly listen: readonly ListenAddress[];
   readonly admin: WebAddress | undefined;
+  /** Where this gateway answers for a realm. */
+  readonly realm: WebAddress | undefined;
 }
 
 /** A whole gateway: builds its parts from the configuration, starts and stops them. */
@@ -44,8 +50,8 @@ class RunningGateway implements Gateway {
   readonly #around: Surroundings;
   #parts: Parts | undefined;
 
-  constructor({ config, logger, clock = systemClock, random = systemRandom }: GatewayOptions) {
-    this.#around = { config, logger, clock, random, closing: new ClosingStack(logger) };
+  constructor({ config, logger, clock = systemClock, random = systemRandom, hooks = {} }: GatewayOptions) {
+    this.#around = { config, logger, clock, random, hooks, closing: new ClosingStack(logger) };
   }
 
   async start(): Promise<GatewayAddresses> {
@@ -63,12 +69,15 @@ class RunningGateway implements Gateway {
     await tryAddresses(around);
     const keys = await loadNodeKeys(config.dataDir, config.domain, clock);
     const audit = await openAudit(around, keys);
-    const parts = await compose(around, keys, audit);
+    const authorities = await loadAuthorities(around);
+    const parts = await compose(around, keys, audit, authorities);
     this.#parts = parts;
     const orphans = parts.records.closeOrphans();
     if (orphans > 0) logger.warn({ calls: orphans }, 'closed calls that an earlier run left open');
     parts.overlay.start();
     parts.calls.start();
+    parts.revocations.start();
+    const realm = await startRealm(around, authorities);
     await startEventSpool(around, audit);
     const listen = await parts.transactions.start(parts.dispatcher);
     parts.addresses.opened(listen);
@@ -76,7 +85,7 @@ class RunningGateway implements Gateway {
     // Connections do not outlive the process; UDP flows do.
     await parts.overlay.removeDeadFlows(({ flowId }) => parts.transport.flow(flowId) !== undefined);
     await parts.peers.start();
-    return { listen, admin: await startAdmin(around, parts, listen) };
+    return { listen, realm, admin: await startAdmin(around, parts, listen) };
   }
 
   async reloadCertificates(): Promise<void> {

@@ -1,6 +1,6 @@
 import { type Clock, concatBytes, encodeBase64Url, epochSeconds } from '../base/index.ts';
 import { addressOf, intentRequestOf } from '../intent/index.ts';
-import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
+import { type IdentityOverlay, type IdentityRecord, OverlayError } from '../overlay/index.ts';
 import { type Flow, headerValue, type NonceMint, type SipRequest } from '../sip/index.ts';
 import {
   carriedIdentity,
@@ -14,6 +14,7 @@ import {
   verifyIntentToken,
 } from '../tokens/index.ts';
 import { identityAt } from './identity-at.ts';
+import type { PhoneNodes } from './phone-nodes.ts';
 import type { ServedDomain } from './served-domain.ts';
 import type { SingleUse } from './single-use.ts';
 
@@ -46,6 +47,7 @@ export interface IntentGateOptions {
   readonly domain: ServedDomain;
   readonly nonces: NonceMint;
   readonly used: SingleUse;
+  readonly nodes: PhoneNodes;
   readonly clock: Clock;
 }
 
@@ -84,6 +86,8 @@ export class IntentGate {
     // Throws when the token that came along is not the signer's own.
     const presented = carriedIdentity(intent);
     const known = await overlay.lookup(intent.signer);
+    if (known !== undefined && known.fingerprint !== intent.signer)
+      return refused('Identity Replaced', 'replaced', intent.signer);
     const publicKey = known?.publicKey ?? presented?.publicKey;
     const expires = Math.max(known?.expires ?? 0, presented?.expires ?? 0);
     if (publicKey === undefined) return refused('Unknown Identity', 'unknown-identity', intent.signer);
@@ -95,9 +99,12 @@ export class IntentGate {
       return refused('Intent Token Used Before', 'replay', intent.signer);
 
     // The signature proves that the sender holds the key: only now may its identity take a name.
-    const identity = presented === undefined ? known : await this.#enrol(presented);
+    const identity =
+      presented === undefined ? known : await this.#takeIn(presented, known, intent.succession);
     if (identity === undefined) return refused('Unknown Identity', 'unknown-identity', intent.signer);
     if ('kind' in identity) return identity;
+    const nodeFault = this.#options.nodes.fault(intent, identity, epochSeconds(clock));
+    if (nodeFault !== undefined) return refused('Unknown Node', nodeFault, intent.signer);
     return this.#usable(identity) ?? { kind: 'accepted', identity, intent };
   }
 
@@ -133,6 +140,24 @@ export class IntentGate {
     return refused(timely ? 'Stale Date' : 'Bad Intent Token', fault, intent.signer, timely);
   }
 
+  /** Somebody new takes a free name, or the place of the identity that has named it. */
+  async #takeIn(
+    token: IdentityToken,
+    known: IdentityRecord | undefined,
+    succession: Uint8Array | undefined,
+  ): Promise<IdentityRecord | IntentRefusal> {
+    if (known !== undefined || succession === undefined) return this.#enrol(token);
+    try {
+      return await this.#options.overlay.succeed(succession, token);
+    } catch (error) {
+      // Whoever has never been here has no place to hand over.
+      if (error instanceof OverlayError && error.code === 'unknown-identity') return this.#enrol(token);
+      if ((error instanceof OverlayError && !error.code.startsWith('store-')) || error instanceof TokenError)
+        return refused('Successor Refused', error.code, token.fingerprint);
+      throw error;
+    }
+  }
+
   async #enrol(token: IdentityToken): Promise<IdentityRecord | IntentRefusal> {
     const result = await this.#options.overlay.enrol(token);
     if (result.kind === 'enrolled') return result.identity;
@@ -145,13 +170,15 @@ export class IntentGate {
     if (now < identity.notBefore)
       return refused('Identity Not Valid Yet', 'identity-not-yet-valid', identity.fingerprint);
     if (identity.status === 'active') return undefined;
-    return refused(
-      identity.status === 'pending' ? 'Identity Awaits Approval' : 'Identity Revoked',
-      `identity-${identity.status}`,
-      identity.fingerprint,
-    );
+    return refused(unusableReasons[identity.status], `identity-${identity.status}`, identity.fingerprint);
   }
 }
+
+const unusableReasons = {
+  pending: 'Identity Awaits Approval',
+  revoked: 'Identity Revoked',
+  replaced: 'Identity Replaced',
+} as const;
 
 /** What an `Intent-Token` header field refers to in records: the SHA-256 of the token, base64url. */
 export function tokenReference(intentToken: Uint8Array): string {

@@ -3,6 +3,7 @@ import type { Clock, Logger, Random } from '../base/index.ts';
 import type { Config, ListenAddress } from '../config/index.ts';
 import type { IdentityOverlay } from '../overlay/index.ts';
 import type { TransactionLayer, TransportLayer } from '../sip/index.ts';
+import type { AdmissionHooks } from '../tokens/index.ts';
 import type { Audit } from './audit.ts';
 import type { CallRecords } from './call-records.ts';
 import type { CallTable } from './call-table.ts';
@@ -12,6 +13,7 @@ import type { NodeKeys } from './node-keys.ts';
 import type { OwnAddresses } from './own-addresses.ts';
 import type { Peers } from './peers/peers.ts';
 import type { RegEvent } from './reg-event.ts';
+import type { RevocationWatch } from './revocation-watch.ts';
 
 /** What every part is built with. */
 export interface Surroundings {
@@ -20,6 +22,8 @@ export interface Surroundings {
   readonly clock: Clock;
   readonly random: Random;
   readonly closing: ClosingStack;
+  /** What a program that starts the gateway decides itself. */
+  readonly hooks?: Partial<AdmissionHooks>;
 }
 
 /** The parts of a gateway that others look into while it runs. */
@@ -36,4 +40,5 @@ export interface Parts {
   readonly regEvent: RegEvent;
   readonly peers: Peers;
   readonly dispatcher: Dispatcher;
+  readonly revocations: RevocationWatch;
 }

@@ -31,7 +31,7 @@ export class Reachability {
    * that the phone expects (RFC 5626 §5.3).
    */
   async targets(fingerprint: string, choice: BindingChoice = every): Promise<ProxyTarget[]> {
-    const bindings = (await this.#options.overlay.bindings(fingerprint)).filter(choice);
+    const bindings = (await this.#options.overlay.routes(fingerprint)).filter(choice);
     const phones = new Set(bindings.map(phoneOf));
     return [...phones].flatMap((phone) => this.#targetAt(fingerprint, phone, bindings, new Set()) ?? []);
   }

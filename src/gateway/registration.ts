@@ -1,5 +1,5 @@
 import { type Clock, type Random, randomId } from '../base/index.ts';
-import { declaredIntent } from '../intent/index.ts';
+import { addressOf, declaredIntent } from '../intent/index.ts';
 import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
 import { type AppendResult, ProvenanceError, type RecordId } from '../provenance/index.ts';
 import {
@@ -15,6 +15,7 @@ import {
 } from '../sip/index.ts';
 import type { Audit } from './audit.ts';
 import type { Authentication } from './authentication.ts';
+import type { Authorisation } from './authorisation.ts';
 import { circumstances } from './context.ts';
 import { tokenReference } from './intent-gate.ts';
 import type { Assurance, Principal } from './principal.ts';
@@ -26,6 +27,7 @@ const toTagBits = 64;
 
 export interface RegistrationOptions {
   readonly authentication: Authentication;
+  readonly authorisation: Authorisation;
   readonly registrar: Registrar;
   readonly overlay: IdentityOverlay;
   readonly domain: ServedDomain;
@@ -108,6 +110,13 @@ export class Registration {
       );
       return this.#reject(transaction, 403, reason);
     }
+    const target = addressOf(request.to.uri);
+    const forbidden = await this.#options.authorisation.refusal({ principal, action: 'register', target });
+    if (forbidden !== undefined) {
+      const refusal = { reason: forbidden, fault: 'not-authorised', claimed: identity.name };
+      await this.#recordRefusal(request, flow, refusal, identity);
+      return this.#reject(transaction, 403, forbidden);
+    }
     await this.#bind(transaction, principal);
   }
 
@@ -170,6 +179,7 @@ export class Registration {
         contact: change.binding.contactUri,
         expires: new Date(change.binding.expiresAtMs).toISOString(),
         assurance,
+        ...(intent?.node !== undefined && { phoneNode: intent.node }),
       },
       eraan: {
         parents: this.recordsOf(identity.fingerprint),
@@ -201,7 +211,9 @@ export class Registration {
       },
       eraan: { parents: [] },
       eromheen: circumstances(request, flow),
-      erachter: `refuse a registration that proved ${proved ? 'another identity' : 'nothing'}`,
+      erachter: proved
+        ? `refuse a registration of ${identity.name}`
+        : 'refuse a registration that proved nothing',
       parties: proved ? [{ fingerprint: identity.fingerprint, role: 'subject' }] : [],
     });
     await allDurable([written]);

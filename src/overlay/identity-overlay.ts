@@ -74,6 +74,11 @@ export class IdentityOverlay {
     return this.#parts.directory.lookup(address);
   }
 
+  /** The one of this fingerprint, also when another has taken its place. */
+  identity(fingerprint: Fingerprint): Eventual<IdentityRecord | undefined> {
+    return this.#parts.directory.byFingerprint(fingerprint);
+  }
+
   /** Whether a SIP user part is one of the identity's own addresses, so that it may call and register as it. */
   isAddressOf(identity: IdentityRecord, user: string): boolean {
     if (user === identity.fingerprint || user === identity.name) return true;

@@ -1,3 +1,4 @@
+import type { Attribute } from './attributes.ts';
 import { checkValidity, type IdentityToken } from './identity-token.ts';
 
 /** Who wants to do what: `invite` to `jis:bob`, `register` at a flow. */
@@ -7,6 +8,10 @@ export interface AdmissionRequest {
   readonly target: string;
   /** Seconds. */
   readonly now: number;
+  /** How sure it is that the request is the identity's own, 0 to 3. */
+  readonly assurance?: number;
+  /** What the identity shows, on its token and on this request. */
+  readonly attributes?: readonly Attribute[];
 }
 
 export type AdmissionVerdict =
@@ -16,12 +21,15 @@ export type AdmissionVerdict =
   | 'not-authorised'
   | 'not-accounted';
 
+/** Only `true` agrees; a refusal may say why. */
+export type HookAnswer = boolean | { readonly refused: string };
+
 /** What a deployment decides. Called in this order; a later hook only after the earlier ones have agreed. */
 export interface AdmissionHooks {
   /** Is this who it says it is? */
-  authenticate(request: AdmissionRequest): boolean | Promise<boolean>;
+  authenticate(request: AdmissionRequest): HookAnswer | Promise<HookAnswer>;
   /** May it do this? */
-  authorise(request: AdmissionRequest): boolean | Promise<boolean>;
+  authorise(request: AdmissionRequest): HookAnswer | Promise<HookAnswer>;
   /** Takes note of every verdict, refusals included; what cannot be accounted for is not admitted. */
   account(request: AdmissionRequest, verdict: AdmissionVerdict): void | Promise<void>;
 }
@@ -33,30 +41,53 @@ export const denyAll: AdmissionHooks = {
   account: () => {},
 };
 
+export interface Decision {
+  readonly verdict: AdmissionVerdict;
+  /** What the hook that refused has said. */
+  readonly reason: string | undefined;
+}
+
 /** Fails closed: a hook that throws refuses. Never rejects. */
 export async function admit(
   request: AdmissionRequest,
   hooks: AdmissionHooks = denyAll,
 ): Promise<AdmissionVerdict> {
-  const verdict = await decide(request, hooks);
+  return (await admission(request, hooks)).verdict;
+}
+
+/** The same with the reason of a refusal. */
+export async function admission(
+  request: AdmissionRequest,
+  hooks: AdmissionHooks = denyAll,
+): Promise<Decision> {
+  const decision = await decide(request, hooks);
   try {
-    await hooks.account(request, verdict);
+    await hooks.account(request, decision.verdict);
   } catch {
-    return verdict === 'admitted' ? 'not-accounted' : verdict;
+    return decision.verdict === 'admitted' ? { verdict: 'not-accounted', reason: undefined } : decision;
   }
-  return verdict;
+  return decision;
 }
 
-async function decide(request: AdmissionRequest, hooks: AdmissionHooks): Promise<AdmissionVerdict> {
-  if (checkValidity(request.token, request.now) !== 'valid') return 'not-valid';
-  if (!(await agrees(() => hooks.authenticate(request)))) return 'not-authenticated';
-  return (await agrees(() => hooks.authorise(request))) ? 'admitted' : 'not-authorised';
+async function decide(request: AdmissionRequest, hooks: AdmissionHooks): Promise<Decision> {
+  if (checkValidity(request.token, request.now) !== 'valid')
+    return { verdict: 'not-valid', reason: undefined };
+  const proved = await ask(() => hooks.authenticate(request));
+  if (proved !== true) return { verdict: 'not-authenticated', reason: reasonOf(proved) };
+  const allowed = await ask(() => hooks.authorise(request));
+  return allowed === true
+    ? { verdict: 'admitted', reason: undefined }
+    : { verdict: 'not-authorised', reason: reasonOf(allowed) };
 }
 
-async function agrees(hook: () => boolean | Promise<boolean>): Promise<boolean> {
+async function ask(hook: () => HookAnswer | Promise<HookAnswer>): Promise<HookAnswer> {
   try {
-    return (await hook()) === true;
+    return await hook();
   } catch {
     return false;
   }
+}
+
+function reasonOf(answer: HookAnswer): string | undefined {
+  return typeof answer === 'object' ? answer.refused : undefined;
 }

@@ -56,6 +56,7 @@ export * from './keys.ts';
 export * from './link-proof.ts';
 export * from './names.ts';
 export * from './node-token.ts';
+export * from './public-token.ts';
 export * from './realm.ts';
 export * from './signed-answer.ts';
 export * from './succession.ts';

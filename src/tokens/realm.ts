@@ -14,7 +14,7 @@ export type RealmVerdict =
   | 'forged'
   | 'unreachable';
 
-const realmContext = 'tibet-realm-v1';
+export const realmContext = 'tibet-realm-v1';
 
 export function realmQuestion(realm: Fingerprint, member: Fingerprint, nonce: Uint8Array): Question {
   return { context: realmContext, about: [fingerprintBytes(realm), fingerprintBytes(member)], nonce };

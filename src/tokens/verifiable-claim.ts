@@ -38,8 +38,8 @@ export const claimAttributePrefix = 'claim:';
 const member = { name: 1, value: 2 } as const;
 const maxClaimBytes = 1_024;
 const maxClaimName = 56;
-const statusContext = 'tibet-claim-status-v1';
-const delegateContext = 'tibet-claim-delegate-v1';
+export const claimStatusContext = 'tibet-claim-status-v1';
+export const claimDelegateContext = 'tibet-claim-delegate-v1';
 
 export function issueClaim(options: {
   readonly key: SigningKey;
@@ -136,7 +136,7 @@ export function claimsAmong(attributes: readonly Attribute[]): readonly Verifiab
 }
 
 export function claimStatusQuestion(verifiable: VerifiableClaim, nonce: Uint8Array): Question {
-  return { context: statusContext, about: [sha256(verifiable.bytes)], nonce };
+  return { context: claimStatusContext, about: [sha256(verifiable.bytes)], nonce };
 }
 
 /** Asks the issuer itself whether the claim still stands. Silence is no confirmation. */
@@ -153,7 +153,7 @@ export function claimCheckQuestion(
   subject: Fingerprint,
   nonce: Uint8Array,
 ): Question {
-  return { context: delegateContext, about: [sha256(claimBytes), fingerprintBytes(subject)], nonce };
+  return { context: claimDelegateContext, about: [sha256(claimBytes), fingerprintBytes(subject)], nonce };
 }
 
 /** A small device lets a party that it trusts check a claim; it verifies only that party's signed answer. */

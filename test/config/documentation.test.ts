@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { defaultAnswerCacheLimits } from '../../src/admission/index.ts';
 import { configKeys, loadConfig } from '../../src/config/index.ts';
 import { defaultRegEventLimits } from '../../src/gateway/index.ts';
 import { defaultOverlayLimits } from '../../src/overlay/index.ts';
@@ -57,6 +58,7 @@ describe('defaults', () => {
       regEvent: defaultRegEventLimits,
       digest: defaultThrottleLimits,
       overlay: defaultOverlayLimits,
+      vouching: defaultAnswerCacheLimits,
       audit: defaultAuditLimits,
     });
     expect(registrar).toEqual({

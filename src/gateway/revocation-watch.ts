@@ -1,0 +1,86 @@
+import { type Clock, encodeBase64Url, type Logger, type Timer } from '../base/index.ts';
+import type { IdentityOverlay } from '../overlay/index.ts';
+import type { Authentication } from './authentication.ts';
+import type { Call, CallRecords } from './call-records.ts';
+import type { CallTable } from './call-table.ts';
+
+/** How often the store is asked for keys that were revoked, here or at another gateway. */
+export const revocationCheckMs = 1_000;
+
+export interface RevocationWatchOptions {
+  readonly overlay: IdentityOverlay;
+  readonly authentication: Authentication;
+  readonly calls: CallTable;
+  readonly records: Pick<CallRecords, 'close'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * Ends what a revoked key has in progress: its phones leave routing, its connections speak for nobody, and its calls
+ * count as ended. New requests are refused without it: each looks the identity up.
+ */
+export class RevocationWatch {
+  readonly #options: RevocationWatchOptions;
+  #seen: ReadonlySet<string> = new Set();
+  #timer: Timer | undefined;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(options: RevocationWatchOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#timer = this.#options.clock.setTimer(revocationCheckMs, () => {
+      this.#running = this.#look().finally(() => {
+        if (this.#timer !== undefined) this.start();
+      });
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    await this.#running;
+  }
+
+  async #look(): Promise<void> {
+    const { overlay, logger } = this.#options;
+    try {
+      const revoked = await overlay.lateRevocations();
+      const late = new Set(revoked.filter((key) => !this.#seen.has(key)));
+      if (late.size > 0) await this.#end(late);
+      // Only then: what could not be ended is tried again.
+      this.#seen = new Set(revoked);
+    } catch (error) {
+      logger.warn({ error: String(error) }, 'revocations could not be looked up yet');
+    }
+  }
+
+  /** Revocations are rare, so that everything which is up may be looked at. */
+  async #end(keys: ReadonlySet<string>): Promise<void> {
+    const { overlay, authentication, calls, records, logger } = this.#options;
+    const inProgress = new Set<string>([
+      ...(await overlay.boundHere()),
+      ...authentication.speakers(),
+      ...[...calls].flatMap(partiesOf),
+    ]);
+    for (const fingerprint of inProgress) {
+      const identity = await overlay.identity(fingerprint);
+      if (identity === undefined || !keys.has(encodeBase64Url(identity.publicKey))) continue;
+      authentication.bar(fingerprint);
+      await overlay.removeBindingsOf(fingerprint);
+      let ended = 0;
+      for (const call of [...calls]) {
+        if (!partiesOf(call).includes(fingerprint)) continue;
+        records.close(call, 'interrupted', { by: 'gateway', reason: `${identity.name} was revoked` });
+        ended++;
+      }
+      logger.warn({ identity: identity.name, fingerprint, calls: ended }, 'a revoked identity was put out');
+    }
+  }
+}
+
+function partiesOf({ caller, callee }: Call): readonly string[] {
+  return [caller.fingerprint, callee.fingerprint].filter((fingerprint) => fingerprint !== undefined);
+}
