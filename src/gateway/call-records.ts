@@ -1,8 +1,14 @@
 import { type Clock, type Random, randomId, type Timer } from '../base/index.ts';
-import { type AppendResult, ProvenanceError, type RecordDraft, type RecordId } from '../provenance/index.ts';
+import {
+  type AppendResult,
+  type DraftParty,
+  ProvenanceError,
+  type RecordDraft,
+  type RecordId,
+} from '../provenance/index.ts';
 import { type Flow, ownText, type SipRequest } from '../sip/index.ts';
 import type { Audit } from './audit.ts';
-import { circumstances } from './context.ts';
+import { circumstances, peerCircumstances } from './context.ts';
 
 /** How long a closing record waits before it is offered again to a log that could not take it. */
 const retryMs = 1_000;
@@ -100,7 +106,7 @@ export class CallRecords {
       eraan: { parents: facts.parents, tokens: facts.tokens },
       eromheen: circumstances(request, flow),
       erachter: facts.intent,
-      parties: partiesOf(caller, callee),
+      parties: partiesOf(caller, callee, 'caller'),
       call: { id, phase: 'attempt' },
     });
     const call: Call = {
@@ -187,7 +193,7 @@ export class CallRecords {
       eraan: { parents: [] },
       eromheen: circumstances(undefined, flow),
       erachter: call.intent,
-      parties: partiesOf(caller, callee),
+      parties: partiesOf(caller, callee, 'callee'),
       call: { id: call.id, phase },
       unhurried: true,
     };
@@ -236,12 +242,18 @@ function closingEvent(outcome: Outcome): string {
   return outcome === 'refused' ? 'call.refusal' : outcome === 'cancelled' ? 'call.cancel' : 'call.failure';
 }
 
-function partiesOf(
-  caller: CallParty,
-  callee: CallParty,
-): { fingerprint: string; role: 'caller' | 'callee' }[] {
-  const parties: { fingerprint: string; role: 'caller' | 'callee' }[] = [];
-  if (caller.fingerprint !== undefined) parties.push({ fingerprint: caller.fingerprint, role: 'caller' });
-  if (callee.fingerprint !== undefined) parties.push({ fingerprint: callee.fingerprint, role: 'callee' });
+/** What of a record is erased with one party and not with the other. */
+const ownErin = { caller: ['caller', 'from', 'callId'], callee: ['callee', 'to', 'requestUri'] } as const;
+
+/** `seen` is the party on whose flow the record's event was seen. */
+function partiesOf(caller: CallParty, callee: CallParty, seen: 'caller' | 'callee'): readonly DraftParty[] {
+  const parties: DraftParty[] = [];
+  for (const [role, { fingerprint }] of [['caller', caller] as const, ['callee', callee] as const])
+    if (fingerprint !== undefined)
+      parties.push({
+        fingerprint,
+        role,
+        owns: { erin: ownErin[role], ...(role === seen ? { eromheen: peerCircumstances } : {}) },
+      });
   return parties;
 }

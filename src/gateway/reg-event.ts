@@ -16,7 +16,7 @@ import {
 } from '../sip/index.ts';
 import type { Audit } from './audit.ts';
 import type { Authentication } from './authentication.ts';
-import { circumstances } from './context.ts';
+import { circumstances, peerCircumstances } from './context.ts';
 import { RegState } from './reg-state.ts';
 import { notifierDialog, type RegDialog, RegSubscription } from './reg-subscription.ts';
 import type { ServedDomain } from './served-domain.ts';
@@ -229,8 +229,16 @@ export class RegEvent {
       eromheen: circumstances(request, flow),
       erachter: declaredIntent(request, watched.name),
       parties: [
-        { fingerprint: watcher.fingerprint, role: 'caller' },
-        { fingerprint: watched.fingerprint, role: 'subject' },
+        {
+          fingerprint: watcher.fingerprint,
+          role: 'caller',
+          owns: { erin: ['watcher'], eromheen: peerCircumstances },
+        },
+        {
+          fingerprint: watched.fingerprint,
+          role: 'subject',
+          owns: { erin: ['identity', 'fingerprint'] },
+        },
       ],
     });
   }

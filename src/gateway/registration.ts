@@ -16,7 +16,7 @@ import {
 import type { Audit } from './audit.ts';
 import type { Authentication } from './authentication.ts';
 import type { Authorisation } from './authorisation.ts';
-import { circumstances } from './context.ts';
+import { circumstances, peerCircumstances } from './context.ts';
 import { tokenReference } from './intent-gate.ts';
 import type { Assurance, Principal } from './principal.ts';
 import { foreignUriRefusal, type ServedDomain } from './served-domain.ts';
@@ -24,6 +24,8 @@ import { foreignUriRefusal, type ServedDomain } from './served-domain.ts';
 /** What a phone is told when the log cannot take records now, in seconds. */
 const retryAfterSeconds = 5;
 const toTagBits = 64;
+/** What of a registration's record is erased with its identity. */
+const owns = { erin: ['identity', 'fingerprint', 'contact', 'to', 'claimed'], eromheen: peerCircumstances };
 
 export interface RegistrationOptions {
   readonly authentication: Authentication;
@@ -187,7 +189,7 @@ export class Registration {
       },
       eromheen: circumstances(request, flow),
       erachter: intent?.intent.text || declaredIntent(request, identity.name),
-      parties: [{ fingerprint: identity.fingerprint, role: 'subject' }],
+      parties: [{ fingerprint: identity.fingerprint, role: 'subject', owns }],
     });
     this.#newest.set(identity.fingerprint, written.id);
     return written;
@@ -214,7 +216,7 @@ export class Registration {
       erachter: proved
         ? `refuse a registration of ${identity.name}`
         : 'refuse a registration that proved nothing',
-      parties: proved ? [{ fingerprint: identity.fingerprint, role: 'subject' }] : [],
+      parties: proved ? [{ fingerprint: identity.fingerprint, role: 'subject', owns }] : [],
     });
     await allDurable([written]);
   }

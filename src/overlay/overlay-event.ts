@@ -52,7 +52,15 @@ export function overlayRecord(event: OverlayEvent, parents: readonly RecordId[] 
     eraan: { parents, tokens: evidence.map((bytes) => encodeBase64Url(sha256(bytes))) },
     eromheen: { node: event.node, time: new Date(event.atMs).toISOString() },
     erachter: event.intent,
-    parties: identity ? [{ fingerprint: identity.fingerprint, role: 'subject' }] : [],
+    parties: identity
+      ? [
+          {
+            fingerprint: identity.fingerprint,
+            role: 'subject',
+            owns: { erin: ['asked', 'identity', 'fingerprint', ...Object.keys(facts)] },
+          },
+        ]
+      : [],
   };
 }
 

@@ -7,8 +7,9 @@ import {
   systemClock,
   systemRandom,
 } from '../base/index.ts';
-import type { SigningKey } from '../tokens/index.ts';
+import type { Fingerprint, SigningKey } from '../tokens/index.ts';
 import { DiskStorage } from './disk-storage.ts';
+import { Eraser, type Erasure } from './erasure.ts';
 import { ProvenanceError } from './error.ts';
 import { type AuditLimits, defaultAuditLimits } from './limits.ts';
 import { LogReader } from './log-reader.ts';
@@ -16,6 +17,8 @@ import { type AppendResult, LogWriter, type NodeIdentity } from './log-writer.ts
 import { findByIdPrefix, type QuerySource, queryRecords, type RecordQuery } from './query.ts';
 import {
   type OpenCall,
+  type OpenedRecord,
+  openRecord,
   type RawRecord,
   type RecordDraft,
   type RecordId,
@@ -55,15 +58,18 @@ interface Parts {
   readonly writer: LogWriter;
   readonly reader: LogReader;
   readonly vkey: string;
+  readonly logger: Logger;
 }
 
 /** The audit log of one gateway: append-only, durable by group commit, verifiable by anybody. */
 export class AuditLog {
   readonly #parts: Parts;
+  readonly #eraser: Eraser;
   #closed: Promise<void> | undefined;
 
   private constructor(parts: Parts) {
     this.#parts = parts;
+    this.#eraser = new Eraser({ ...parts, source: () => this.#source() });
   }
 
   /**
@@ -81,14 +87,15 @@ export class AuditLog {
     try {
       await mkdir(options.indexDirectory, { recursive: true, mode: 0o700 });
       index = await RecordIndex.open({ directory: options.indexDirectory, origin, readOnly: false });
-      const recovered = await recoverLog({ storage, index, origin, checkpointKey, limits, logger });
       const { clock = systemClock, random = systemRandom } = options;
+      const recovered = await recoverLog({ storage, index, origin, checkpointKey, limits, random, logger });
       const writer = new LogWriter({ ...options, storage, index, clock, random, logger, limits, recovered });
       await writer.integrate();
       const reader = new LogReader(storage);
       const vkey = formatVkey({ name: origin, publicKey: checkpointKey.publicKey });
-      const log = new AuditLog({ lock, index, writer, reader, vkey });
+      const log = new AuditLog({ lock, index, writer, reader, vkey, logger });
       await log.#announce(options);
+      await log.#eraser.resume();
       return log;
     } catch (error) {
       await index?.close();
@@ -146,8 +153,17 @@ export class AuditLog {
 
   /** A C2SP tlog-proof of the record; throws `record-unknown`, or `record-pending` before its checkpoint. */
   prove(id: RecordId, options?: ProofOptions): Promise<string> {
-    const { index, reader } = this.#parts;
-    return proveRecord({ ...this.#source(), index, reader, checkpoint: this.checkpoint() }, id, options);
+    const { index, reader, writer } = this.#parts;
+    const source = { ...this.#source(), index, reader, keys: writer.keys, checkpoint: this.checkpoint() };
+    return proveRecord(source, id, options);
+  }
+
+  /**
+   * Destroys what the log says about one party, everywhere; what it says about others, and every proof, stays. Finished
+   * at the next start if a crash comes between. Throws `identity-unknown` or `storage`.
+   */
+  erase(fingerprint: Fingerprint, reason?: string): Promise<Erasure> {
+    return this.#eraser.erase(fingerprint, reason);
   }
 
   /** Writes everything out, signs the last checkpoint and lets another process open the log. */
@@ -167,7 +183,7 @@ export class AuditLog {
   }
 
   #source(): QuerySource {
-    const { writer, index, reader } = this.#parts;
+    const { writer, index } = this.#parts;
     const { integrator } = writer;
     // A copy: integration takes records out of the original while a query reads.
     const waiting = integrator.waiting.slice();
@@ -175,12 +191,13 @@ export class AuditLog {
     return {
       index,
       size: size + waiting.length,
-      read: async (position) => readRecord(waiting[position - size] ?? (await this.#raw(reader, position))),
+      read: async (position) => readRecord(await this.#opened(waiting[position - size], position)),
     };
   }
 
-  #raw(reader: LogReader, position: number): Promise<RawRecord> {
-    return reader.raw(position, this.size);
+  async #opened(waiting: RawRecord | undefined, position: number): Promise<OpenedRecord> {
+    const { reader, writer } = this.#parts;
+    return openRecord(waiting ?? (await reader.raw(position, this.size)), writer.keys);
   }
 
   /** Publishes the node's key: without it nobody could check the receipts of this run. */

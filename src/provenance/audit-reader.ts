@@ -6,8 +6,9 @@ import { DiskStorage } from './disk-storage.ts';
 import { ProvenanceError } from './error.ts';
 import { readJournal } from './journal.ts';
 import { LogReader } from './log-reader.ts';
+import { PartyKeySnapshot } from './party-keys.ts';
 import { findByIdPrefix, type QuerySource, queryRecords, type RecordQuery } from './query.ts';
-import { type RawRecord, type RecordId, readRecord, type StoredRecord } from './record.ts';
+import { openRecord, type RawRecord, type RecordId, readRecord, type StoredRecord } from './record.ts';
 import { RecordIndex } from './record-index.ts';
 import { type ProofOptions, proveRecord } from './record-proof.ts';
 import type { Storage } from './storage.ts';
@@ -62,8 +63,8 @@ class FileAuditReader implements AuditReader {
   }
 
   async prove(idPrefix: RecordId, options?: ProofOptions): Promise<string> {
-    const { source, checkpoint } = await this.#snapshot();
-    return proveRecord({ ...source, reader: this.#reader, checkpoint }, idPrefix, options);
+    const { source, checkpoint, keys } = await this.#snapshot();
+    return proveRecord({ ...source, reader: this.#reader, keys, checkpoint }, idPrefix, options);
   }
 
   checkpoint(): Promise<string> {
@@ -75,19 +76,25 @@ class FileAuditReader implements AuditReader {
   }
 
   /** Index, journal, checkpoint, in this order: whatever moves on meanwhile moves to what is read later. */
-  async #snapshot(): Promise<{ readonly source: QuerySource; readonly checkpoint: string }> {
+  async #snapshot(): Promise<{
+    readonly source: QuerySource;
+    readonly checkpoint: string;
+    readonly keys: PartyKeySnapshot;
+  }> {
     this.#index?.refresh();
     const journal = await this.#journal();
     const checkpoint = await readCheckpoint(this.#storage);
+    // A key is on disk before the first record under it.
+    const keys = await PartyKeySnapshot.read(this.#storage);
     const { size } = peekCheckpoint(checkpoint);
     const beyond = journal.filter(({ position }) => position >= size);
     const source: QuerySource = {
       index: this.#index,
       size: size + beyond.length,
       read: async (position) =>
-        readRecord(beyond[position - size] ?? (await this.#reader.raw(position, size))),
+        readRecord(openRecord(beyond[position - size] ?? (await this.#reader.raw(position, size)), keys)),
     };
-    return { source, checkpoint };
+    return { source, checkpoint, keys };
   }
 
   /** A segment that is being replaced at this moment reads as damaged; a moment later it does not. */

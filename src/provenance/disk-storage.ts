@@ -37,6 +37,10 @@ class DiskFile implements AppendFile {
     }
   }
 
+  async overwrite(at: number, bytes: Uint8Array): Promise<void> {
+    await this.#handle.write(bytes, 0, bytes.length, at);
+  }
+
   async truncate(size: number): Promise<void> {
     await this.#handle.truncate(size);
     this.#size = size;

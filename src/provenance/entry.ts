@@ -6,7 +6,7 @@ import { ProvenanceError } from './error.ts';
 /** C2SP tlog-tiles: entries have a uint16 length. */
 export const maxEntryBytes = 65_535;
 
-const openingVersion = 1;
+export const openingVersion = 1;
 
 /** What the Merkle tree is made of: [statement, receipt], both as byte strings. */
 export interface LogEntry {
@@ -29,15 +29,15 @@ export function writeEntryHead(writer: ByteWriter, statement: Uint8Array): void 
   writer.byteString(statement);
 }
 
-/** All that opens a record's commitments, in the statement's order. */
+/** All that opens a record's commitments, in the statement's order; undefined: erased with a party. */
 export interface RecordOpening {
-  readonly layers: readonly Opening[];
-  readonly parties: readonly Opening[];
+  readonly layers: readonly (Opening | undefined)[];
+  readonly parties: readonly (Opening | undefined)[];
 }
 
 /**
- * An opening is [version, layers, parties], each item [salt, encoding]: fixed places, so that one can be
- * overwritten later. It is written head first, then the layers, the number of parties, the parties.
+ * A plain opening is [version, layers, parties], each item [salt, encoding], or null once it was erased. It is written
+ * head first, then the layers, the number of parties, the parties. What lies on disk is sealed (`sealOpening`).
  */
 export function writeOpeningHead(writer: ByteWriter): void {
   writer.head(cborMajor.array, 3);
@@ -65,9 +65,10 @@ export function decodeOpening(bytes: Uint8Array): RecordOpening {
   return opening;
 }
 
-function openingsOf(value: CborValue | undefined): readonly Opening[] {
+function openingsOf(value: CborValue | undefined): readonly (Opening | undefined)[] {
   if (!Array.isArray(value)) throw malformed('a list of openings is missing');
   return value.map((item: CborValue) => {
+    if (item === null) return undefined;
     const [salt, encoding]: readonly (CborValue | undefined)[] = Array.isArray(item) ? item : [];
     if (!(salt instanceof Uint8Array) || salt.length !== saltBytes || !(encoding instanceof Uint8Array))
       throw malformed('an opening is [salt, encoding]');

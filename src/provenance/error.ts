@@ -22,6 +22,8 @@ export type ProvenanceErrorCode =
   | 'record-malformed'
   | 'receipt-malformed'
   | 'journal-damaged'
+  | 'party-keys-damaged'
+  | 'identity-unknown'
   | 'rolled-back'
   | 'index-foreign'
   | 'proof-malformed'

@@ -1,17 +1,20 @@
-import { type Clock, epochSeconds, type Logger, type Timer } from '../base/index.ts';
+import { type Clock, epochSeconds, type Logger, type Random, type Timer } from '../base/index.ts';
 import type { SigningKey } from '../tokens/index.ts';
 import { ByteWriter } from './byte-writer.ts';
 import type { PendingDurability } from './durability.ts';
 import { writeEntryHead } from './entry.ts';
 import type { Journal } from './journal.ts';
 import type { RecordFacts } from './ledger.ts';
+import { type PartyKey, type PlainOpening, sealOpening } from './opening-seal.ts';
 import { sealBatch, writeReceipt } from './receipt.ts';
 import type { RawRecord } from './record.ts';
 
 export interface PendingRecord {
   readonly position: number;
   readonly statement: Uint8Array;
-  readonly opening: Uint8Array;
+  readonly opening: PlainOpening;
+  /** Of each party, as it was when the record was made: an erasure may come between. */
+  readonly keys: readonly PartyKey[];
   readonly facts: RecordFacts;
   readonly sipCallId: string | undefined;
   readonly durability: PendingDurability;
@@ -25,6 +28,9 @@ export interface DurableRecord extends RawRecord {
 
 export interface GroupCommitOptions {
   readonly journal: Journal;
+  /** Makes the keys that records are sealed under durable: before the records are. */
+  readonly flushKeys: () => Promise<void>;
+  readonly random: Random;
   readonly node: { readonly key: SigningKey; readonly kid: Uint8Array };
   readonly clock: Clock;
   readonly logger: Logger;
@@ -102,6 +108,7 @@ export class GroupCommit {
     this.#inFlight = batch.length;
     try {
       const records = this.#seal(batch);
+      await this.#options.flushKeys();
       await journal.append(records);
       onDurable(records);
     } catch (error) {
@@ -117,17 +124,18 @@ export class GroupCommit {
   }
 
   #seal(batch: readonly PendingRecord[]): DurableRecord[] {
-    const { node, clock } = this.#options;
+    const { node, clock, random } = this.#options;
     const ids = batch.map(({ facts }) => facts.idBytes);
     const seal = sealBatch(ids, node, epochSeconds(clock));
-    return batch.map(({ position, statement, opening, facts, sipCallId }, at) => {
+    return batch.map(({ position, statement, opening, keys, facts, sipCallId }, at) => {
       this.#writer.reset();
       writeReceipt(this.#writer, seal, at);
       const receipt = this.#writer.copy();
       this.#writer.reset();
       writeEntryHead(this.#writer, statement);
       this.#writer.byteString(receipt);
-      return { position, entry: this.#writer.copy(), opening, facts, sipCallId };
+      const sealed = sealOpening(opening, keys, random);
+      return { position, entry: this.#writer.copy(), opening: sealed, facts, sipCallId };
     });
   }
 }

@@ -1,6 +1,7 @@
 export { AuditLog, type AuditLogOptions, nodeStartEvent } from './audit-log.ts';
 export { type AuditReader, type AuditReaderOptions, openAuditReader } from './audit-reader.ts';
 export * from './durability.ts';
+export type { Erasure } from './erasure.ts';
 export * from './error.ts';
 export { csvHeader, jsonValue, recordToCsv, recordToJson } from './export.ts';
 export type { Layer } from './layer.ts';
@@ -9,6 +10,7 @@ export type { AppendResult } from './log-writer.ts';
 export type { RecordQuery } from './query.ts';
 export type {
   CallPhase,
+  DraftParty,
   OpenCall,
   Party,
   PartyRole,

@@ -16,7 +16,7 @@ export interface RecordFacts {
   readonly timeMs: number;
   readonly event: string;
   readonly call: { readonly id: string; readonly phase: CallPhase } | undefined;
-  readonly parties: readonly (Party & { readonly seq: number })[];
+  readonly parties: readonly (Party & { readonly seq: number; readonly slot: number })[];
   /** Set in the record that opens a node's run. */
   readonly opensNode: Fingerprint | undefined;
   /** How the call ended: in its closing record. */
@@ -30,20 +30,29 @@ export interface HeadSource {
   head(fingerprint: Fingerprint): Head | undefined;
 }
 
+/** Which key an identity's records are under now: after an erasure its sequence begins anew under another. */
+export interface CurrentSlots {
+  isCurrent(fingerprint: Fingerprint, slot: number): boolean;
+}
+
 /**
  * The books of the log: each identity's newest record, and the calls that are open. Kept twice: as durable, and
  * as it will be once the records under way are durable too. When those fail, the second set is thrown away.
  */
 export class Ledger {
   readonly #source: HeadSource;
+  readonly #slots: CurrentSlots;
+  /** Erased identities whose former head the index still has. */
+  readonly #forgotten = new Set<Fingerprint>();
   readonly #durableHeads = new Map<Fingerprint, Head>();
   readonly #pendingHeads = new Map<Fingerprint, Head>();
   readonly #durableCalls = new Map<string, OpenCall>();
   /** undefined as a value: closed by a record that is under way. */
   readonly #pendingCalls = new Map<string, OpenCall | undefined>();
 
-  constructor(source: HeadSource, openCalls: readonly OpenCall[]) {
+  constructor(source: HeadSource, slots: CurrentSlots, openCalls: readonly OpenCall[]) {
     this.#source = source;
+    this.#slots = slots;
     for (const call of openCalls) this.#durableCalls.set(call.id, call);
   }
 
@@ -51,8 +60,23 @@ export class Ledger {
     return (
       this.#pendingHeads.get(fingerprint) ??
       this.#durableHeads.get(fingerprint) ??
-      this.#source.head(fingerprint)
+      (this.#forgotten.has(fingerprint) ? undefined : this.#source.head(fingerprint))
     );
+  }
+
+  /** The identity was erased: its next record is its first. */
+  forget(fingerprint: Fingerprint): void {
+    this.#forgotten.add(fingerprint);
+    this.#durableHeads.delete(fingerprint);
+    this.#pendingHeads.delete(fingerprint);
+    for (const calls of [this.#durableCalls, this.#pendingCalls])
+      for (const [id, call] of calls)
+        if (call) calls.set(id, { ...call, parties: withoutParty(call.parties, fingerprint) });
+  }
+
+  /** The index has forgotten it too. */
+  forgotten(fingerprint: Fingerprint): void {
+    this.#forgotten.delete(fingerprint);
   }
 
   call(id: string): OpenCall | undefined {
@@ -69,14 +93,14 @@ export class Ledger {
   }
 
   expect(facts: RecordFacts, position: number): void {
-    applyHeads(this.#pendingHeads, facts, position);
+    this.#applyHeads(this.#pendingHeads, facts, position);
     const { call } = facts;
     if (call) this.#pendingCalls.set(call.id, nextState(facts, this.call(call.id)));
   }
 
   /** Called in log order, also for what recovery finds in the journal. */
   settle(facts: RecordFacts, position: number): void {
-    applyHeads(this.#durableHeads, facts, position);
+    this.#applyHeads(this.#durableHeads, facts, position);
     for (const { fingerprint } of facts.parties)
       if (this.#pendingHeads.get(fingerprint)?.position === position) this.#pendingHeads.delete(fingerprint);
     const { call } = facts;
@@ -108,11 +132,16 @@ export class Ledger {
     for (const call of this.#pendingCalls.values()) if (call) calls.push(call);
     return calls;
   }
+
+  #applyHeads(heads: Map<Fingerprint, Head>, facts: RecordFacts, position: number): void {
+    for (const { fingerprint, seq, slot } of facts.parties)
+      if (this.#slots.isCurrent(fingerprint, slot))
+        heads.set(fingerprint, { seq, id: facts.idBytes, position });
+  }
 }
 
-function applyHeads(heads: Map<Fingerprint, Head>, facts: RecordFacts, position: number): void {
-  for (const { fingerprint, seq } of facts.parties)
-    heads.set(fingerprint, { seq, id: facts.idBytes, position });
+export function withoutParty(parties: readonly Party[], fingerprint: Fingerprint): readonly Party[] {
+  return parties.filter((party) => party.fingerprint !== fingerprint);
 }
 
 /** The call after this record; undefined once it is closed. */

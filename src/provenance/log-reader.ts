@@ -1,10 +1,18 @@
 import { entryLengthBytes, openingLengthBytes } from './bundle.ts';
-import { decodeEntry } from './entry.ts';
+import { decodeEntry, decodeOpening } from './entry.ts';
 import { ProvenanceError } from './error.ts';
 import type { RecordFacts } from './ledger.ts';
 import { firstItems } from './log-edge.ts';
 import { leafHash, nodeHash, type RangeHash, rootOf, splitPoint } from './merkle-tree.ts';
-import { type RawRecord, readRecord, type StoredRecord } from './record.ts';
+import type { PartyKeySource } from './opening-seal.ts';
+import {
+  type OpenedRecord,
+  openRecord,
+  type RawRecord,
+  readPartyItem,
+  readRecord,
+  type StoredRecord,
+} from './record.ts';
 import { decodeStatement } from './statement.ts';
 import type { Storage } from './storage.ts';
 import { bundlePath, openingsPath, tilePath, tileWidth, widthOf } from './tile-layout.ts';
@@ -27,6 +35,11 @@ export class LogReader {
 
   constructor(storage: Storage) {
     this.#storage = storage;
+  }
+
+  /** As `raw`, with the opening unsealed. */
+  async opened(position: number, size: number, keys: PartyKeySource): Promise<OpenedRecord> {
+    return openRecord(await this.raw(position, size), keys);
   }
 
   /** `size` is that of a checkpoint that covers the position. */
@@ -114,13 +127,14 @@ function isPowerOfTwo(value: number): boolean {
 }
 
 /** What the books and the index take from a record that is read back. */
-export function factsOf(raw: RawRecord): {
+export function factsOf(raw: OpenedRecord): {
   readonly facts: RecordFacts;
   readonly sipCallId: string | undefined;
 } {
   const record = readRecord(raw);
   const { statement } = decodeEntry(raw.entry);
   const { nodeKey } = decodeStatement(statement);
+  const { parties } = decodeOpening(raw.opening);
   return {
     facts: {
       id: record.id,
@@ -128,7 +142,9 @@ export function factsOf(raw: RawRecord): {
       timeMs: record.timeMs,
       event: record.event,
       call: record.call,
-      parties: record.parties,
+      parties: parties.flatMap((item, at) =>
+        item ? [{ ...readPartyItem(item.encoding), slot: raw.slots[at] ?? 0 }] : [],
+      ),
       opensNode: nodeKey ? record.node : undefined,
       ...searchedFor(record),
     },

@@ -8,6 +8,7 @@ import { Ledger, type RecordFacts } from './ledger.ts';
 import type { AuditLimits } from './limits.ts';
 import { LogHealth } from './log-health.ts';
 import { searchedFor, sipCallIdOf } from './log-reader.ts';
+import type { PartyKeys } from './party-keys.ts';
 import type { RecordDraft, RecordId } from './record.ts';
 import { RecordBuilder } from './record-builder.ts';
 import type { RecordIndex } from './record-index.ts';
@@ -63,12 +64,14 @@ export class LogWriter {
     const { journal } = recovered;
     this.#options = options;
     this.#builder = new RecordBuilder({ ...options, maxRecordBytes: limits.maxRecordBytes });
-    this.#ledger = new Ledger(index, index.openCalls());
+    this.#ledger = new Ledger(index, recovered.keys, index.openCalls());
     this.#integrator = new Integrator({ ...options, ...recovered, storage, ledger: this.#ledger });
     this.#next = this.#integrator.size;
     this.#durableEnd = this.#next;
     this.#commit = new GroupCommit({
       journal,
+      flushKeys: () => recovered.keys.flush(),
+      random: options.random,
       clock,
       logger,
       node: { key: options.nodeKey, kid: fingerprintBytes(options.nodeFingerprint) },
@@ -99,12 +102,21 @@ export class LogWriter {
     return this.#integrator;
   }
 
+  get keys(): PartyKeys {
+    return this.#options.recovered.keys;
+  }
+
   get ledger(): Ledger {
     return this.#ledger;
   }
 
   onHealthChange(listener: (healthy: boolean) => void): void {
     this.#health.onChange(listener);
+  }
+
+  /** Where the next record goes, unless one before it fails. */
+  get nextPosition(): number {
+    return this.#next;
   }
 
   /** Takes what the journal holds into the tree: the last step of recovery, and the first of normal work. */
@@ -132,13 +144,15 @@ export class LogWriter {
       ...(opening ? { nodeKey: nodeKey.publicKey } : {}),
       ...(opening && nodeToken ? { nodeToken } : {}),
     });
+    const keys = draft.parties.map(({ fingerprint }) => this.keys.keyFor(fingerprint));
     const facts: RecordFacts = {
       ...built,
       event: draft.erin.event,
       call,
-      parties: draft.parties.map((party) => ({
+      parties: draft.parties.map((party, at) => ({
         ...party,
         seq: (this.#ledger.head(party.fingerprint)?.seq ?? 0) + 1,
+        slot: keys[at]?.slot ?? 0,
       })),
       opensNode: opening ? this.#options.nodeFingerprint : undefined,
       ...searchedFor(draft),
@@ -147,7 +161,10 @@ export class LogWriter {
     this.#ledger.expect(facts, position);
     const durability = new PendingDurability();
     const sipCallId = sipCallIdOf(draft.erin);
-    this.#commit.add({ position, statement, opening: opened, facts, sipCallId, durability }, draft.unhurried);
+    this.#commit.add(
+      { position, statement, opening: opened, keys, facts, sipCallId, durability },
+      draft.unhurried,
+    );
     return { id: facts.id, durability };
   }
 

@@ -7,7 +7,8 @@ import { ProvenanceError } from './error.ts';
 import { type Layer, writeLayer } from './layer.ts';
 import type { Head } from './ledger.ts';
 import { leafHash } from './merkle-tree.ts';
-import type { Party, RecordDraft, RecordId } from './record.ts';
+import type { PlainOpening } from './opening-seal.ts';
+import type { DraftParty, OwnedFields, RecordDraft, RecordId } from './record.ts';
 import { writeCommitment, writePartyCount, writeStatementHead, writeStatementTail } from './statement.ts';
 
 /** What the log adds to a draft. */
@@ -28,7 +29,7 @@ export interface BuiltRecord {
   readonly idBytes: Uint8Array;
   readonly timeMs: number;
   readonly statement: Uint8Array;
-  readonly opening: Uint8Array;
+  readonly opening: PlainOpening;
 }
 
 export interface RecordBuilderOptions {
@@ -71,18 +72,20 @@ export class RecordBuilder {
     statement.reset();
     writeOpeningHead(opening);
     writeStatementHead(statement, head);
-    this.#commit('erin', erinOf(draft));
-    this.#commit('eraan', eraanOf(draft, context));
-    this.#commit('eromheen', {
-      ...draft.eromheen,
+    const starts: number[] = [];
+    this.#commit(starts, 'erin', withoutOwned(erinOf(draft), draft.parties, 'erin'));
+    this.#commit(starts, 'eraan', eraanOf(draft, context));
+    this.#commit(starts, 'eromheen', {
+      ...withoutOwned(draft.eromheen, draft.parties, 'eromheen'),
       node: this.#options.nodeFingerprint,
       time: new Date(timeMs).toISOString(),
     });
-    this.#commit('erachter', { intent: draft.erachter });
+    this.#commit(starts, 'erachter', { intent: draft.erachter });
+    const layersEnd = opening.length;
     writeOpeningPartyCount(opening, draft.parties.length);
     writePartyCount(statement, draft.parties.length);
     for (const [at, party] of draft.parties.entries())
-      this.#commit(partyLayerName, this.#partyLayer(party, context.heads[at]));
+      this.#commit(starts, partyLayerName, this.#partyLayer(party, draft, context.heads[at]));
     writeStatementTail(statement, head);
     if (opening.length > this.#options.maxRecordBytes)
       throw new ProvenanceError('too-large', `a record of ${opening.length} bytes is over the limit`);
@@ -92,13 +95,14 @@ export class RecordBuilder {
       idBytes,
       timeMs,
       statement: statement.copy(),
-      opening: opening.copy(),
+      opening: { bytes: opening.copy(), starts, layersEnd },
     };
   }
 
-  #commit(layerName: string, layer: Layer): void {
+  #commit(starts: number[], layerName: string, layer: Layer): void {
     this.#layer.reset();
     writeLayer(this.#layer, layer);
+    starts.push(this.#opening.length);
     writeOpeningItemHead(this.#opening);
     const start = this.#opening.length;
     this.#opening.byteString(this.#options.random.bytes(saltBytes));
@@ -106,13 +110,15 @@ export class RecordBuilder {
     writeCommitment(this.#statement, commitmentTo(this.#scratch, layerName, this.#opening.view(start)));
   }
 
-  #partyLayer(party: Party, head: Head | undefined): Layer {
+  #partyLayer(party: DraftParty, draft: RecordDraft, head: Head | undefined): Layer {
     return {
       fingerprint: this.#fingerprint(party.fingerprint),
       role: party.role,
       seq: (head?.seq ?? 0) + 1,
       prev: head?.id ?? null,
       details: party.details,
+      erin: ownedFields(draft.erin, party.owns?.erin),
+      eromheen: ownedFields(draft.eromheen, party.owns?.eromheen),
     };
   }
 
@@ -125,6 +131,31 @@ export class RecordBuilder {
     }
     return bytes;
   }
+}
+
+/** What of a layer is one party's own; undefined when that is nothing. */
+function ownedFields(layer: Layer, names: readonly string[] | undefined): Layer | undefined {
+  if (names === undefined) return undefined;
+  const owned: Record<string, unknown> = {};
+  let any = false;
+  for (const name of names) {
+    if (layer[name] === undefined) continue;
+    owned[name] = layer[name];
+    any = true;
+  }
+  return any ? owned : undefined;
+}
+
+/** What of a layer belongs to nobody alone. */
+function withoutOwned(layer: Layer, parties: readonly DraftParty[], name: keyof OwnedFields): Layer {
+  let rest: Record<string, unknown> | undefined;
+  for (const { owns } of parties)
+    for (const field of owns?.[name] ?? []) {
+      rest ??= { ...layer };
+      // Fields that are undefined are not written; deleting would change the object's shape.
+      rest[field] = undefined;
+    }
+  return rest ?? layer;
 }
 
 function erinOf({ erin, call }: RecordDraft): Layer {

@@ -5,7 +5,7 @@ import { decodeOpening } from './entry.ts';
 import { ProvenanceError } from './error.ts';
 import type { Statement } from './statement.ts';
 
-/** Why an opening does not open this statement's commitments; undefined when it does. */
+/** Why a plain opening does not open this statement's commitments; undefined when it does, as far as it opens. */
 export function openingFault(statement: Statement, bytes: Uint8Array): string | undefined {
   let opening: ReturnType<typeof decodeOpening>;
   try {
@@ -31,7 +31,8 @@ function opens(
   commitment: Uint8Array | undefined,
   opening: Opening | undefined,
 ): boolean {
-  if (!commitment || !opening) return false;
+  if (!opening) return true;
+  if (!commitment) return false;
   const opened = new ByteWriter();
   writeOpened(opened, opening);
   return Buffer.from(commitmentTo(writer, name, opened.view()), 'latin1').equals(commitment);

@@ -26,7 +26,7 @@ import {
   outcomePrefix,
 } from './index-tables.ts';
 import { intentWords } from './intent-words.ts';
-import { type Head, type HeadSource, nextState, type RecordFacts } from './ledger.ts';
+import { type Head, type HeadSource, nextState, type RecordFacts, withoutParty } from './ledger.ts';
 import type { TreeHead } from './merkle-tree.ts';
 import type { OpenCall } from './record.ts';
 import { tileWidth } from './tile-layout.ts';
@@ -35,6 +35,13 @@ import { tileWidth } from './tile-layout.ts';
 export interface IndexedRecord {
   readonly position: number;
   readonly facts: RecordFacts;
+  readonly sipCallId: string | undefined;
+}
+
+/** What the index knew of a record and may know no longer. */
+export interface ErasedTrace {
+  readonly position: number;
+  readonly intent: string | undefined;
   readonly sipCallId: string | undefined;
 }
 
@@ -138,6 +145,41 @@ export class RecordIndex implements HeadSource {
       });
     }
     this.#head = head;
+  }
+
+  /** Takes out words and Call-IDs of records that can no longer be read there. */
+  async unlist(traces: readonly ErasedTrace[]): Promise<void> {
+    const { root, byEvent, byCall } = this.#tables;
+    await root.transaction(() => {
+      for (const { position, intent, sipCallId } of traces) {
+        for (const word of intent === undefined ? [] : intentWords(intent))
+          byEvent.removeSync(positionKey(intentPrefix(word), position));
+        if (sipCallId !== undefined) byCall.removeSync(positionKey(callKey(sipCallId), position));
+      }
+    });
+  }
+
+  /** Takes out what leads from an identity to its records before a position: it was erased. */
+  async forget(fingerprint: Fingerprint, before: number): Promise<void> {
+    const { root, heads, calls, byIdentity } = this.#tables;
+    const prefix = this.#tables.identityPrefix(fingerprint);
+    const range = { start: positionKey(prefix, 0), end: positionKey(prefix, before), limit: chunkRecords };
+    for (;;) {
+      const keys = [...byIdentity.getKeys(range)];
+      if (keys.length === 0) break;
+      await root.transaction(() => {
+        for (const key of keys) byIdentity.removeSync(key);
+      });
+    }
+    await root.transaction(() => {
+      const head = this.head(fingerprint);
+      if (head && head.position < before) heads.removeSync(this.#tables.identityKey(fingerprint));
+      for (const { key, value } of calls.getRange()) {
+        const call = decodeCall(value);
+        const parties = withoutParty(call.parties, fingerprint);
+        if (parties.length < call.parties.length) calls.putSync(key, encodeCall({ ...call, parties }));
+      }
+    });
   }
 
   async close(): Promise<void> {

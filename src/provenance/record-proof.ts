@@ -4,6 +4,7 @@ import { decodeEntry } from './entry.ts';
 import { ProvenanceError } from './error.ts';
 import type { LogReader } from './log-reader.ts';
 import { inclusionPath, leafHash, rootFromInclusion, type TreeHead } from './merkle-tree.ts';
+import type { PartyKeySource } from './opening-seal.ts';
 import { findByIdPrefix, type QuerySource } from './query.ts';
 import { decodeReceipt, ReceiptChecker } from './receipt.ts';
 import { readRecord, type StoredRecord } from './record.ts';
@@ -21,6 +22,7 @@ export interface ProofOptions {
 export interface ProofSource extends QuerySource {
   readonly index: RecordIndex | undefined;
   readonly reader: LogReader;
+  readonly keys: PartyKeySource;
   readonly checkpoint: string;
 }
 
@@ -44,7 +46,7 @@ export async function proveRecord(
   if (record.position >= size)
     throw new ProvenanceError('record-pending', 'the record is durable, but no checkpoint covers it yet');
   const hashOf = source.reader.rangeHash(size);
-  const { entry, opening } = await source.reader.raw(record.position, size);
+  const { entry, opening } = await source.reader.opened(record.position, size, source.keys);
   const extra = new Map<number, CborValue>([[field.entry, entry]]);
   if (options.discloseLayers !== false) extra.set(field.opening, opening);
   const node = await nodePositionOf(source, record, size);

@@ -5,6 +5,7 @@ import { decodeEntry, decodeOpening } from './entry.ts';
 import { ProvenanceError } from './error.ts';
 import { decodeLayer, isLayer, type Layer } from './layer.ts';
 import { leafHash } from './merkle-tree.ts';
+import { type PartyKeySource, unsealOpening } from './opening-seal.ts';
 import { decodeReceipt } from './receipt.ts';
 import { decodeStatement } from './statement.ts';
 
@@ -14,11 +15,23 @@ export type RecordId = string;
 export type PartyRole = 'caller' | 'callee' | 'subject';
 export type CallPhase = 'attempt' | 'progress' | 'answer' | 'close';
 
-/** Somebody whom a record is about. What may have to be erased for one person only belongs into `details`. */
+/** Fields of the common layers that are one party's own: committed, sealed and erased with that party. */
+export interface OwnedFields {
+  readonly erin?: readonly string[];
+  readonly eromheen?: readonly string[];
+}
+
+/** Somebody whom a record is about. */
 export interface Party {
   readonly fingerprint: Fingerprint;
   readonly role: PartyRole;
+  /** More about this party alone. */
   readonly details?: Layer;
+}
+
+/** A party of a draft, with the names of the draft's fields that say something about this party only. */
+export interface DraftParty extends Party {
+  readonly owns?: OwnedFields;
 }
 
 /** What the caller of `append` says; the log adds node, time, sequence numbers and the previous record of the call. */
@@ -31,7 +44,7 @@ export interface RecordDraft {
   readonly eromheen: Layer;
   /** ERACHTER: the declared intent; never empty. */
   readonly erachter: string;
-  readonly parties: readonly Party[];
+  readonly parties: readonly DraftParty[];
   readonly call?: { readonly id: string; readonly phase: CallPhase };
   /** Nobody waits for it to be durable: it may share a later sync (`unhurriedDelayMs`). Not part of the record. */
   readonly unhurried?: boolean;
@@ -56,6 +69,8 @@ export interface StoredRecord {
   readonly eromheen: Layer;
   readonly erachter: string;
   readonly parties: readonly StoredParty[];
+  /** What was erased with a party: names of layers, and `party 0`, `party 1`; empty for a whole record. */
+  readonly redacted: readonly string[];
   /** The node that logged it, and when it sealed the batch. */
   readonly node: Fingerprint;
   readonly sealedAt: number;
@@ -70,36 +85,73 @@ export interface OpenCall {
   readonly sinceMs: number;
 }
 
-/** A record as it lies in the log. */
+/** A record as it lies in the log: `opening` is sealed on disk and plain everywhere else. */
 export interface RawRecord {
   readonly position: number;
   readonly entry: Uint8Array;
   readonly opening: Uint8Array;
 }
 
+/** A record whose opening was unsealed as far as there are keys. */
+export interface OpenedRecord extends RawRecord {
+  /** The key slots of the parties, in their order; empty for a record about nobody. */
+  readonly slots: readonly number[];
+}
+
+/** Throws TokenError or ProvenanceError `record-malformed`. */
+export function openRecord({ position, entry, opening }: RawRecord, keys: PartyKeySource): OpenedRecord {
+  return { position, entry, ...unsealOpening(opening, keys) };
+}
+
+/** The event of a record whose parties were all erased. */
+export const redactedEvent = 'redacted';
+/** The intent of a record one of whose parties was erased: what one says of the other belongs to both. */
+export const redactedIntent = 'erased';
+
 /** Opens a record's layers without checking commitments; throws TokenError or ProvenanceError. */
 export function readRecord(raw: RawRecord): StoredRecord {
   const { statement, receipt } = decodeEntry(raw.entry);
   const opening = decodeOpening(raw.opening);
-  const [erin, eraan, eromheen, erachter] = layerNames.map((_, at) =>
-    decodeLayer(opening.layers[at]?.encoding ?? new Uint8Array(0)),
-  );
-  if (!erin || !eraan || !eromheen || !erachter) throw malformed('a layer is missing');
+  const layers = layerNames.map((_, at) => {
+    const item = opening.layers[at];
+    return item && decodeLayer(item.encoding);
+  });
+  const parties = opening.parties.map((item) => item && decodeLayer(item.encoding));
+  const [erin, eraan = {}, eromheen, erachter] = layers;
   const sealed = decodeReceipt(receipt);
   return {
     id: encodeBase32(leafHash(statement)),
     position: raw.position,
-    timeMs: Date.parse(textOf(eromheen['time'])),
-    event: textOf(erin['event']),
-    call: callOf(erin),
-    erin,
+    timeMs: eromheen ? Date.parse(textOf(eromheen['time'])) : sealed.iat * 1000,
+    event: erin ? textOf(erin['event']) : redactedEvent,
+    call: erin && callOf(erin),
+    erin: withOwned(erin ?? {}, parties, 'erin'),
     eraan,
-    eromheen,
-    erachter: textOf(erachter['intent']),
-    parties: opening.parties.map(({ encoding }) => readParty(decodeLayer(encoding))),
+    eromheen: withOwned(eromheen ?? {}, parties, 'eromheen'),
+    erachter: erachter ? textOf(erachter['intent']) : redactedIntent,
+    parties: parties.flatMap((layer) => (layer ? [readParty(layer)] : [])),
+    redacted: [
+      ...layerNames.filter((_, at) => !layers[at]),
+      ...parties.flatMap((layer, at) => (layer ? [] : [`party ${at}`])),
+    ],
     node: fingerprintFromBytes(decodeStatement(statement).node),
     sealedAt: sealed.iat,
   };
+}
+
+/** A layer together with what the parties own of it. */
+function withOwned(layer: Layer, parties: readonly (Layer | undefined)[], name: keyof OwnedFields): Layer {
+  let whole = layer;
+  for (const party of parties) {
+    const owned = party?.[name];
+    if (isLayer(owned)) whole = { ...whole, ...owned };
+  }
+  return whole;
+}
+
+/** The party of an opened item; throws ProvenanceError `record-malformed`. */
+export function readPartyItem(encoding: Uint8Array): StoredParty {
+  return readParty(decodeLayer(encoding));
 }
 
 function callOf(erin: Layer): StoredRecord['call'] {

@@ -1,4 +1,4 @@
-import type { Logger } from '../base/index.ts';
+import type { Logger, Random } from '../base/index.ts';
 import type { SigningKey } from '../tokens/index.ts';
 import { type Checkpoint, openCheckpoint, signCheckpoint } from './checkpoint.ts';
 import { ProvenanceError } from './error.ts';
@@ -8,6 +8,8 @@ import type { AuditLimits } from './limits.ts';
 import { type LogEdge, loadEdge } from './log-edge.ts';
 import { factsOf, LogReader, readTile } from './log-reader.ts';
 import { emptyRoot, leafHash } from './merkle-tree.ts';
+import { PartyKeys } from './party-keys.ts';
+import { openRecord } from './record.ts';
 import type { IndexedRecord, RecordIndex } from './record-index.ts';
 import { formatVkey } from './signed-note.ts';
 import { FilePublisher, type Storage, temporaryDirectory } from './storage.ts';
@@ -33,6 +35,7 @@ export interface RecoveryOptions {
   readonly origin: string;
   readonly checkpointKey: SigningKey;
   readonly limits: AuditLimits;
+  readonly random: Random;
   readonly logger: Logger;
 }
 
@@ -41,6 +44,7 @@ export interface RecoveredLog {
   readonly edge: LogEdge;
   readonly checkpoint: string;
   readonly journal: Journal;
+  readonly keys: PartyKeys;
   /** Durable records that only the journal holds. */
   readonly journaled: readonly DurableRecord[];
 }
@@ -62,7 +66,8 @@ export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog
       'the tiles on disk do not lead to the signed checkpoint',
     );
   await removeOldPartials(storage, head.size);
-  await catchUp(options, head);
+  const keys = await PartyKeys.open(options);
+  await catchUp(options, head, keys);
   const { journal, frames, tornBytes } = await Journal.open({
     storage,
     segmentBytes: limits.journalSegmentBytes,
@@ -76,11 +81,11 @@ export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog
   const journaled = frames
     .flatMap(({ records }) => records)
     .filter(({ position }) => position >= head.size)
-    .map((raw) => ({ ...raw, ...factsOf(raw) }));
+    .map((raw) => ({ ...raw, ...factsOf(openRecord(raw, keys)) }));
   const first = journaled[0];
   if (first && first.position !== head.size)
     throw new ProvenanceError('journal-damaged', `records ${head.size} to ${first.position - 1} are nowhere`);
-  return { edge, checkpoint: note, journal, journaled };
+  return { edge, checkpoint: note, journal, keys, journaled };
 }
 
 /** A new log begins with a signed checkpoint of nothing: from then on a missing checkpoint is damage. */
@@ -119,7 +124,11 @@ async function removeOldPartials(storage: Storage, size: number): Promise<void> 
 }
 
 /** Brings the index to the checkpoint's size: the last moments before a crash, or everything when it is new. */
-async function catchUp({ storage, index, logger }: RecoveryOptions, head: Checkpoint): Promise<void> {
+async function catchUp(
+  { storage, index, logger }: RecoveryOptions,
+  head: Checkpoint,
+  keys: PartyKeys,
+): Promise<void> {
   if (index.size > head.size)
     throw new ProvenanceError(
       'rolled-back',
@@ -139,7 +148,7 @@ async function catchUp({ storage, index, logger }: RecoveryOptions, head: Checkp
     const records: IndexedRecord[] = [];
     const leaves: Uint8Array[] = [];
     for (let position = index.size; position < end; position++) {
-      const raw = await reader.raw(position, head.size);
+      const raw = await reader.opened(position, head.size, keys);
       records.push({ position, ...factsOf(raw) });
       leaves.push(leafHash(raw.entry));
     }

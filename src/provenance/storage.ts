@@ -5,6 +5,8 @@ export interface AppendFile {
   /** Writes all bytes at the end, or throws having written any part of them. */
   append(bytes: Uint8Array): Promise<void>;
   truncate(size: number): Promise<void>;
+  /** Replaces bytes that are there already, in place; a crash may leave any part of them replaced. */
+  overwrite(at: number, bytes: Uint8Array): Promise<void>;
   /** When it returns, data and size are on stable storage. */
   sync(): Promise<void>;
   close(): Promise<void>;

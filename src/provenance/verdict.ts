@@ -10,6 +10,7 @@ export type ProblemKind =
   | 'opening'
   | 'statement'
   | 'receipt'
+  | 'party-key'
   | 'sequence'
   | 'call'
   | 'parent'
@@ -38,6 +39,8 @@ export interface LogVerdict {
   /** Durable records behind it that only the journal holds. */
   readonly journaled: number;
   readonly identities: number;
+  /** Records of which something was erased together with a party, as a redaction record says. */
+  readonly redacted: number;
   /** Calls without a closing record. */
   readonly openCalls: number;
   /** The key everything was checked against. */

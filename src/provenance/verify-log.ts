@@ -4,6 +4,7 @@ import { ProvenanceError } from './error.ts';
 import { readJournal } from './journal.ts';
 import { isSegmentName } from './journal-frame.ts';
 import { type LogInventory, takeInventory } from './log-inventory.ts';
+import { PartyKeySnapshot, partyKeysPath } from './party-keys.ts';
 import type { RawRecord } from './record.ts';
 import { parseVkey } from './signed-note.ts';
 import { type Storage, temporaryDirectory } from './storage.ts';
@@ -52,10 +53,12 @@ class LogVerification {
     const journal = await this.#journal();
     const head = vkey === undefined ? undefined : await this.#checkpoint(vkey);
     if (!head) return this.#verdict(undefined, 0, vkey);
+    await this.#partyKeys();
     const beyond = this.#beyond(journal, head.size);
     await this.#bundles(inventory, head, beyond);
     this.#others(inventory);
     for (const raw of beyond) this.#records.check(raw, journalDirectory);
+    this.#records.conclude();
     return this.#verdict(head, beyond.length, vkey);
   }
 
@@ -69,6 +72,19 @@ class LogVerification {
     else if (own !== `${given ?? own.trimEnd()}\n`)
       this.#findings.problem('vkey', 'it is not the key of this log', { file: vkeyPath });
     return given ?? own?.trimEnd();
+  }
+
+  /** After checkpoint and journal: a key is on disk before the first record that it seals. */
+  async #partyKeys(): Promise<void> {
+    try {
+      const keys = await PartyKeySnapshot.read(this.#storage);
+      for (const fault of keys.faults)
+        if (!this.#live) this.#findings.problem('party-key', fault, { file: partyKeysPath });
+      this.#records.useKeys(keys);
+    } catch (error) {
+      if (!(error instanceof ProvenanceError)) throw error;
+      this.#findings.problem('party-key', error.message, { file: partyKeysPath });
+    }
   }
 
   async #checkpoint(vkey: string): Promise<Checkpoint | undefined> {
@@ -138,7 +154,8 @@ class LogVerification {
 
   #others(inventory: LogInventory): void {
     for (const path of inventory.others) {
-      if (path === checkpointPath || path === vkeyPath || path === lockFileName) continue;
+      if (path === checkpointPath || path === vkeyPath || path === lockFileName || path === partyKeysPath)
+        continue;
       const [directory, name = ''] = path.split('/');
       if (directory === journalDirectory && isSegmentName(name)) continue;
       if (directory === temporaryDirectory)
@@ -160,6 +177,7 @@ class LogVerification {
       size: head?.size ?? 0,
       journaled,
       identities: this.#records.identities,
+      redacted: this.#records.redacted,
       openCalls: this.#records.openCalls,
       vkey,
     };

@@ -1,12 +1,21 @@
 import { decodeBase32, encodeBase32 } from '../base/index.ts';
 import { type Fingerprint, fingerprintFromBytes, TokenError } from '../tokens/index.ts';
-import { decodeEntry } from './entry.ts';
+import { decodeEntry, decodeOpening } from './entry.ts';
 import { ProvenanceError } from './error.ts';
 import { IdSet } from './id-set.ts';
 import { leafHash } from './merkle-tree.ts';
+import { PartyKeySnapshot, partyKeysPath } from './party-keys.ts';
 import { decodeReceipt, ReceiptChecker } from './receipt.ts';
-import { type RawRecord, readRecord, type StoredRecord } from './record.ts';
+import {
+  type OpenedRecord,
+  openRecord,
+  type RawRecord,
+  readPartyItem,
+  readRecord,
+  type StoredRecord,
+} from './record.ts';
 import { openingFault } from './record-checks.ts';
+import { redactedSlot } from './redaction.ts';
 import { decodeStatement, type Statement } from './statement.ts';
 import { openingsPath, tileWidth } from './tile-layout.ts';
 import type { Findings } from './verdict.ts';
@@ -19,9 +28,25 @@ export class RecordVerifier {
   readonly #heads = new Map<Fingerprint, { readonly seq: number; readonly id: string }>();
   readonly #calls = new Map<string, string>();
   readonly #ids = new IdSet();
+  #keys = new PartyKeySnapshot(undefined);
+  /** Slots without a key, by the first record that needs it. */
+  readonly #withoutKey = new Map<number, number>();
+  /** Slots that a redaction record names. */
+  readonly #erased = new Set<number>();
+  #redacted = 0;
 
   constructor(findings: Findings) {
     this.#findings = findings;
+  }
+
+  /** Before the first `check`. */
+  useKeys(keys: PartyKeySnapshot): void {
+    this.#keys = keys;
+  }
+
+  /** Records of which something was erased. */
+  get redacted(): number {
+    return this.#redacted;
   }
 
   get identities(): number {
@@ -30,6 +55,31 @@ export class RecordVerifier {
 
   get openCalls(): number {
     return this.#calls.size;
+  }
+
+  /** After the last record: what cannot be opened must have been erased, and what was erased cannot be opened. */
+  conclude(): void {
+    for (const [slot, record] of this.#withoutKey)
+      if (!this.#erased.has(slot))
+        this.#findings.problem('party-key', 'its key is gone, and no redaction record says why', {
+          file: partyKeysPath,
+          record,
+        });
+    for (const slot of this.#erased)
+      if (this.#keys.stateOf(slot) !== 'erased')
+        this.#findings.problem('party-key', `slot ${slot} was erased, says the log, and is not`, {
+          file: partyKeysPath,
+        });
+    for (const slot of this.#keys.inState('erasing'))
+      if (!this.#erased.has(slot))
+        this.#findings.problem('party-key', `the erasure of slot ${slot} was begun and not recorded`, {
+          file: partyKeysPath,
+        });
+    for (const slot of this.#keys.inState('erased'))
+      if (!this.#erased.has(slot))
+        this.#findings.problem('party-key', `slot ${slot} is empty, and no redaction record says why`, {
+          file: partyKeysPath,
+        });
   }
 
   /** `file` holds the entry. */
@@ -63,17 +113,50 @@ export class RecordVerifier {
       this.#findings.problem('receipt', 'the node did not sign a batch that holds this record', at);
   }
 
-  #checkOpening(raw: RawRecord, statement: Statement): void {
-    const at = { file: openingsPath(Math.floor(raw.position / tileWidth)), record: raw.position };
-    const fault = openingFault(statement, raw.opening);
-    if (fault !== undefined) {
-      this.#findings.problem('opening', fault, at);
-      return;
-    }
+  #checkOpening(sealed: RawRecord, statement: Statement): void {
+    const at = { file: openingsPath(Math.floor(sealed.position / tileWidth)), record: sealed.position };
+    const raw = this.#unsealed(sealed, statement, at);
+    if (!raw) return;
     const record = readRecord(raw);
+    this.#checkKeys(raw, at);
+    const slot = redactedSlot(record.event, record.erin);
+    if (slot !== undefined) this.#erased.add(slot);
+    if (record.redacted.length > 0) this.#redacted += 1;
     this.#checkSequences(record, at);
     this.#checkCall(record, at);
     this.#checkParents(record, at);
+  }
+
+  #unsealed(
+    sealed: RawRecord,
+    statement: Statement,
+    at: { readonly file: string; readonly record: number },
+  ): OpenedRecord | undefined {
+    try {
+      const raw = openRecord(sealed, this.#keys);
+      const fault = openingFault(statement, raw.opening);
+      if (fault === undefined) return raw;
+      this.#findings.problem('opening', fault, at);
+    } catch (error) {
+      if (!(error instanceof ProvenanceError || error instanceof TokenError)) throw error;
+      this.#findings.problem('opening', error.message, at);
+    }
+    return undefined;
+  }
+
+  /** A key belongs to the party that its slot names. */
+  #checkKeys({ opening, slots }: OpenedRecord, at: { readonly file: string; readonly record: number }): void {
+    const { parties } = decodeOpening(opening);
+    for (const [party, slot] of slots.entries()) {
+      const item = parties[party];
+      if (!item) {
+        if (!this.#withoutKey.has(slot)) this.#withoutKey.set(slot, at.record);
+      } else if (readPartyItem(item.encoding).fingerprint !== this.#keys.fingerprintIn(slot))
+        this.#findings.problem('party-key', `slot ${slot} is not that of party ${party}`, {
+          file: partyKeysPath,
+          record: at.record,
+        });
+    }
   }
 
   #checkSequences(record: StoredRecord, at: { readonly record: number }): void {

@@ -33,6 +33,7 @@ const record: StoredRecord = {
     { fingerprint: bob, role: 'callee', seq: 4, prev: 'c'.repeat(52) },
   ],
   node: nodeFingerprint,
+  redacted: [],
   sealedAt: 1,
 };
 

@@ -147,6 +147,17 @@ export class SimulatedDisk implements Storage {
     ]);
   }
 
+  overwrite(inode: Inode, at: number, bytes: Uint8Array): void {
+    this.operations += 1;
+    const written = this.operations >= this.crashAt ? Math.floor(bytes.length / 2) : bytes.length;
+    if (!this.readOnly && this.operations <= this.crashAt) {
+      inode.data = Buffer.from(inode.data);
+      inode.data.set(bytes.subarray(0, written), at);
+    }
+    this.#checkAlive();
+    if (this.readOnly) throw failure('EROFS');
+  }
+
   sync(inode: Inode): void {
     this.#step();
     if (this.failSyncs) throw failure('EIO');
@@ -234,6 +245,10 @@ class SimulatedFile implements AppendFile {
     this.#disk.truncate(this.#inode, size);
   }
 
+  async overwrite(at: number, bytes: Uint8Array): Promise<void> {
+    this.#disk.overwrite(this.#inode, at, bytes);
+  }
+
   async sync(): Promise<void> {
     this.#disk.sync(this.#inode);
   }
@@ -244,7 +259,12 @@ class SimulatedFile implements AppendFile {
 function contentAfterPowerCut({ data, synced }: Inode, random: () => number): Buffer {
   if (data.equals(synced)) return synced;
   const grown = data.length > synced.length && data.subarray(0, synced.length).equals(synced);
-  if (!grown) return random() < 0.5 ? synced : data;
+  if (!grown) {
+    if (data.length !== synced.length) return random() < 0.5 ? synced : data;
+    // Overwritten in place: any part of it may have reached the disk.
+    const upTo = Math.floor(random() * (data.length + 1));
+    return Buffer.concat([data.subarray(0, upTo), synced.subarray(upTo)]);
+  }
   // The size may have reached the disk and the data not: zeros where bytes should be.
   const kept = synced.length + Math.floor(random() * (data.length - synced.length + 1));
   const zeros = random() < 0.3 ? Math.floor(random() * (data.length - kept + 1)) : 0;

@@ -21,7 +21,7 @@ export async function vectorLog(): Promise<{ readonly disk: SimulatedDisk; reado
 export async function vectorFiles(disk: SimulatedDisk): Promise<Record<string, string>> {
   const files: Record<string, string> = {};
   for (const path of [...disk.files()].sort())
-    if (path.startsWith('public/') || path.startsWith('openings/'))
+    if (path.startsWith('public/') || path.startsWith('openings/') || path === 'party-keys')
       files[path] = encodeHex((await disk.read(path)) ?? new Uint8Array(0));
   return files;
 }

@@ -1,0 +1,190 @@
+import type { Random } from '../base/index.ts';
+import { type CborValue, decodeCbor } from '../tokens/index.ts';
+import { ByteWriter, cborMajor } from './byte-writer.ts';
+import { layerNames } from './commitment.ts';
+import { keystream, sha256 } from './digest.ts';
+import { openingVersion } from './entry.ts';
+import { ProvenanceError } from './error.ts';
+
+/** What an opening looks like on disk as soon as it is about somebody. */
+const sealedVersion = 2;
+const nonceBytes = 16;
+const recordKeyBytes = 32;
+const sealedParts = 7;
+/** Of all before it: what was erased opens no commitment that would notice a changed byte. */
+const checksumBytes = 8;
+const sharedLayers = layerNames.length - 1;
+
+const context = { party: 'tibet-sip/opening/party/v1', shared: 'tibet-sip/opening/shared/v1' } as const;
+
+/** The key of one party, and the place in the key file where it is found again. */
+export interface PartyKey {
+  readonly slot: number;
+  readonly key: Uint8Array;
+}
+
+/** Where the items of a plain opening begin, and where the last one ends. */
+export interface PlainOpening {
+  readonly bytes: Uint8Array;
+  /** Four layers, then the parties. */
+  readonly starts: readonly number[];
+  readonly layersEnd: number;
+}
+
+/**
+ * An opening under a key of its own, wrapped once for each party: ERIN, ERAAN and EROMHEEN open with any party's key,
+ * ERACHTER (what one says about the other) with all of them together, each party's own item with that party's key
+ * alone. Commitments vouch for the contents, so the ciphers need not. A record about nobody stays as it is.
+ */
+export function sealOpening(
+  { bytes, starts, layersEnd }: PlainOpening,
+  parties: readonly PartyKey[],
+  random: Random,
+): Uint8Array {
+  if (parties.length === 0) return bytes;
+  const nonce = random.bytes(nonceBytes);
+  const recordKey = random.bytes(recordKeyBytes);
+  const erachterAt = starts[sharedLayers] ?? 0;
+  const erachter = Buffer.from(bytes.subarray(erachterAt, layersEnd));
+  const writer = new ByteWriter();
+  writer.head(cborMajor.array, sealedParts);
+  writer.head(cborMajor.unsigned, sealedVersion);
+  writer.byteString(nonce);
+  writer.head(cborMajor.array, parties.length);
+  const items: Uint8Array[] = [];
+  for (const [at, { slot, key }] of parties.entries()) {
+    const start = starts[layerNames.length + at] ?? 0;
+    const item = Buffer.from(bytes.subarray(start, starts[layerNames.length + at + 1] ?? bytes.length));
+    const stream = keystream([context.party, key, nonce], recordKeyBytes + erachter.length + item.length);
+    const wrapped = Buffer.from(recordKey);
+    xor(wrapped, stream, 0);
+    xor(erachter, stream, recordKeyBytes);
+    xor(item, stream, recordKeyBytes + erachter.length);
+    items.push(item);
+    writer.head(cborMajor.array, 2);
+    writer.head(cborMajor.unsigned, slot);
+    writer.byteString(wrapped);
+  }
+  const shared = Buffer.from(bytes.subarray(starts[0] ?? 0, erachterAt));
+  xor(shared, keystream([context.shared, recordKey, nonce], shared.length), 0);
+  writer.byteString(shared);
+  writer.byteString(erachter);
+  writer.head(cborMajor.array, items.length);
+  for (const item of items) writer.byteString(item);
+  writer.byteString(checksumOf(writer.view()));
+  return writer.copy();
+}
+
+/** The key in a slot; undefined once its party was erased. */
+export interface PartyKeySource {
+  keyIn(slot: number): Uint8Array | undefined;
+}
+
+export interface UnsealedOpening {
+  /** A plain opening with null in the place of each item that can no longer be opened. */
+  readonly opening: Uint8Array;
+  /** The slots of the parties, in their order. */
+  readonly slots: readonly number[];
+}
+
+/** Throws TokenError or ProvenanceError `record-malformed`; wrong keys give bytes that no commitment fits. */
+export function unsealOpening(sealed: Uint8Array, keys: PartyKeySource): UnsealedOpening {
+  if (sealed[0] !== (cborMajor.array | sealedParts)) return { opening: sealed, slots: [] };
+  const { nonce, parties, shared, erachter, items } = decodeSealed(sealed);
+  let recordKey: Buffer | undefined;
+  let complete = true;
+  const opened: (Buffer | undefined)[] = [];
+  const text = Buffer.from(erachter);
+  for (const [at, { slot, wrapped }] of parties.entries()) {
+    const key = keys.keyIn(slot);
+    const item = Buffer.from(items[at] ?? []);
+    if (!key) {
+      complete = false;
+      opened.push(undefined);
+      continue;
+    }
+    const stream = keystream([context.party, key, nonce], recordKeyBytes + text.length + item.length);
+    const unwrapped = Buffer.from(wrapped);
+    xor(unwrapped, stream, 0);
+    if (recordKey && !recordKey.equals(unwrapped)) throw malformed();
+    recordKey = unwrapped;
+    xor(text, stream, recordKeyBytes);
+    xor(item, stream, recordKeyBytes + text.length);
+    opened.push(item);
+  }
+  const writer = new ByteWriter();
+  writer.head(cborMajor.array, 3);
+  writer.head(cborMajor.unsigned, openingVersion);
+  writer.head(cborMajor.array, layerNames.length);
+  if (recordKey) {
+    const layers = Buffer.from(shared);
+    xor(layers, keystream([context.shared, recordKey, nonce], layers.length), 0);
+    writer.raw(layers);
+  } else for (let at = 0; at < sharedLayers; at++) writer.uint8(cborNull);
+  if (complete) writer.raw(text);
+  else writer.uint8(cborNull);
+  writer.head(cborMajor.array, opened.length);
+  for (const item of opened)
+    if (item) writer.raw(item);
+    else writer.uint8(cborNull);
+  return { opening: writer.copy(), slots: parties.map(({ slot }) => slot) };
+}
+
+const cborNull = 0xf6;
+
+interface Sealed {
+  readonly nonce: Uint8Array;
+  readonly parties: readonly { readonly slot: number; readonly wrapped: Uint8Array }[];
+  readonly shared: Uint8Array;
+  readonly erachter: Uint8Array;
+  readonly items: readonly Uint8Array[];
+}
+
+function decodeSealed(bytes: Uint8Array): Sealed {
+  const parts = decodeCbor(bytes);
+  if (!Array.isArray(parts) || parts.length !== sealedParts) throw malformed();
+  const [version, nonce, wraps, shared, erachter, items, checksum]: readonly (CborValue | undefined)[] =
+    parts;
+  if (
+    version !== sealedVersion ||
+    !(nonce instanceof Uint8Array) ||
+    nonce.length !== nonceBytes ||
+    !Array.isArray(wraps) ||
+    !(shared instanceof Uint8Array) ||
+    !(erachter instanceof Uint8Array) ||
+    !Array.isArray(items) ||
+    items.length !== wraps.length ||
+    items.length === 0 ||
+    !(checksum instanceof Uint8Array) ||
+    !checksumOf(bytes.subarray(0, bytes.length - checksumBytes - 1)).equals(checksum)
+  )
+    throw malformed();
+  return {
+    nonce,
+    parties: wraps.map((wrap: CborValue) => {
+      const [slot, wrapped]: readonly (CborValue | undefined)[] = Array.isArray(wrap) ? wrap : [];
+      if (typeof slot !== 'number' || slot < 0 || !(wrapped instanceof Uint8Array) || wrapped.length !== 32)
+        throw malformed();
+      return { slot, wrapped };
+    }),
+    shared,
+    erachter,
+    items: items.map((item: CborValue) => {
+      if (!(item instanceof Uint8Array)) throw malformed();
+      return item;
+    }),
+  };
+}
+
+function malformed(): ProvenanceError {
+  return new ProvenanceError('record-malformed', 'a sealed opening has another form');
+}
+
+function checksumOf(bytes: Uint8Array): Buffer {
+  return sha256(bytes).subarray(0, checksumBytes);
+}
+
+/** `stream` has one character per byte. */
+function xor(bytes: Buffer, stream: string, from: number): void {
+  for (let at = 0; at < bytes.length; at++) bytes[at] = (bytes[at] ?? 0) ^ stream.charCodeAt(from + at);
+}
