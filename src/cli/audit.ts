@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { registerAuditChecking } from './audit-check.ts';
+import { registerAuditErasure } from './audit-erase.ts';
 import { registerAuditReading } from './audit-read.ts';
 import { addGroup } from './command.ts';
 import type { Terminal } from './terminal.ts';
@@ -9,5 +10,6 @@ export function registerAudit(program: Command, terminal: Terminal): void {
   const group = addGroup(program, 'audit', 'the record of calls and identities: read it, check it, prove it');
   registerAuditReading(group, terminal);
   registerAuditChecking(group, terminal);
+  registerAuditErasure(group, terminal);
   registerVerifyToken(group, terminal);
 }

@@ -69,6 +69,8 @@ export const areaReasons: Readonly<Partial<Record<AreaCode, ExitReason>>> = {
   'bundle-damaged': 'refused',
   'receipt-malformed': 'refused',
   'journal-damaged': 'refused',
+  'party-keys-damaged': 'refused',
+  'identity-unknown': 'notFound',
   'rolled-back': 'refused',
   'index-foreign': 'storage',
   'proof-malformed': 'refused',

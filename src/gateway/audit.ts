@@ -1,4 +1,4 @@
-import type { AppendResult, OpenCall, RecordDraft } from '../provenance/index.ts';
+import type { AppendResult, Erasure, OpenCall, RecordDraft } from '../provenance/index.ts';
 
 /** What the gateway needs of an audit log. */
 export interface Audit {
@@ -6,6 +6,8 @@ export interface Audit {
   readonly healthy: boolean;
   append(draft: RecordDraft): AppendResult;
   openCalls(): readonly OpenCall[];
+  /** Destroys what the log says about one party; throws ProvenanceError `identity-unknown`. */
+  erase(fingerprint: string, reason?: string): Promise<Erasure>;
   /** Entries under the newest checkpoint. */
   readonly size: number;
   checkpoint(): string | undefined;
@@ -17,6 +19,7 @@ export const noAudit: Audit = {
   healthy: true,
   append: () => ({ id: '', durability: { state: 'durable', whenSettled: (settled) => settled('durable') } }),
   openCalls: () => [],
+  erase: async () => ({ record: '', records: 0 }),
   size: 0,
   checkpoint: () => undefined,
   close: async () => {},

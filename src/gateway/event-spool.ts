@@ -2,8 +2,9 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Logger, Timer } from '../base/index.ts';
 import { parseSpooledRecord } from '../overlay/index.ts';
-import type { RecordDraft } from '../provenance/index.ts';
+import { ProvenanceError, type RecordDraft } from '../provenance/index.ts';
 import type { Audit } from './audit.ts';
+import { type LogRequest, parseLogRequest } from './log-request.ts';
 
 /** How often the spool is looked at. */
 const intervalMs = 1_000;
@@ -54,8 +55,13 @@ export class EventSpool {
     try {
       for (const name of (await readdir(directory)).filter((file) => file.endsWith('.json')).sort()) {
         const path = join(directory, name);
-        const record = parseSpooledRecord(await readFile(path, 'utf8'));
-        if (record === undefined) logger.warn({ path }, 'not an event: remove the file');
+        const text = await readFile(path, 'utf8');
+        const request = parseLogRequest(text);
+        const record = request === undefined ? parseSpooledRecord(text) : undefined;
+        if (request !== undefined) {
+          await this.#serve(request);
+          await rm(path);
+        } else if (record === undefined) logger.warn({ path }, 'not an event: remove the file');
         else if (await this.#isDurable(record)) await rm(path);
       }
     } catch (error) {
@@ -63,6 +69,17 @@ export class EventSpool {
         { directory, error: String(error) },
         'events of the command line could not be recorded yet',
       );
+    }
+  }
+
+  async #serve({ erase, reason }: LogRequest): Promise<void> {
+    const { audit, logger } = this.#options;
+    try {
+      const { records } = await audit.erase(erase, reason);
+      logger.info({ records }, 'erased one party from the audit log');
+    } catch (error) {
+      if (!(error instanceof ProvenanceError) || error.code !== 'identity-unknown') throw error;
+      logger.warn({}, 'the audit log holds nothing about the party that was to be erased');
     }
   }
 

@@ -4,13 +4,19 @@ import { encodeHex, type Random } from '../base/index.ts';
 import type { RecordDraft } from '../provenance/index.ts';
 import { type OverlayEvent, overlayRecord } from './overlay-event.ts';
 
-/** Leaves an event for the process that owns the audit log; file names sort by time. */
+/** Leaves an event for the process that owns the audit log. */
 export function spoolEvent(directory: string, event: OverlayEvent, random: Random): void {
+  spoolJson(directory, overlayRecord(event), event.atMs, random);
+}
+
+/** Leaves something for the process that owns the audit log, and says where; file names sort by time. */
+export function spoolJson(directory: string, content: object, atMs: number, random: Random): string {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const name = `${String(event.atMs).padStart(15, '0')}-${encodeHex(random.bytes(8))}`;
+  const name = `${String(atMs).padStart(15, '0')}-${encodeHex(random.bytes(8))}`;
   const path = join(directory, name);
-  writeFileSync(`${path}.tmp`, JSON.stringify(overlayRecord(event)), { mode: 0o600, flush: true });
+  writeFileSync(`${path}.tmp`, JSON.stringify(content), { mode: 0o600, flush: true });
   renameSync(`${path}.tmp`, `${path}.json`);
+  return `${path}.json`;
 }
 
 /** The record in a spooled file, or undefined when it is none. Who can write there can change the store as well. */

@@ -10,7 +10,7 @@ export { defaultEndpointLimits, type EndpointLimits, endpointText } from './endp
 export * from './endpoint-record.ts';
 export type { StockDevice } from './enrolment-desk.ts';
 export * from './errors.ts';
-export { parseSpooledRecord, spoolEvent } from './event-spool.ts';
+export { parseSpooledRecord, spoolEvent, spoolJson } from './event-spool.ts';
 export type { Eventual } from './eventual.ts';
 export * from './identity-overlay.ts';
 export type { IdentityRecord, IdentityStatus } from './identity-record.ts';

@@ -57,13 +57,13 @@ describe('property 12 (erasable): erasing one party', () => {
   test('destroys what the log says about it, leaves what it says about others, and every proof holds', async () => {
     const disk = new SimulatedDisk();
     const { log, ids } = await filled(disk);
-    expect((await collect(log.query({ intent: names[bob] }))).length).toBe(2);
+    expect((await collect(log.query({ intent: 'bob-a-name' }))).length).toBe(2);
     expect((await collect(log.query({ callId: `c0@${alice}` }))).length).toBe(1);
     const before = await Promise.all(ids.map((id) => log.prove(id)));
     const { record, records } = await log.erase(alice, 'asked for by letter 17');
     expect(records).toBe(3);
     expect(await collect(log.query({ identity: alice }))).toEqual([]);
-    expect(await collect(log.query({ intent: names[bob] }))).toEqual([]);
+    expect(await collect(log.query({ intent: 'bob-a-name' }))).toEqual([]);
     expect(await collect(log.query({ callId: `c0@${alice}` }))).toEqual([]);
     expect((await collect(log.query({ callId: 'c0' }))).length).toBe(1);
     const [first, , third] = await Promise.all(ids.map((id) => log.get(id)));
