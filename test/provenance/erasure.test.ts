@@ -181,9 +181,12 @@ describe('property 12 (erasable): erasing one party', () => {
 
 describe('property 14 (crash-safe): an erasure that is cut at any write, sync or rename', () => {
   test.each([
-    ['kill -9', (disk: SimulatedDisk, _: number) => disk.afterKill()],
-    ['power cut', (disk: SimulatedDisk, step: number) => disk.afterPowerCut(seeded(step * 7919))],
-  ] as const)(
+    ['kill -9', (disk: SimulatedDisk): SimulatedDisk => disk.afterKill()],
+    [
+      'power cut',
+      (disk: SimulatedDisk, step: number): SimulatedDisk => disk.afterPowerCut(seeded(step * 7919)),
+    ],
+  ])(
     '%s: is finished at the next start, or never began',
     async (_, survive) => {
       let finished = 0;
