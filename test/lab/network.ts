@@ -24,7 +24,7 @@ const homes: Readonly<Record<HomeName, { carrier: CarrierName; address: string }
   b2: { carrier: 'b', address: '100.64.0.12' },
 };
 const carrierNames: readonly CarrierName[] = ['a', 'b'];
-const homeNames: readonly HomeName[] = ['a1', 'a2', 'b1', 'b2'];
+export const homeNames: readonly HomeName[] = ['a1', 'a2', 'b1', 'b2'];
 
 export interface NetworkOptions {
   readonly carriers?: Partial<Record<CarrierName, NatBehaviour>>;
@@ -92,6 +92,14 @@ export class LabNetwork {
   /** A namespace for a phone, plugged in somewhere. */
   async addPhone(name: string, place: Place): Promise<void> {
     await this.sandbox.shell(`${namespace(name)}\n${plug(name, place)}`);
+  }
+
+  /** Further addresses for a phone's one cable. */
+  async addAddresses(name: string, addresses: readonly string[]): Promise<void> {
+    const lines = addresses.map(
+      (address) => `ip -n ${name} addr add ${address}/${homeNetwork.prefix} dev eth0`,
+    );
+    await this.sandbox.shell(lines.join('\n'));
   }
 
   /** Pulls a phone's cable and plugs it in elsewhere. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../../src/base/index.ts';
 import type { HeaderField } from '../../src/sip/index.ts';
 import type { IdentityToken, SigningKey } from '../../src/tokens/index.ts';
-import type { WireTransport } from './sip-wire.ts';
+import type { WireAddresses, WireTransport } from './sip-wire.ts';
 
 export interface KeyIdentity {
   readonly token: IdentityToken;
@@ -24,6 +24,8 @@ export interface AgentOptions {
   readonly clock?: Clock;
   /** UDP only: comes back on the address that it had before. */
   readonly localPort?: number;
+  /** UDP only: default is the loopback address for both. */
+  readonly addresses?: WireAddresses;
 }
 
 export interface RequestOptions {

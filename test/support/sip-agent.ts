@@ -47,12 +47,12 @@ export class SipAgent {
   }
 
   static async open(options: AgentOptions): Promise<SipAgent> {
-    const { user, transport, port, localPort } = options;
+    const { user, transport, port, localPort, addresses } = options;
     const inbox = new SipInbox(user);
     const receive = (message: SipMessage): void => inbox.arrive(message);
     const wire =
       transport === 'udp'
-        ? await openUdp(port, localPort ?? 0, receive)
+        ? await openUdp(port, localPort ?? 0, receive, addresses)
         : await openWire(transport, port, receive);
     return new SipAgent(options, wire, inbox);
   }
@@ -109,7 +109,8 @@ export class SipAgent {
   }
 
   via(): ReturnType<typeof createVia> {
-    const host = this.#wire.transport === 'ws' ? 'phone.invalid' : '127.0.0.1';
+    const own = this.#options.addresses?.local ?? '127.0.0.1';
+    const host = this.#wire.transport === 'ws' ? 'phone.invalid' : own;
     return createVia({
       transport: this.#wire.transport,
       host,

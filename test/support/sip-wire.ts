@@ -4,6 +4,9 @@ import { connect } from 'node:net';
 import { WebSocket } from 'ws';
 import { defaultMessageLimits, parseMessage, type SipMessage, StreamFramer } from '../../src/sip/index.ts';
 
+/** CRLF CRLF, RFC 5626 §4.4.1. */
+const keepaliveBytes = 4;
+
 export type WireTransport = 'udp' | 'tcp' | 'ws';
 
 /** A user agent's end of one flow: a real socket on the loopback address. */
@@ -29,16 +32,31 @@ export function openWire(transport: WireTransport, gatewayPort: number, receive:
   }
 }
 
+/** Both ends of a wire that leaves this machine's loopback address, as in the lab. */
+export interface WireAddresses {
+  readonly gateway: string;
+  readonly local: string;
+}
+
+const loopback: WireAddresses = { gateway: '127.0.0.1', local: '127.0.0.1' };
+
 /** `localPort` lets a phone keep its address while the gateway restarts; 0 takes any. */
-export async function openUdp(gatewayPort: number, localPort: number, receive: Receive): Promise<Wire> {
+export async function openUdp(
+  gatewayPort: number,
+  localPort: number,
+  receive: Receive,
+  addresses: WireAddresses = loopback,
+): Promise<Wire> {
   const socket = createSocket('udp4');
-  socket.on('message', (bytes) => receive(parseMessage(bytes, defaultMessageLimits)));
-  socket.bind(localPort, '127.0.0.1');
+  socket.on('message', (bytes) => {
+    if (bytes.length > keepaliveBytes) receive(parseMessage(bytes, defaultMessageLimits));
+  });
+  socket.bind(localPort, addresses.local);
   await once(socket, 'listening');
   return {
     transport: 'udp',
     port: socket.address().port,
-    send: (bytes) => socket.send(bytes, gatewayPort, '127.0.0.1'),
+    send: (bytes) => socket.send(bytes, gatewayPort, addresses.gateway),
     close: () => new Promise((resolve) => socket.close(() => resolve())),
   };
 }
@@ -70,7 +88,7 @@ async function openTcp(gatewayPort: number, receive: Receive): Promise<Wire> {
 async function openWebSocket(gatewayPort: number, receive: Receive): Promise<Wire> {
   const socket = new WebSocket(`ws://127.0.0.1:${gatewayPort}`, 'sip');
   socket.on('message', (data: Buffer) => {
-    if (data.length > 4) receive(parseMessage(data, defaultMessageLimits));
+    if (data.length > keepaliveBytes) receive(parseMessage(data, defaultMessageLimits));
   });
   await once(socket, 'open');
   const closed = once(socket, 'close');
