@@ -185,7 +185,12 @@ export async function compose(
       peering.phonesChanged(fingerprint);
     },
   });
-  const reachability: Reachability = new Reachability({ overlay, transport, node: overlay.node });
+  const reachability: Reachability = new Reachability({
+    overlay,
+    transport,
+    node: overlay.node,
+    silenceMs: config.limits.locating.silenceMs,
+  });
   const ringing: RingingCalls = new RingingCalls({ reachability, logger });
   const gruuRouting = new GruuRouting({ gruus, overlay, reachability, domain });
   const peering = composePeers(around, {

@@ -6,10 +6,14 @@ export interface ReachabilityOptions {
   readonly overlay: IdentityOverlay;
   readonly transport: TransportLayer;
   readonly node: string;
+  /** A phone's flow that says nothing at all for so long is given up for another of its flows. */
+  readonly silenceMs: number;
 }
 
 /** UDP flows that phones have left, remembered for dialogs that began on them. */
 const maxLeftFlows = 100_000;
+/** Flows that did not answer a request; the oldest is forgotten first. */
+const maxSilentFlows = 10_000;
 
 /** Which of an identity's bindings are meant. */
 export type BindingChoice = (binding: Binding) => boolean;
@@ -20,6 +24,7 @@ const every: BindingChoice = () => true;
 export class Reachability {
   readonly #options: ReachabilityOptions;
   readonly #left = new Set<string>();
+  readonly #silent = new Set<string>();
 
   constructor(options: ReachabilityOptions) {
     this.#options = options;
@@ -57,6 +62,7 @@ export class Reachability {
   changed(changes: readonly RegistrationChange[]): void {
     for (const change of changes) {
       const { flowId } = change.binding;
+      this.#silent.delete(flowId);
       if (change.kind === 'removed') this.#leave(change.binding);
       else {
         if (change.kind === 'refreshed' && change.previous.flowId !== flowId) this.#leave(change.previous);
@@ -70,6 +76,13 @@ export class Reachability {
     return !flow.reliable && this.#left.has(flow.id);
   }
 
+  /** Most often a NAT has forgotten a UDP flow. It comes last until its phone registers on it again. */
+  #fellSilent(flowId: string): void {
+    const [oldest] = this.#silent;
+    if (this.#silent.size >= maxSilentFlows && oldest !== undefined) this.#silent.delete(oldest);
+    this.#silent.add(flowId);
+  }
+
   #leave({ transport, flowId, path }: Pick<Binding, 'transport' | 'flowId' | 'path'>): void {
     // The flow of a proxy carries many phones.
     if (transport !== 'udp' || path.length > 0) return;
@@ -78,33 +91,37 @@ export class Reachability {
     this.#left.add(flowId);
   }
 
-  /** The newest of a phone's flows that were not `tried`: `bindings` come newest first. */
+  /** The newest of a phone's flows that were not `tried`, the silent ones last: `bindings` come newest first. */
   #targetAt(
     fingerprint: string,
     phone: string,
     bindings: readonly Binding[],
     tried: ReadonlySet<string>,
   ): ProxyTarget | undefined {
-    for (const binding of bindings) {
-      if (phoneOf(binding) !== phone || tried.has(binding.flowId)) continue;
-      const flow = this.#flowOf(binding);
-      if (flow === undefined) continue;
-      return {
-        flow,
-        requestUri: binding.contactUri,
-        qValue: binding.qValue,
-        routes: binding.path.map((uri) => `<${uri}>`),
-        identity: fingerprint,
-        failover: {
-          // RFC 5626 §5.3. Looked up anew: the phone may have come back on another flow meanwhile.
-          next: async ({ reason }) =>
-            reason === 'no-flow'
-              ? this.#next(fingerprint, phone, new Set([...tried, binding.flowId]))
-              : undefined,
+    const open = bindings.flatMap((binding) => {
+      const flow =
+        phoneOf(binding) === phone && !tried.has(binding.flowId) ? this.#flowOf(binding) : undefined;
+      return flow === undefined ? [] : [{ binding, flow }];
+    });
+    const chosen = open.find(({ flow }) => !this.#silent.has(flow.id)) ?? open[0];
+    if (chosen === undefined) return undefined;
+    const { binding, flow } = chosen;
+    return {
+      flow,
+      requestUri: binding.contactUri,
+      qValue: binding.qValue,
+      routes: binding.path.map((uri) => `<${uri}>`),
+      identity: fingerprint,
+      failover: {
+        ...(open.length > 1 ? { silenceMs: this.#options.silenceMs } : {}),
+        // RFC 5626 §5.3. Looked up anew: the phone may have come back on another flow meanwhile.
+        next: async ({ reason }) => {
+          if (reason === 'unavailable') return undefined;
+          if (reason === 'timeout') this.#fellSilent(flow.id);
+          return this.#next(fingerprint, phone, new Set([...tried, flow.id]));
         },
-      };
-    }
-    return undefined;
+      },
+    };
   }
 
   async #next(

@@ -1,17 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { headerField, headerValue } from '../../src/sip/index.ts';
+import { headerField, headerValue, type SipRequest } from '../../src/sip/index.ts';
 import type { SipAgent } from '../support/sip-agent.ts';
 import { TestGateway } from '../support/test-gateway.ts';
 
 const password = 'pw';
-const phones = ['serial', 'declines', 'edge', 'routed'];
+const phones = ['serial', 'silent', 'declines', 'edge', 'routed'];
+const instance = '<urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6>';
 let gateway: TestGateway;
 let caller: SipAgent;
 
 beforeAll(async () => {
   gateway = await TestGateway.open({
     devices: [...phones, 'caller'].map((name) => ({ name, password })),
-    set: ['registrar.serviceRoute=self'],
+    set: ['registrar.serviceRoute=self', 'limits.locating.silenceMs=200'],
   });
   caller = await gateway.stockPhone('caller', 'udp');
 });
@@ -21,7 +22,7 @@ afterAll(() => gateway.close());
 async function flow(user: string, transport: 'udp' | 'tcp' | 'ws', regId: number): Promise<SipAgent> {
   const phone = await gateway.stockPhone(user, transport);
   const response = await phone.register({
-    contact: `${phone.contact};+sip.instance="<urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6>";reg-id=${regId}`,
+    contact: `${phone.contact};+sip.instance="${instance}";reg-id=${regId}`,
     headers: [headerField('Supported', 'path, outbound')],
   });
   expect(response.status).toBe(200);
@@ -48,6 +49,31 @@ describe('the flows of one phone (RFC 5626 §5.3)', () => {
     await second.close();
     first.reply(await first.incoming('INVITE'), 486);
     expect((await caller.final(request)).status).toBe(486);
+  });
+
+  it('are tried one after another when the newest says nothing at all, which then comes last until it registers again', async () => {
+    const first = await flow('silent', 'udp', 1);
+    const second = await flow('silent', 'udp', 2);
+    const call = (): Promise<{ request: SipRequest }> =>
+      caller.begin('INVITE', `sip:silent@${gateway.domain}`);
+    const { request: lost } = await call();
+    await second.incoming('INVITE');
+    first.reply(await first.incoming('INVITE'), 486);
+    expect((await caller.final(lost)).status).toBe(486);
+    const { request: direct } = await call();
+    const invite = await first.incoming('INVITE');
+    expect(invite.callId).toBe(direct.callId);
+    first.reply(invite, 486);
+    expect((await caller.final(direct)).status).toBe(486);
+    expect(second.inbox.unread.filter(({ callId }) => callId === direct.callId)).toEqual([]);
+    const contact = `${second.contact};+sip.instance="${instance}";reg-id=2`;
+    await second.register({ contact, headers: [headerField('Supported', 'path, outbound')] });
+    const { request: back } = await call();
+    const again = await second.inbox.take('the third INVITE', (message): message is SipRequest => {
+      return message.kind === 'request' && message.callId === back.callId;
+    });
+    second.reply(again, 486);
+    expect((await caller.final(back)).status).toBe(486);
   });
 
   it('are not rung in turn by a phone that declines', async () => {
