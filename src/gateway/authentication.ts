@@ -48,6 +48,8 @@ export interface AuthenticationOptions {
   readonly overlay: IdentityOverlay;
   readonly peers: PeerTable;
   readonly flowSpeaks: readonly TransportName[];
+  /** Passwords are known to a PBX only: what a phone without a key asks is put before that. */
+  readonly passwordsElsewhere: boolean;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -73,7 +75,15 @@ export class Authentication {
     if (peer !== undefined) return this.#byPeer(request, flow, peer, token);
     if (token !== undefined) return this.#byIntent(request, flow, token);
     const speaker = request.method === 'REGISTER' ? undefined : await this.#byFlow(request, flow);
-    return speaker ?? (await this.#byCertificate(request, flow)) ?? this.#byDigest(request, flow);
+    const known = speaker ?? (await this.#byCertificate(request, flow));
+    if (known !== undefined) return known;
+    return this.#options.passwordsElsewhere ? this.#byBinding(request, flow) : this.#byDigest(request, flow);
+  }
+
+  /** What a device proves by itself, without a password; undefined when it brings no such proof. */
+  async byKey(request: SipRequest, flow: Flow): Promise<AuthenticationResult | undefined> {
+    const token = intentTokenOf(request);
+    return token === undefined ? this.#byCertificate(request, flow) : this.#byIntent(request, flow, token);
   }
 
   /**
@@ -81,6 +91,7 @@ export class Authentication {
    * so that it must cost no memory and earn its victim little. Undefined for everything else.
    */
   challengeOf(request: SipRequest, flow: Flow): Challenge | undefined {
+    if (this.#options.passwordsElsewhere) return undefined;
     if (flow.reliable || this.#speakers.has(flow.id) || this.peerOf(flow) !== undefined) return undefined;
     const brought = ['intent-token', 'authorization', 'proxy-authorization'];
     if (request.headers.some(({ name }) => brought.includes(name))) return undefined;
@@ -202,6 +213,26 @@ export class Authentication {
     const identity = await identityAt(overlay, claimed);
     if (identity?.status !== 'active' || !certificates.speaksFor(flow, identity)) return undefined;
     return proved({ kind: 'identity', identity, assurance: 2, intent: undefined });
+  }
+
+  /** Whoever is registered on this very flow, for the PBX to challenge: a source address alone proves nothing. */
+  async #byBinding(request: SipRequest, flow: Flow): Promise<AuthenticationResult> {
+    const { overlay } = this.#options;
+    const identity = await identityAt(overlay, request.from.uri);
+    const bindings = identity?.status === 'active' ? await overlay.bindings(identity.fingerprint) : [];
+    if (identity !== undefined && bindings.some(({ flowId }) => flowId === flow.id))
+      return proved({ kind: 'identity', identity, assurance: 0, intent: undefined });
+    const record = this.strangerLeavesRecord(flow);
+    const claimed = identity?.name;
+    return {
+      kind: 'refused',
+      status: 403,
+      reason: 'Register First',
+      fault: 'unregistered',
+      claimed,
+      headers: [],
+      record,
+    };
   }
 
   async #byDigest(request: SipRequest, flow: Flow): Promise<AuthenticationResult> {

@@ -284,11 +284,13 @@ export class CallPolicy implements ProxyPolicy {
     const { identity, chooses } = callee;
     const outward = { request, uri, peer, sender };
     // RFC 5627 §6.1: a GRUU of this domain means nobody elsewhere.
-    const found = isGruu(uri)
-      ? ({ kind: 'nobody' } as const)
-      : identity === undefined
-        ? await outbound.targets(outward)
-        : await outbound.throughDialPlan(outward);
+    const unproved = sender.kind === 'identity' && sender.assurance === 0;
+    const found =
+      isGruu(uri) && !unproved
+        ? ({ kind: 'nobody' } as const)
+        : identity === undefined
+          ? await outbound.targets(outward)
+          : await outbound.throughDialPlan(outward);
     if (found.kind === 'targets') return { targets: found.targets, away: false, atPeer: true };
     if (identity === undefined || found.kind === 'down')
       return { targets: [], away: found.kind === 'down', atPeer: true };

@@ -1,7 +1,7 @@
 import { hkdfSync } from 'node:crypto';
 import { Metrics } from '../admin/index.ts';
 import type { Authorities } from '../admission/index.ts';
-import type { ListenAddress } from '../config/index.ts';
+import type { Config, ListenAddress } from '../config/index.ts';
 import { type IdentityOverlay, OverlayLocation } from '../overlay/index.ts';
 import {
   Admission,
@@ -38,7 +38,7 @@ import { OnBehalfSigner } from './on-behalf.ts';
 import { Outbound } from './outbound.ts';
 import { OwnAddresses } from './own-addresses.ts';
 import type { Parts, Surroundings } from './parts.ts';
-import { composePeers } from './peers/compose-peers.ts';
+import { composePeers, type Peering } from './peers/compose-peers.ts';
 import { PeerTable } from './peers/peer-table.ts';
 import { PhoneNodes } from './phone-nodes.ts';
 import { Reachability } from './reachability.ts';
@@ -149,9 +149,21 @@ export async function compose(
     addressFor: (flow) => addresses.towards(flow),
     send: (request, flow, handler) => transactions.send(request, flow, handler),
   });
+  const peering: Peering = composePeers(around, {
+    table: peers,
+    transport,
+    locator,
+    transactions,
+    addresses,
+    overlay,
+    audit,
+    authentication,
+    recordsOf: (fingerprint) => registration.recordsOf(fingerprint),
+  });
   const registration: Registration = new Registration({
     authentication,
     authorisation,
+    throughPbx: peering.peers.throughPbx,
     registrar: new Registrar({
       location: new OverlayLocation({
         overlay,
@@ -193,16 +205,6 @@ export async function compose(
   });
   const ringing: RingingCalls = new RingingCalls({ reachability, logger });
   const gruuRouting = new GruuRouting({ gruus, overlay, reachability, domain });
-  const peering = composePeers(around, {
-    table: peers,
-    transport,
-    locator,
-    transactions,
-    addresses,
-    overlay,
-    audit,
-    recordsOf: (fingerprint) => registration.recordsOf(fingerprint),
-  });
   const outbound = new Outbound({
     requests: peering.requests,
     monitor: peering.monitor,
@@ -210,7 +212,7 @@ export async function compose(
     transport,
     locator,
     peers,
-    realm: config.auth.realm,
+    ...(passwordsElsewhere(config) ? {} : { realm: config.auth.realm }),
     silenceMs: config.limits.locating.silenceMs,
     logger,
   });
@@ -323,9 +325,15 @@ function createAuthentication(
     overlay,
     peers,
     flowSpeaks: config.auth.flowSpeaks,
+    passwordsElsewhere: passwordsElsewhere(config),
     clock,
     logger,
   });
+}
+
+/** Whether a PBX, and not this gateway, knows the phones' passwords. */
+function passwordsElsewhere({ peers }: Config): boolean {
+  return peers.some(({ registrations }) => registrations.by === 'phones');
 }
 
 /** What a REGISTER has ended, by the bindings' ids. */

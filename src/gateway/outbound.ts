@@ -35,8 +35,8 @@ export interface OutboundOptions {
   readonly requests: PeerRequests;
   readonly monitor: PeerMonitor;
   readonly credentials: PeerCredentials;
-  /** Answers in this realm are meant for this gateway and go no further. */
-  readonly realm: string;
+  /** Answers in this realm are meant for this gateway and go no further; undefined: it asks for none. */
+  readonly realm?: string;
   /** When an address that says nothing at all is given up for the next one. */
   readonly silenceMs: number;
   readonly logger: Logger;

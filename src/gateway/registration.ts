@@ -18,6 +18,7 @@ import type { Authentication } from './authentication.ts';
 import type { Authorisation } from './authorisation.ts';
 import { circumstances, peerCircumstances } from './context.ts';
 import { tokenReference } from './intent-gate.ts';
+import type { PhoneRegistrations } from './peers/phone-registrations.ts';
 import type { Assurance, Principal } from './principal.ts';
 import { foreignUriRefusal, type ServedDomain } from './served-domain.ts';
 
@@ -30,6 +31,8 @@ const owns = { erin: ['identity', 'fingerprint', 'contact', 'to', 'claimed'], er
 export interface RegistrationOptions {
   readonly authentication: Authentication;
   readonly authorisation: Authorisation;
+  /** Set where a PBX proves the phones. */
+  readonly throughPbx: PhoneRegistrations | undefined;
   readonly registrar: Registrar;
   readonly overlay: IdentityOverlay;
   readonly domain: ServedDomain;
@@ -78,7 +81,7 @@ export class Registration {
 
   async #answer(transaction: ServerTransaction): Promise<void> {
     const { request, flow } = transaction;
-    const { authentication, domain, audit, registrar } = this.#options;
+    const { authentication, throughPbx, domain, audit, registrar } = this.#options;
     if (domain.ownUri(request.uri, flow.local.address) === undefined) {
       const { status, reason } = foreignUriRefusal(request.uri);
       return this.#reject(transaction, status, reason);
@@ -88,7 +91,12 @@ export class Registration {
     const screened = registrar.screen(request);
     if (screened !== undefined) return transaction.respond(screened.response);
 
-    const result = await authentication.identify(request, flow);
+    const result = await (throughPbx ?? authentication).identify(request, flow);
+    if (result.kind === 'relayed') {
+      const { status, reason, headers, identity } = result;
+      await this.#recordRefusal(request, flow, { reason, fault: `pbx-${status}`, claimed: identity?.name });
+      return this.#reject(transaction, status, reason, headers);
+    }
     if (result.kind === 'challenge') {
       this.#reject(transaction, result.status, undefined, result.headers);
       // RFC 3261 §8.2.7: whoever repeats the request is challenged anew; nothing is kept for a forged source.

@@ -2,6 +2,7 @@ import type { IdentityOverlay } from '../../overlay/index.ts';
 import type { RecordId } from '../../provenance/index.ts';
 import type { Locator, TransactionLayer, TransportLayer } from '../../sip/index.ts';
 import type { Audit } from '../audit.ts';
+import type { Authentication } from '../authentication.ts';
 import type { OwnAddresses } from '../own-addresses.ts';
 import type { Surroundings } from '../parts.ts';
 import { PeerCredentials } from './peer-credentials.ts';
@@ -31,10 +32,12 @@ export function composePeers(
     readonly addresses: OwnAddresses;
     readonly overlay: IdentityOverlay;
     readonly audit: Audit;
+    readonly authentication: Authentication;
     readonly recordsOf: (fingerprint: string) => readonly RecordId[];
   },
 ): Peering {
-  const { table, transport, locator, transactions, addresses, overlay, audit, recordsOf } = parts;
+  const { table, transport, locator, transactions, addresses, overlay, audit, authentication, recordsOf } =
+    parts;
   const requests = new PeerRequests({
     transport,
     locator,
@@ -54,6 +57,7 @@ export function composePeers(
     records,
     locator,
     overlay,
+    authentication,
     domain,
     clock,
     random,

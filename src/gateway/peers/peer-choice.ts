@@ -23,13 +23,17 @@ export function peersFor(
   return ranked.filter(({ rank }) => rank === best).map(({ peer }) => peer);
 }
 
-/** The PBX that calls between identities pass as well; nobody bars the way to a fingerprint or a whole name. */
+/**
+ * The PBX that calls between identities pass as well. Nobody bars the way to a fingerprint or a whole name, but for
+ * whoever is proved nowhere but at that PBX.
+ */
 export function dialPlanFor(
   user: string,
   sender: Principal,
   peers: readonly PeerConfig[],
 ): PeerConfig | undefined {
-  if (sender.kind === 'peer' || isFingerprint(user) || user.includes(':')) return undefined;
+  if (sender.kind === 'peer') return undefined;
+  if (sender.assurance > 0 && (isFingerprint(user) || user.includes(':'))) return undefined;
   return peers.find(({ calls }) => calls === 'all');
 }
 

@@ -16,7 +16,7 @@ export interface PeerMonitorOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  /** After each probe that was answered; `cameBack` when the one before it was not. */
+  /** After each probe that was answered; `cameBack` when the one before it was not, or came over another connection. */
   readonly onAnswered: (peer: PeerConfig, cameBack: boolean) => void;
 }
 
@@ -27,6 +27,8 @@ interface Watch {
   probing: boolean;
   /** Somebody has met trouble since the probe under way began. */
   suspected: boolean;
+  /** The connections over which answers came last: a PBX that restarts has none of them. */
+  connections: ReadonlySet<string>;
 }
 
 /** Knows which peers answer: asks each of their addresses with OPTIONS, and at once when a call met silence. */
@@ -47,6 +49,7 @@ export class PeerMonitor {
           timer: undefined,
           probing: false,
           suspected: false,
+          connections: new Set<string>(),
         },
       ]),
     );
@@ -100,6 +103,7 @@ export class PeerMonitor {
     const { peer } = watch;
     const { probe } = peer;
     const targets = await requests.addresses(peer);
+    const connections = new Set<string>();
     const answers = await Promise.all(
       targets.map(async (target) => {
         const answer = await requests.toAddress(
@@ -109,6 +113,7 @@ export class PeerMonitor {
         );
         // Whatever it says, it is there; 503 says that it takes nothing now.
         const answered = answer.kind === 'answered' && answer.response.status !== 503;
+        if (answer.kind === 'answered' && answer.flow.reliable) connections.add(answer.flow.id);
         if (answered) locator.markAlive(target);
         else locator.markDead(target, 2 * probe.intervalMs);
         return answered;
@@ -118,7 +123,10 @@ export class PeerMonitor {
     const before = watch.liveness;
     watch.liveness = afterProbe(before, answers.includes(true), probe, clock.now());
     this.#tell(peer, before, watch.liveness);
-    if (answers.includes(true)) this.#options.onAnswered(peer, before.missed > 0 || before.state === 'down');
+    if (!answers.includes(true)) return;
+    const moved = watch.connections.size > 0 && connections.isDisjointFrom(watch.connections);
+    watch.connections = connections;
+    this.#options.onAnswered(peer, before.missed > 0 || moved);
   }
 
   #tell(peer: PeerConfig, before: Liveness, after: Liveness): void {

@@ -42,6 +42,7 @@ export type PeerAnswer =
       readonly response: SipResponse;
       readonly request: SipRequest;
       readonly target: LocatedTarget;
+      readonly flow: Flow;
     }
   | { readonly kind: 'silent' };
 
@@ -94,7 +95,7 @@ export class PeerRequests {
       const request = build(this.#ownEnd(flow));
       send(request, flow, {
         onResponse: (response) => {
-          if (response.status >= 200) resolve({ kind: 'answered', response, request, target });
+          if (response.status >= 200) resolve({ kind: 'answered', response, request, target, flow });
         },
         onTimeout: () => resolve(silent),
         onTransportError: () => resolve(silent),

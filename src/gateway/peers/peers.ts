@@ -3,12 +3,14 @@ import type { Clock, Logger, Random } from '../../base/index.ts';
 import type { PeerConfig } from '../../config/index.ts';
 import type { IdentityOverlay, IdentityRecord } from '../../overlay/index.ts';
 import type { Locator } from '../../sip/index.ts';
+import type { Authentication } from '../authentication.ts';
 import { accountOf } from './peer-addresses.ts';
 import type { PeerCredentials } from './peer-credentials.ts';
 import { PeerMonitor } from './peer-monitor.ts';
 import type { PeerRecords } from './peer-records.ts';
 import type { PeerRequests } from './peer-requests.ts';
 import type { PeerTable } from './peer-table.ts';
+import { PhoneRegistrations } from './phone-registrations.ts';
 import type { UpstreamSubject } from './register-exchange.ts';
 import { UpstreamRegistrations } from './upstream-registrations.ts';
 
@@ -22,6 +24,7 @@ export interface PeersOptions {
   readonly records: PeerRecords;
   readonly locator: Locator;
   readonly overlay: IdentityOverlay;
+  readonly authentication: Authentication;
   readonly domain: string;
   readonly clock: Clock;
   readonly random: Random;
@@ -31,6 +34,8 @@ export interface PeersOptions {
 /** What the gateway does with its peers of its own accord: it watches them, and registers there. */
 export class Peers {
   readonly monitor: PeerMonitor;
+  /** Set where phones register at a PBX themselves. */
+  readonly throughPbx: PhoneRegistrations | undefined;
   readonly #options: PeersOptions;
   readonly #registrations: ReadonlyMap<string, UpstreamRegistrations>;
 
@@ -42,8 +47,10 @@ export class Peers {
       peers: table.all,
       onAnswered: (peer, cameBack) => {
         const registrations = this.#registrations.get(peer.name);
-        if (cameBack) registrations?.peerCameBack();
-        else
+        if (cameBack) {
+          registrations?.peerCameBack();
+          if (peer.registrations.by === 'phones') this.throughPbx?.peerCameBack();
+        } else
           registrations
             ?.check()
             .catch((error: unknown) =>
@@ -51,6 +58,8 @@ export class Peers {
             );
       },
     });
+    const through = table.all.find(({ registrations }) => registrations.by === 'phones');
+    this.throughPbx = through && new PhoneRegistrations({ ...options, peer: through, monitor: this.monitor });
     this.#registrations = new Map(
       table.all
         .filter(({ registrations }) => registrations.by === 'gateway')
@@ -103,7 +112,10 @@ export class Peers {
         target: `${transport ?? (peer.target.secure ? 'sips' : 'sip')}://${written}${port === undefined ? '' : `:${port}`}`,
         state,
         since: new Date(sinceMs).toISOString(),
-        registrations: this.#registrations.get(peer.name)?.counts(),
+        registrations:
+          peer.registrations.by === 'phones'
+            ? this.throughPbx?.counts()
+            : this.#registrations.get(peer.name)?.counts(),
       };
     });
   }

@@ -1,19 +1,16 @@
 import { type Random, randomId } from '../../base/index.ts';
 import type { PeerConfig, PeerCredentialConfig } from '../../config/index.ts';
-import { readUri } from '../../intent/index.ts';
 import {
   createRequest,
   type HeaderField,
   headerField,
   headerValue,
   parseDeltaSeconds,
-  readContacts,
-  SipParseError,
   type SipRequest,
   type SipResponse,
-  unescapeUri,
 } from '../../sip/index.ts';
 import { nodeSoftware } from '../software.ts';
+import { boundContact, grantedSeconds } from './granted-time.ts';
 import { addressAt, domainOf } from './peer-addresses.ts';
 import type { PeerCredentials } from './peer-credentials.ts';
 import type { OwnEnd, PeerAnswer, PeerRequests } from './peer-requests.ts';
@@ -83,7 +80,7 @@ export class RegisterExchange {
   async isKnown(): Promise<boolean | undefined> {
     const answer = await this.#ask(undefined);
     if (answer.kind !== 'answered' || answer.response.status !== 200) return undefined;
-    return contactOf(answer.response, this.#options.subject.contactUser) !== undefined;
+    return boundContact(answer.response, this.#options.subject.contactUser) !== undefined;
   }
 
   /** With `expires` undefined it only asks what is bound. */
@@ -140,9 +137,8 @@ export class RegisterExchange {
   #read(response: SipResponse): RegisterOutcome {
     const { status, reason } = response;
     if (status < 300) {
-      const asked = this.#expiresSeconds;
-      const expires = contactOf(response, this.#options.subject.contactUser)?.expires ?? expiresOf(response);
-      return { kind: 'granted', expiresSeconds: Math.max(1, Math.min(expires ?? asked, asked)) };
+      const { contactUser } = this.#options.subject;
+      return { kind: 'granted', expiresSeconds: grantedSeconds(response, contactUser, this.#expiresSeconds) };
     }
     // RFC 3261 §21.5: another time, or another server, may do better.
     if (status === 408 || (status >= 500 && status < 600)) {
@@ -150,27 +146,5 @@ export class RegisterExchange {
       return { kind: 'unreachable', retryAfterMs: retryAfter * 1000 };
     }
     return { kind: 'refused', status, reason };
-  }
-}
-
-function expiresOf(response: SipResponse): number | undefined {
-  return parseDeltaSeconds(headerValue(response, 'expires') ?? '');
-}
-
-/** What a 200 says of the contact with this user part. */
-function contactOf(
-  response: SipResponse,
-  user: string,
-): { readonly expires: number | undefined } | undefined {
-  try {
-    const contacts = readContacts(response);
-    if (contacts === '*') return undefined;
-    return contacts.find(({ address }) => {
-      const uri = readUri(address.uri);
-      return (uri?.scheme === 'sip' || uri?.scheme === 'sips') && unescapeUri(uri.user ?? '') === user;
-    });
-  } catch (error) {
-    if (error instanceof SipParseError) return undefined;
-    throw error;
   }
 }

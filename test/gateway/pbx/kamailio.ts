@@ -13,6 +13,8 @@ const configuration = new URL('kamailio.cfg', import.meta.url).pathname;
 export interface KamailioOptions {
   /** An address of 127.0.0.0/8 by which the gateway knows it. */
   readonly host: string;
+  /** Its SIP domain and realm. */
+  readonly domain?: string;
   /** `DIGEST`: it challenges every REGISTER; `CHALLENGE_CALLS`: and every INVITE. */
   readonly define?: readonly ('DIGEST' | 'CHALLENGE_CALLS')[];
 }
@@ -21,6 +23,7 @@ export interface KamailioOptions {
 export class Kamailio {
   readonly host: string;
   readonly port: number;
+  readonly domain: string;
   readonly #define: readonly string[];
   readonly #directory = mkdtempSync(join(tmpdir(), 'tibet-sip-kamailio-'));
   #child: ChildProcess | undefined;
@@ -29,6 +32,7 @@ export class Kamailio {
   private constructor(options: KamailioOptions, port: number) {
     this.host = options.host;
     this.port = port;
+    this.domain = options.domain ?? 'pbx.test';
     this.#define = options.define ?? [];
   }
 
@@ -61,6 +65,7 @@ export class Kamailio {
         this.#directory,
       ],
       ...['-A', `LISTEN_UDP=udp:${listen}`, '-A', `LISTEN_TCP=tcp:${listen}`],
+      ...['-A', `DOMAIN="${this.domain}"`],
       ...this.#define.flatMap((name) => ['-A', name]),
     ];
     const child = spawn('kamailio', args, { stdio: ['ignore', 'ignore', 'pipe'] });

@@ -34,13 +34,13 @@ export class PbxScene {
         readonly transport?: 'udp' | 'tcp';
       } = {},
   ): Promise<PbxScene> {
-    const { transport = 'udp', devices = [], set = [], define = [] } = options;
-    const pbx = await Kamailio.open({ host: pbxHost, define });
+    const { transport = 'udp', devices = [], set = [], define = [], domain = 'pbx.test' } = options;
+    const pbx = await Kamailio.open({ host: pbxHost, define, domain });
     const target = `${transport}://${pbxHost}:${pbx.port}`;
     const gateway = await TestGateway.open({
       devices,
       set: [
-        `peers=[{name: pbx, match: [${pbxHost}], target: "${target}", role: pbx, domain: pbx.test, ${peer}}]`,
+        `peers=[{name: pbx, match: [${pbxHost}], target: "${target}", role: pbx, domain: ${domain}, ${peer}}]`,
         ...set,
       ],
     });
@@ -53,20 +53,20 @@ export class PbxScene {
     const { desk, pbx } = this;
     const request = createRequest({
       method: 'INVITE',
-      uri: `sip:${user}@pbx.test`,
+      uri: `sip:${user}@${pbx.domain}`,
       via: createVia({
         transport: 'udp',
         host: desk.host,
         port: desk.port,
         branch: randomId(systemRandom, 80),
       }),
-      from: `"Front desk" <sip:desk@pbx.test>;tag=${randomId(systemRandom, 40)}`,
-      to: `<sip:${user}@pbx.test>`,
+      from: `"Front desk" <sip:desk@${pbx.domain}>;tag=${randomId(systemRandom, 40)}`,
+      to: `<sip:${user}@${pbx.domain}>`,
       callId: randomId(systemRandom, 80),
       cseq: 1,
       headers: [
         headerField('Contact', desk.contact),
-        headerField('P-Asserted-Identity', '"Front desk" <sip:desk@pbx.test>'),
+        headerField('P-Asserted-Identity', `"Front desk" <sip:desk@${pbx.domain}>`),
       ],
     });
     desk.sendUdp(request, pbx.port, pbx.host);
