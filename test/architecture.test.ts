@@ -8,9 +8,10 @@ import { describe, expect, it } from 'vitest';
  */
 const allowedImports: Readonly<Record<string, readonly string[]>> = {
   base: [],
+  verify: [],
   config: ['base'],
   tokens: ['base'],
-  provenance: ['tokens', 'base'],
+  provenance: ['verify', 'tokens', 'base'],
   'sip/message': ['base'],
   'sip/transport': ['sip/message', 'base'],
   'sip/locating': ['sip/transport', 'sip/message', 'base'],
@@ -42,6 +43,7 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
     'overlay',
     'sip',
     'provenance',
+    'verify',
     'tokens',
     'config',
     'base',
@@ -56,6 +58,7 @@ const allowedImports: Readonly<Record<string, readonly string[]>> = {
     'overlay',
     'sip',
     'provenance',
+    'verify',
     'tokens',
     'config',
     'base',

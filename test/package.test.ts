@@ -10,7 +10,7 @@ const bin = join(root, 'node_modules/.bin');
 const work = dataDirectory();
 const consumer = join(work.path, 'consumer');
 const installed = join(consumer, 'node_modules/tibet-sip');
-const doors = ['tokens', 'overlay', 'provenance', 'sip', 'softphone'];
+const doors = ['tokens', 'overlay', 'provenance', 'verify', 'sip', 'softphone'];
 
 let files: readonly string[];
 
@@ -93,7 +93,7 @@ import { generateSigningKey, createIdentityToken, decodeIdentityToken } from 'ti
 const key = generateSigningKey();
 const token = createIdentityToken({ key, subject: 'jis:alice', notBefore: 1, expires: 9e9, now: 2 });
 if (decodeIdentityToken(token.bytes).fingerprint !== token.fingerprint) throw new Error('fingerprint');
-console.log([tokens, overlay, provenance, sip, softphone].every((door) => Object.keys(door).length > 3));
+console.log([tokens, overlay, provenance, verify, sip, softphone].every((door) => Object.keys(door).length > 3));
 console.log(typeof overlay.IdentityOverlay, typeof provenance.AuditLog, typeof sip.parseMessage, typeof softphone.Softphone);`,
     );
     const { code, out, err } = await run(process.execPath, ['all.mjs'], { cwd: consumer });

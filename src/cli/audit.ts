@@ -1,6 +1,10 @@
 import type { Command } from 'commander';
 import { registerAuditChecking } from './audit-check.ts';
+<<<<<<< HEAD
 import { registerAuditErasure } from './audit-erase.ts';
+=======
+import { registerAuditProving } from './audit-prove.ts';
+>>>>>>> 95ef013 (verify: proof files of calls and identities, five verdicts, portable evidence of a fork; audit verify for files, directories, URLs)
 import { registerAuditReading } from './audit-read.ts';
 import { addGroup } from './command.ts';
 import type { Terminal } from './terminal.ts';
@@ -9,6 +13,7 @@ import { registerVerifyToken } from './verify-token.ts';
 export function registerAudit(program: Command, terminal: Terminal): void {
   const group = addGroup(program, 'audit', 'the record of calls and identities: read it, check it, prove it');
   registerAuditReading(group, terminal);
+  registerAuditProving(group, terminal);
   registerAuditChecking(group, terminal);
   registerAuditErasure(group, terminal);
   registerVerifyToken(group, terminal);

@@ -9,6 +9,9 @@ export const exitCodes = {
   unavailable: 6,
   conflict: 7,
   storage: 8,
+  unwitnessed: 10,
+  redacted: 11,
+  gap: 12,
   forced: 130,
 } as const;
 
@@ -25,5 +28,8 @@ export const exitMeanings: Readonly<Record<ExitReason, string>> = {
   unavailable: 'gateway or store not reachable, an address already in use, or a call not answered',
   conflict: 'exists already, or another key holds the name',
   storage: 'a file or directory cannot be read or written',
+  unwitnessed: 'audit verify: everything holds, but not enough witnesses that you trust have seen it',
+  redacted: 'audit verify: everything that is shown holds; a part was erased or is not shown',
+  gap: 'audit verify: everything that is shown holds; something that belongs to it is missing',
   forced: 'a second signal ended the gateway before it had drained',
 };

@@ -26,7 +26,7 @@ import {
   type StoredRecord,
 } from './record.ts';
 import { RecordIndex } from './record-index.ts';
-import { type ProofOptions, proveRecord } from './record-proof.ts';
+import { type ProofOptions, type ProofSubject, proveRecords } from './record-proof.ts';
 import { recoverLog } from './recovery.ts';
 import { formatVkey, isNoteName } from './signed-note.ts';
 import type { Storage, StorageLock } from './storage.ts';
@@ -151,11 +151,11 @@ export class AuditLog {
     return onlyOne(await findByIdPrefix(this.#source(), idPrefix));
   }
 
-  /** A C2SP tlog-proof of the record; throws `record-unknown`, or `record-pending` before its checkpoint. */
-  prove(id: RecordId, options?: ProofOptions): Promise<string> {
-    const { index, reader, writer } = this.#parts;
-    const source = { ...this.#source(), index, reader, keys: writer.keys, checkpoint: this.checkpoint() };
-    return proveRecord(source, id, options);
+  /** One C2SP tlog-proof file; throws `record-unknown`, or `record-pending` before its checkpoint. */
+  prove(subject: RecordId | ProofSubject, options?: ProofOptions): Promise<string> {
+    const { reader, writer } = this.#parts;
+    const source = { ...this.#source(), reader, keys: writer.keys, checkpoints: [this.checkpoint()] };
+    return proveRecords(source, typeof subject === 'string' ? { record: subject } : subject, options);
   }
 
   /**

@@ -10,7 +10,7 @@ import { PartyKeySnapshot } from './party-keys.ts';
 import { findByIdPrefix, type QuerySource, queryRecords, type RecordQuery } from './query.ts';
 import { openRecord, type RawRecord, type RecordId, readRecord, type StoredRecord } from './record.ts';
 import { RecordIndex } from './record-index.ts';
-import { type ProofOptions, proveRecord } from './record-proof.ts';
+import { type ProofOptions, type ProofSubject, proveRecords } from './record-proof.ts';
 import type { Storage } from './storage.ts';
 import { checkpointPath } from './tile-layout.ts';
 
@@ -19,8 +19,8 @@ export interface AuditReader {
   query(query?: RecordQuery): AsyncGenerator<StoredRecord, void, undefined>;
   /** By id, or a prefix that fits one record only; throws `record-ambiguous`. */
   get(idPrefix: RecordId): Promise<StoredRecord | undefined>;
-  /** A C2SP tlog-proof; throws `record-unknown` or `record-pending`. */
-  prove(idPrefix: RecordId, options?: ProofOptions): Promise<string>;
+  /** One C2SP tlog-proof file; throws `record-unknown` or `record-pending`. */
+  prove(subject: RecordId | ProofSubject, options?: ProofOptions): Promise<string>;
   /** The signed checkpoint as it lies on disk. */
   checkpoint(): Promise<string>;
   close(): Promise<void>;
@@ -62,9 +62,10 @@ class FileAuditReader implements AuditReader {
     return onlyOne(await findByIdPrefix((await this.#snapshot()).source, idPrefix));
   }
 
-  async prove(idPrefix: RecordId, options?: ProofOptions): Promise<string> {
+  async prove(subject: RecordId | ProofSubject, options?: ProofOptions): Promise<string> {
     const { source, checkpoint, keys } = await this.#snapshot();
-    return proveRecord({ ...source, reader: this.#reader, keys, checkpoint }, idPrefix, options);
+    const proofSource = { ...source, reader: this.#reader, keys, checkpoints: [checkpoint] };
+    return proveRecords(proofSource, typeof subject === 'string' ? { record: subject } : subject, options);
   }
 
   checkpoint(): Promise<string> {

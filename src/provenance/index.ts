@@ -7,6 +7,12 @@ export { csvHeader, jsonValue, recordToCsv, recordToJson } from './export.ts';
 export type { Layer } from './layer.ts';
 export * from './limits.ts';
 export type { AppendResult } from './log-writer.ts';
+export {
+  compareCheckpoints,
+  type PublishedFiles,
+  PublishedLog,
+  type VerifyPublishedOptions,
+} from './published-log.ts';
 export type { RecordQuery } from './query.ts';
 export type {
   CallPhase,
@@ -19,7 +25,7 @@ export type {
   StoredParty,
   StoredRecord,
 } from './record.ts';
-export { type ProofFault, type ProofOptions, type ProofVerdict, verifyProof } from './record-proof.ts';
+export { maxProvedRecords, type ProofOptions, type ProofSubject } from './record-proof.ts';
 export { formatVkey, type NoteVerifier, parseVkey } from './signed-note.ts';
 export { type RecordStory, type StoryLayer, tellRecord } from './story.ts';
 export { canonicalJson, TibetExporter, type TibetToken } from './tibet-token.ts';

@@ -1,7 +1,7 @@
 import { concatBytes } from '../base/index.ts';
 import { entryLengthBytes, type LengthBytes, openingLengthBytes, splitBundle } from './bundle.ts';
 import { ProvenanceError } from './error.ts';
-import type { Storage } from './storage.ts';
+import type { Readable, Storage } from './storage.ts';
 import { bundlePath, openingsPath, tileWidth } from './tile-layout.ts';
 import { loadTree, type TileTree } from './tile-tree.ts';
 
@@ -27,7 +27,7 @@ export async function loadEdge(storage: Storage, size: number): Promise<LogEdge>
 
 /** The first `count` items of a bundle, copied; a crash may have left more of them than the checkpoint covers. */
 export async function firstItems(
-  storage: Storage,
+  storage: Readable,
   path: string,
   count: number,
   lengthBytes: LengthBytes,

@@ -14,7 +14,7 @@ import {
   type StoredRecord,
 } from './record.ts';
 import { decodeStatement } from './statement.ts';
-import type { Storage } from './storage.ts';
+import type { Readable } from './storage.ts';
 import { bundlePath, openingsPath, tilePath, tileWidth, widthOf } from './tile-layout.ts';
 import { splitTile } from './tile-tree.ts';
 
@@ -29,11 +29,11 @@ interface Bundle {
 
 /** Reads records and tree hashes from a log's files, whoever writes to them. */
 export class LogReader {
-  readonly #storage: Storage;
+  readonly #storage: Readable;
   readonly #bundles = new Map<string, Bundle>();
   readonly #tiles = new Map<string, readonly Uint8Array[]>();
 
-  constructor(storage: Storage) {
+  constructor(storage: Readable) {
     this.#storage = storage;
   }
 
@@ -95,7 +95,7 @@ export class LogReader {
 
 /** The first `width` hashes of a tile, from its partial version or from the full one that replaced it. */
 export async function readTile(
-  storage: Storage,
+  storage: Readable,
   level: number,
   index: number,
   width: number,

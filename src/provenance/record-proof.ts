@@ -1,174 +1,182 @@
-import { type CborValue, decodeCbor, encodeCbor, fingerprintFromBytes, TokenError } from '../tokens/index.ts';
-import { openCheckpoint, peekCheckpoint } from './checkpoint.ts';
+import { type CborValue, encodeCbor, type Fingerprint, fingerprintBytes } from '../tokens/index.ts';
+import { peekCheckpoint } from './checkpoint.ts';
 import { decodeEntry } from './entry.ts';
 import { ProvenanceError } from './error.ts';
 import type { LogReader } from './log-reader.ts';
-import { inclusionPath, leafHash, rootFromInclusion, type TreeHead } from './merkle-tree.ts';
+import { inclusionPath, type RangeHash } from './merkle-tree.ts';
 import type { PartyKeySource } from './opening-seal.ts';
-import { findByIdPrefix, type QuerySource } from './query.ts';
-import { decodeReceipt, ReceiptChecker } from './receipt.ts';
-import { readRecord, type StoredRecord } from './record.ts';
-import { openingFault } from './record-checks.ts';
-import type { RecordIndex } from './record-index.ts';
-import { parseVkey } from './signed-note.ts';
+import { findByIdPrefix, type QuerySource, queryRecords } from './query.ts';
+import type { StoredRecord } from './record.ts';
 import { decodeStatement } from './statement.ts';
-import { formatTlogProof, parseTlogProof } from './tlog-proof.ts';
+import { formatTlogProof } from './tlog-proof.ts';
+
+/** What a proof file is to show: one record, a whole call, or the records of an identity. */
+export type ProofSubject =
+  | { readonly record: string }
+  | { readonly call: string }
+  | { readonly identity: Fingerprint; readonly sinceMs?: number; readonly untilMs?: number };
 
 export interface ProofOptions {
-  /** Whether the proof carries the record's layers (default), or commitments only. */
+  /** Whether the proof carries the records' layers (default), or commitments only. */
   readonly discloseLayers?: boolean;
 }
 
 export interface ProofSource extends QuerySource {
-  readonly index: RecordIndex | undefined;
   readonly reader: LogReader;
   readonly keys: PartyKeySource;
-  readonly checkpoint: string;
+  /** Signed notes, the one to be preferred first; the first that covers all records is taken. */
+  readonly checkpoints: readonly string[];
 }
 
-/** Fields of the proof's extra data: a deterministic CBOR map. */
-const field = { entry: 1, opening: 2, nodeEntry: 3, nodeIndex: 4, nodePath: 5 } as const;
+/** A file is read into memory as a whole by whoever checks it. */
+export const maxProvedRecords = 10_000;
+
+/** Fields of the proof's extra data, a deterministic CBOR map: docs/audit-format.md, "Proof file". */
+const field = {
+  entry: 1,
+  opening: 2,
+  nodeEntry: 3,
+  nodeIndex: 4,
+  nodePath: 5,
+  others: 6,
+  otherNodes: 7,
+  claim: 8,
+} as const;
 
 /**
- * One file that proves a record: C2SP tlog-proof whose extra data holds the entry, its opening unless withheld, and
- * the entry that published the node's key, with its own path. Throws `record-unknown` or `record-pending`.
+ * One C2SP tlog-proof: of the first record that it shows, with all others under the same checkpoint in its extra data,
+ * and the entries that published the keys of the nodes that logged them. Throws `record-unknown`, `record-ambiguous`,
+ * `record-pending` or `too-large`.
  */
-export async function proveRecord(
+export async function proveRecords(
   source: ProofSource,
-  idPrefix: string,
+  subject: ProofSubject,
   options: ProofOptions = {},
 ): Promise<string> {
-  const found = await findByIdPrefix(source, idPrefix);
-  const record = found[0];
-  if (!record) throw new ProvenanceError('record-unknown', 'the log has no such record');
-  if (found.length > 1) throw new ProvenanceError('record-ambiguous', 'more than one record begins so');
-  const { size } = peekCheckpoint(source.checkpoint);
-  if (record.position >= size)
+  const records = await recordsOf(source, subject);
+  const [first] = records;
+  if (!first) throw new ProvenanceError('record-unknown', 'the log has no such record');
+  const checkpoint = covering(source, records);
+  const { size } = peekCheckpoint(checkpoint);
+  const builder = new ProofBuilder(source, size, options.discloseLayers !== false);
+  const [main, ...others] = await builder.records(records);
+  const [node, ...otherNodes] = await builder.nodes(records);
+  if (!main || !node) throw new ProvenanceError('record-unknown', 'the log has no such record');
+  const claim = claimOf(subject, first);
+  const extra = new Map<number, CborValue>([
+    [field.entry, main.entry],
+    [field.nodeEntry, node.entry],
+    [field.nodeIndex, node.index],
+    [field.nodePath, node.path],
+  ]);
+  if (main.opening) extra.set(field.opening, main.opening);
+  if (others.length > 0)
+    extra.set(
+      field.others,
+      others.map(({ index, path, entry, opening }) => [index, path, entry, opening ?? null]),
+    );
+  if (otherNodes.length > 0)
+    extra.set(
+      field.otherNodes,
+      otherNodes.map(({ index, path, entry }) => [index, path, entry]),
+    );
+  if (claim) extra.set(field.claim, claim);
+  return formatTlogProof({ extra: encodeCbor(extra), index: main.index, path: main.path, checkpoint });
+}
+
+async function recordsOf(source: ProofSource, subject: ProofSubject): Promise<readonly StoredRecord[]> {
+  if ('record' in subject) {
+    const found = await findByIdPrefix(source, subject.record);
+    if (found.length > 1) throw new ProvenanceError('record-ambiguous', 'more than one record begins so');
+    return found;
+  }
+  const query = 'call' in subject ? { callId: subject.call } : { ...subject, identity: subject.identity };
+  const records: StoredRecord[] = [];
+  for await (const record of queryRecords(source, query)) {
+    // A SIP Call-ID is the phone's choice and may name several calls of the gateway: the first one is meant.
+    if ('call' in subject && records[0]?.call && record.call?.id !== records[0].call.id) continue;
+    if (records.length === maxProvedRecords)
+      throw new ProvenanceError(
+        'too-large',
+        `a proof holds at most ${maxProvedRecords} records: narrow it down`,
+      );
+    records.push(record);
+  }
+  return records;
+}
+
+/** What the file says that it holds completely: within a span of time, nothing. */
+function claimOf(subject: ProofSubject, first: StoredRecord): CborValue | undefined {
+  if ('call' in subject) return first.call ? ['call', first.call.id] : undefined;
+  return 'identity' in subject ? ['identity', fingerprintBytes(subject.identity)] : undefined;
+}
+
+function covering({ checkpoints }: ProofSource, records: readonly StoredRecord[]): string {
+  const last = Math.max(...records.map(({ position }) => position));
+  const checkpoint = checkpoints.find((note) => peekCheckpoint(note).size > last);
+  if (checkpoint === undefined)
     throw new ProvenanceError('record-pending', 'the record is durable, but no checkpoint covers it yet');
-  const hashOf = source.reader.rangeHash(size);
-  const { entry, opening } = await source.reader.opened(record.position, size, source.keys);
-  const extra = new Map<number, CborValue>([[field.entry, entry]]);
-  if (options.discloseLayers !== false) extra.set(field.opening, opening);
-  const node = await nodePositionOf(source, record, size);
-  extra.set(field.nodeEntry, (await source.reader.raw(node, size)).entry);
-  extra.set(field.nodeIndex, node);
-  extra.set(field.nodePath, await inclusionPath(node, size, hashOf));
-  return formatTlogProof({
-    extra: encodeCbor(extra),
-    index: record.position,
-    path: await inclusionPath(record.position, size, hashOf),
-    checkpoint: source.checkpoint,
-  });
+  return checkpoint;
 }
 
-/** Without an index, the run's first record is searched backwards. */
-async function nodePositionOf(source: ProofSource, record: StoredRecord, size: number): Promise<number> {
-  const known = source.index?.nodePosition(record.node);
-  if (known !== undefined && known < size) return known;
-  for (let at = record.position; at >= 0; at--) {
-    const { statement } = decodeEntry((await source.reader.raw(at, size)).entry);
-    const { node, nodeKey } = decodeStatement(statement);
-    if (nodeKey && fingerprintFromBytes(node) === record.node) return at;
+interface Placed {
+  readonly index: number;
+  readonly path: readonly Uint8Array[];
+  readonly entry: Uint8Array;
+  readonly opening?: Uint8Array;
+}
+
+class ProofBuilder {
+  readonly #source: ProofSource;
+  readonly #size: number;
+  readonly #disclose: boolean;
+  readonly #hashOf: RangeHash;
+
+  constructor(source: ProofSource, size: number, disclose: boolean) {
+    this.#source = source;
+    this.#size = size;
+    this.#disclose = disclose;
+    this.#hashOf = source.reader.rangeHash(size);
   }
-  throw new ProvenanceError('record-malformed', 'the log has no key for the node that logged this record');
-}
 
-export type ProofFault =
-  | 'malformed'
-  | 'vkey'
-  | 'checkpoint'
-  | 'inclusion'
-  | 'entry'
-  | 'node-inclusion'
-  | 'receipt'
-  | 'opening';
-
-export type ProofVerdict =
-  | { readonly valid: false; readonly fault: ProofFault; readonly reason: string }
-  | {
-      readonly valid: true;
-      /** What the record says; undefined when the proof withholds its layers. */
-      readonly record: StoredRecord | undefined;
-      readonly origin: string;
-      readonly size: number;
-      readonly position: number;
-    };
-
-/** Checks a proof file offline, trusting nothing but the log's verifier key. Never throws. */
-export function verifyProof(text: string, vkey: string): ProofVerdict {
-  try {
-    return check(text, vkey);
-  } catch (error) {
-    if (error instanceof ProvenanceError) return invalid(faultOf(error), error.message);
-    if (error instanceof TokenError) return invalid('malformed', error.message);
-    throw error;
+  async records(records: readonly StoredRecord[]): Promise<readonly Placed[]> {
+    const placed: Placed[] = [];
+    for (const { position } of records) {
+      const { entry, opening } = await this.#source.reader.opened(position, this.#size, this.#source.keys);
+      placed.push({ ...(await this.#place(position, entry)), ...(this.#disclose && { opening }) });
+    }
+    return placed;
   }
-}
 
-function check(text: string, vkey: string): ProofVerdict {
-  const verifier = parseVkey(vkey);
-  const proof = parseTlogProof(text);
-  const head = openCheckpoint(proof.checkpoint, verifier);
-  const extra = proof.extra && decodeCbor(proof.extra);
-  const entry = extra instanceof Map ? extra.get(field.entry) : undefined;
-  if (!(extra instanceof Map) || !(entry instanceof Uint8Array))
-    return invalid('malformed', 'the entry is missing');
-  if (!included(entry, proof.index, proof.path, head))
-    return invalid('inclusion', 'the entry is not in the tree that the checkpoint signs');
-  const { statement, receipt } = decodeEntry(entry);
-  const nodeKey = provenNodeKey(extra, decodeStatement(statement).node, head);
-  if (!nodeKey) return invalid('node-inclusion', "the node's key is not proved to be in the same log");
-  const decoded = decodeReceipt(receipt);
-  if (!new ReceiptChecker().holds(decoded, leafHash(statement), nodeKey))
-    return invalid('receipt', 'the node did not sign a batch that holds this record');
-  const opening = extra.get(field.opening);
-  const verdict = { valid: true as const, origin: head.origin, size: head.size, position: proof.index };
-  if (opening === undefined) return { ...verdict, record: undefined };
-  if (!(opening instanceof Uint8Array)) return invalid('malformed', 'the opening is no byte string');
-  const fault = openingFault(decodeStatement(statement), opening);
-  if (fault) return invalid('opening', fault);
-  return { ...verdict, record: readRecord({ position: proof.index, entry, opening }) };
-}
-
-function included(entry: Uint8Array, index: number, path: readonly Uint8Array[], head: TreeHead): boolean {
-  const root = rootFromInclusion(leafHash(entry), index, head.size, path);
-  return root !== undefined && Buffer.compare(root, head.root) === 0;
-}
-
-function provenNodeKey(
-  extra: ReadonlyMap<number | string, CborValue>,
-  node: Uint8Array,
-  head: TreeHead,
-): Uint8Array | undefined {
-  const entry = extra.get(field.nodeEntry);
-  const index = extra.get(field.nodeIndex);
-  const path = extra.get(field.nodePath);
-  if (!(entry instanceof Uint8Array) || typeof index !== 'number' || !Array.isArray(path)) return undefined;
-  const hashes: Uint8Array[] = [];
-  for (const hash of path) if (hash instanceof Uint8Array) hashes.push(hash);
-  if (hashes.length !== path.length || !included(entry, index, hashes, head)) return undefined;
-  const statement = decodeStatement(decodeEntry(entry).statement);
-  return Buffer.compare(statement.node, node) === 0 ? statement.nodeKey : undefined;
-}
-
-function faultOf(error: ProvenanceError): ProofFault {
-  switch (error.code) {
-    case 'vkey':
-      return 'vkey';
-    case 'note-malformed':
-    case 'note-signature':
-    case 'checkpoint-malformed':
-    case 'origin':
-      return 'checkpoint';
-    case 'receipt-malformed':
-      return 'receipt';
-    case 'record-malformed':
-      return 'entry';
-    default:
-      return 'malformed';
+  /** The opening entry of each node among the records. */
+  async nodes(records: readonly StoredRecord[]): Promise<readonly Placed[]> {
+    const placed = new Map<Fingerprint, Placed>();
+    for (const record of records) {
+      if (placed.has(record.node)) continue;
+      const position = await this.#nodePosition(record);
+      placed.set(
+        record.node,
+        await this.#place(position, (await this.#source.reader.raw(position, this.#size)).entry),
+      );
+    }
+    return [...placed.values()];
   }
-}
 
-function invalid(fault: ProofFault, reason: string): ProofVerdict {
-  return { valid: false, fault, reason };
+  async #place(index: number, entry: Uint8Array): Promise<Placed> {
+    return { index, entry, path: await inclusionPath(index, this.#size, this.#hashOf) };
+  }
+
+  /** Without an index, the run's first record is searched backwards. */
+  async #nodePosition(record: StoredRecord): Promise<number> {
+    const { index, reader } = this.#source;
+    const known = index?.nodePosition(record.node);
+    if (known !== undefined && known < this.#size) return known;
+    const node = fingerprintBytes(record.node);
+    for (let at = record.position; at >= 0; at--) {
+      const { statement } = decodeEntry((await reader.raw(at, this.#size)).entry);
+      const opened = decodeStatement(statement);
+      if (opened.nodeKey && Buffer.compare(opened.node, node) === 0) return at;
+    }
+    throw new ProvenanceError('record-malformed', 'the log has no key for the node that logged this record');
+  }
 }

@@ -44,6 +44,9 @@ export interface Storage {
   remove(path: string): Promise<void>;
 }
 
+/** What reading a log takes, wherever its files lie. */
+export type Readable = Pick<Storage, 'read'>;
+
 /** Where half-written files live: all that is in here after a crash is rubbish. */
 export const temporaryDirectory = 'tmp';
 

@@ -1,10 +1,13 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeHex } from '../../src/base/index.ts';
 import { exitCodes } from '../../src/cli/exit-codes.ts';
 import { dataPaths } from '../../src/config/index.ts';
+import { signCheckpoint } from '../../src/provenance/checkpoint.ts';
 import { AuditLog, type RecordDraft } from '../../src/provenance/index.ts';
 import {
   createIdentityToken,
@@ -13,11 +16,13 @@ import {
   type IntentRequest,
   type SigningKey,
 } from '../../src/tokens/index.ts';
+import { withoutRecord } from '../verify/proof-support.ts';
 import { type CommandResult, jsonLines, runCli } from './recorded-terminal.ts';
 
 const now = Math.floor(Date.now() / 1000);
 const directory = mkdtempSync(join(tmpdir(), 'tibet-sip-cli-'));
 const paths = dataPaths(join(directory, 'data'));
+const checkpointKey = generateSigningKey();
 let vkey = '';
 
 function identity(subject: string): {
@@ -51,7 +56,7 @@ beforeAll(async () => {
   const log = await AuditLog.open({
     directory: paths.log,
     indexDirectory: paths.index,
-    checkpointKey: generateSigningKey(),
+    checkpointKey,
     origin: 'localhost/test',
     nodeKey: node.key,
     nodeFingerprint: node.fingerprint,
@@ -158,7 +163,7 @@ describe('audit export', () => {
   });
 });
 
-describe('audit verify, prove and verify-proof', () => {
+describe('audit verify, prove and compare', () => {
   it('accepts the whole log with the key that the auditor trusts', async () => {
     const { code, out } = await cli('audit', 'verify', '--vkey', vkey, '--json');
     expect(code).toBe(exitCodes.ok);
@@ -175,21 +180,92 @@ describe('audit verify, prove and verify-proof', () => {
     const id = String(record?.['id']);
     const file = join(directory, 'call.tlog-proof');
     expect((await cli('audit', 'prove', id, '--out', file)).code).toBe(exitCodes.ok);
-    const checked = await runCli(['audit', 'verify-proof', file, '--vkey', vkey, '--json']);
-    expect(checked.code, checked.err).toBe(exitCodes.ok);
+    const checked = await runCli(['audit', 'verify', file, '--vkey', vkey, '--json']);
+    expect(checked.code, checked.err).toBe(exitCodes.unwitnessed);
     expect(JSON.parse(checked.out)).toMatchObject({
-      valid: true,
-      record: { id, erachter: 'callback, ticket 4711' },
+      verdict: 'UNWITNESSED',
+      records: [{ id, opened: { intent: 'callback, ticket 4711' } }],
     });
 
     const withheld = await cli('audit', 'prove', id, '--no-layers');
     expect(withheld.out).not.toContain('ticket');
     writeFileSync(file, withheld.out.concat('\n'));
-    const { out } = await runCli(['audit', 'verify-proof', file, '--vkey', vkey]);
-    expect(out).toContain('withheld');
+    const { code, out } = await runCli(['audit', 'verify', file, '--vkey', vkey]);
+    expect(code).toBe(exitCodes.redacted);
+    expect(out).toContain('does not say what record');
 
     writeFileSync(file, withheld.out.replace(/index \d+/, 'index 2'));
-    expect((await runCli(['audit', 'verify-proof', file, '--vkey', vkey])).code).toBe(exitCodes.refused);
+    expect((await runCli(['audit', 'verify', file, '--vkey', vkey])).code).toBe(exitCodes.refused);
+  });
+
+  it('proves a whole call, says in words what is proved and what never can be, and sees what is missing', async () => {
+    const file = join(directory, 'whole.tlog-proof');
+    const { code, err } = await cli('audit', 'prove', '--call', 'abc@host', '--out', file);
+    expect(code, err).toBe(exitCodes.ok);
+    const { out } = await runCli(['audit', 'verify', file, '--vkey', vkey]);
+    for (const part of [
+      'What happened:',
+      'Proved:',
+      'All 3 records of the call',
+      'Never provable:',
+      'stolen, unlocked phone',
+    ])
+      expect(out).toContain(part);
+    writeFileSync(file, withoutRecord(readFileSync(file, 'utf8'), 1));
+    expect((await runCli(['audit', 'verify', file, '--vkey', vkey])).code).toBe(exitCodes.gap);
+    expect((await cli('audit', 'prove')).code).toBe(exitCodes.usage);
+    expect((await runCli(['audit', 'verify', file])).code).toBe(exitCodes.usage);
+    expect((await runCli(['audit', 'verify', '/nowhere', '--vkey', vkey])).code).toBe(exitCodes.notFound);
+  });
+
+  it('checks a published log by directory and by URL, down to one flipped byte', async () => {
+    const published = join(paths.log, 'public');
+    const server = createServer((request, response) => {
+      const path = join(published, request.url ?? '');
+      if (!existsSync(path)) response.writeHead(404).end();
+      else response.end(readFileSync(path));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    const url = `http://127.0.0.1:${port}`;
+    try {
+      for (const target of [published, url]) {
+        const { code, out } = await runCli(['audit', 'verify', target, '--vkey', vkey, '--json']);
+        expect(code).toBe(exitCodes.unwitnessed);
+        expect(JSON.parse(out)).toMatchObject({ verdict: 'UNWITNESSED', valid: true, size: 5 });
+      }
+      const file = join(published, 'tile/0/000.p/5');
+      const before = readFileSync(file);
+      writeFileSync(file, Buffer.concat([before.subarray(1), before.subarray(0, 1)]));
+      const { code, out } = await runCli(['audit', 'verify', url, '--vkey', vkey]);
+      writeFileSync(file, before);
+      expect(code).toBe(exitCodes.refused);
+      expect(out).toContain('tile/0/000.p/5');
+    } finally {
+      server.close();
+    }
+    expect((await runCli(['audit', 'verify', url, '--vkey', vkey])).code).toBe(exitCodes.unavailable);
+  });
+
+  it('compares a kept checkpoint with the log, and refuses what does not go on from it', async () => {
+    const kept = join(directory, 'kept.txt');
+    writeFileSync(kept, `${(await cli('audit', 'checkpoint')).out}\n`);
+    const evidence = join(directory, 'consistent.json');
+    const same = await cli('audit', 'compare', kept, '--vkey', vkey, '--out', evidence);
+    expect(same.code, same.err).toBe(exitCodes.ok);
+    expect(same.out).toContain('begins with the very 5 records');
+    expect((await runCli(['audit', 'verify', evidence, '--vkey', vkey])).code).toBe(exitCodes.unwitnessed);
+    const note = signCheckpoint(
+      { origin: 'localhost/test', size: 4, root: new Uint8Array(32) },
+      checkpointKey,
+    );
+    writeFileSync(kept, note);
+    const fork = join(directory, 'fork.json');
+    const forked = await cli('audit', 'compare', kept, '--vkey', vkey, '--out', fork);
+    expect(forked.code).toBe(exitCodes.refused);
+    const shown = await runCli(['audit', 'verify', fork, '--vkey', vkey]);
+    expect(shown.code).toBe(exitCodes.refused);
+    expect(shown.out).toContain('signed two histories');
   });
 
   it('names the file that was changed, and ends with its own exit code', async () => {

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type AuditLog, verifyProof } from '../../src/provenance/index.ts';
+import type { AuditLog } from '../../src/provenance/index.ts';
 import { formatTlogProof, parseTlogProof } from '../../src/provenance/tlog-proof.ts';
+import { noteKey, parseTrust, type Report, verifyFile } from '../../src/verify/index.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { SimulatedDisk } from './support/simulated-disk.ts';
-import { attempt, draft, openLog, scratch, settled } from './support/test-log.ts';
+import { attempt, draft, nodeKey, openLog, scratch, settled } from './support/test-log.ts';
 
 let directory: ReturnType<typeof scratch>;
 let log: AuditLog;
@@ -16,6 +17,10 @@ afterEach(async () => {
   await log.close();
   directory.dispose();
 });
+
+function verified(proof: string): Report {
+  return verifyFile(proof, parseTrust(log.vkey));
+}
 
 async function filled(count: number): Promise<string[]> {
   const results = Array.from({ length: count }, (_, at) => log.append(draft(`event ${at}`)));
@@ -30,7 +35,11 @@ describe('C2SP tlog-proof of a record', () => {
     const ids = await filled(300);
     for (const id of [ids[0], ids[254], ids[255], ids[256], ids[299]]) {
       const proof = await log.prove(id ?? '');
-      expect(verifyProof(proof, log.vkey)).toMatchObject({ valid: true, record: { id }, size: 301 });
+      expect(verified(proof)).toMatchObject({
+        verdict: 'UNWITNESSED',
+        records: [{ id }],
+        log: { size: 301 },
+      });
     }
   });
 
@@ -49,7 +58,10 @@ describe('C2SP tlog-proof of a record', () => {
     const open = await log.prove(id);
     const closed = await log.prove(id, { discloseLayers: false });
     expect(closed.length).toBeLessThan(open.length);
-    expect(verifyProof(closed, log.vkey)).toMatchObject({ valid: true, record: undefined, position: 1 });
+    expect(verified(closed)).toMatchObject({
+      verdict: 'REDACTED',
+      records: [{ id, opened: undefined, position: 1 }],
+    });
   });
 
   test('a flipped byte anywhere in it is refused', async () => {
@@ -58,22 +70,32 @@ describe('C2SP tlog-proof of a record', () => {
     for (let at = 0; at < bytes.length; at++) {
       const changed = Buffer.from(bytes);
       changed[at] = (changed[at] ?? 0) ^ 0x01;
-      if (verifyProof(changed.toString(), log.vkey).valid) expect.fail(`byte ${at}`);
+      if (verified(changed.toString()).verdict !== 'INVALID') expect.fail(`byte ${at}`);
     }
   });
 
   test('names what is wrong: other key, other record, altered layers', async () => {
     const [one = '', two = ''] = await filled(2);
     const proof = await log.prove(one);
-    expect(verifyProof(proof, `${log.vkey}x`)).toMatchObject({ valid: false, fault: 'vkey' });
-    expect(verifyProof(proof.replace(/^index 1$/m, 'index 2'), log.vkey)).toMatchObject({
-      fault: 'inclusion',
-    });
-    expect(verifyProof('rubbish', log.vkey)).toMatchObject({ fault: 'malformed' });
-    expect(verifyProof(proof.slice(0, -10), log.vkey)).toMatchObject({ fault: 'checkpoint' });
+    expect(() => parseTrust(`${log.vkey}x`)).toThrow(expect.objectContaining({ code: 'vkey' }));
     const other = parseTlogProof(await log.prove(two));
     const mixed = formatTlogProof({ ...parseTlogProof(proof), extra: other.extra });
-    expect(verifyProof(mixed, log.vkey)).toMatchObject({ fault: 'inclusion' });
+    const key = noteKey('example.com/calls', 'ed25519', nodeKey.publicKey);
+    expect(verifyFile(proof, { logs: [key], policy: undefined }).checks.at(-1)).toMatchObject({
+      name: 'Signed by the operator',
+      ok: false,
+    });
+    const table: readonly (readonly [string, string])[] = [
+      [proof.replace(/^index 1$/m, 'index 2'), 'In the log'],
+      ['rubbish', 'Signed by the operator'],
+      [proof.slice(0, -10), 'Signed by the operator'],
+      [mixed, 'In the log'],
+    ];
+    for (const [file, name] of table) {
+      const { verdict, checks } = verified(file);
+      expect(verdict).toBe('INVALID');
+      expect(checks.at(-1)).toMatchObject({ name, ok: false });
+    }
   });
 
   test('is not given for a record that is unknown, or under no checkpoint yet', async () => {

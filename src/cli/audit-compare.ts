@@ -1,0 +1,65 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { PublishedLog } from '../provenance/index.ts';
+import { formatComparison, parseProofFile } from '../verify/index.ts';
+import { CliError } from './failure.ts';
+import { filesAt, filesIn, isUrl } from './published-files.ts';
+
+/**
+ * The file that shows how two states of a log stand to each other. A log (directory or URL) has the hashes that join
+ * any older state to it; two proof files are compared where they tell the same hashes.
+ */
+export async function compareStates(older: string, newer: string): Promise<string> {
+  const log = logAt(newer);
+  if (log) return formatComparison(await log.compareWith(await checkpointIn(older)));
+  const [a, b] = [readFile(older), readFile(newer)];
+  if (isProof(a) && isProof(b))
+    return formatComparison({ format: 'tibet-sip/log-comparison', version: 1, proofs: [a, b] });
+  const [first, second] = [await checkpointIn(older), await checkpointIn(newer)];
+  if (sizeOf(first) === sizeOf(second))
+    return formatComparison({
+      format: 'tibet-sip/log-comparison',
+      version: 1,
+      older: first,
+      newer: second,
+      path: [],
+    });
+  throw new CliError(
+    'usage',
+    'two checkpoints of different size can only be compared with the log beside them',
+    'name the directory or the URL of the log as the second one',
+  );
+}
+
+function logAt(target: string): PublishedLog | undefined {
+  if (isUrl(target)) return new PublishedLog(filesAt(target));
+  if (!existsSync(target)) throw new CliError('notFound', `no such file or directory: ${target}`);
+  if (!statSync(target).isDirectory()) return undefined;
+  const directory = [target, join(target, 'public'), join(target, 'log', 'public')].find((one) =>
+    existsSync(join(one, 'checkpoint')),
+  );
+  if (directory === undefined) throw new CliError('notFound', `there is no log in ${target}`);
+  return new PublishedLog(filesIn(directory));
+}
+
+/** Of a log, a proof file, or a checkpoint that somebody kept (with the verifier key above it or without). */
+async function checkpointIn(target: string): Promise<string> {
+  const log = logAt(target);
+  if (log) return log.checkpoint();
+  const text = readFile(target);
+  if (isProof(text)) return parseProofFile(text).checkpoint;
+  const parts = text.split('\n\n');
+  return parts.length > 2 ? parts.slice(-2).join('\n\n') : text;
+}
+
+function readFile(path: string): string {
+  return readFileSync(path, 'utf8');
+}
+
+function isProof(text: string): boolean {
+  return text.startsWith('c2sp.org/tlog-proof@');
+}
+
+function sizeOf(checkpoint: string): string | undefined {
+  return checkpoint.split('\n', 2)[1];
+}

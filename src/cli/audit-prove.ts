@@ -1,0 +1,85 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { type Config, dataPaths } from '../config/index.ts';
+import type { ProofSubject } from '../provenance/index.ts';
+import { fingerprintFor, mustGet, parseWhen, withLog } from './audit-access.ts';
+import { addCommand, type CommonOptions, openContext } from './command.ts';
+import { CliError } from './failure.ts';
+import type { Terminal } from './terminal.ts';
+
+interface ProveOptions extends CommonOptions {
+  readonly call?: string;
+  readonly identity?: string;
+  readonly since?: number;
+  readonly until?: number;
+  readonly out?: string;
+  readonly layers: boolean;
+}
+
+/** What an operator hands to an auditor: one file that holds without the operator. */
+export function registerAuditProving(group: Command, terminal: Terminal): void {
+  addCommand(group, {
+    usage: 'prove [record]',
+    summary:
+      'write one file that proves a record, a call or the records of an identity, to be checked offline',
+    example: 'audit prove --call k5dwq3zs6cxm --out call.tlog-proof',
+  })
+    .option('--call <id>', "the whole call: the gateway's id of it, or a SIP Call-ID")
+    .option('--identity <who>', 'all records of a name, fingerprint or number')
+    .option('--since <time>', 'with --identity: from then on', parseWhen)
+    .option('--until <time>', 'with --identity: up to then', parseWhen)
+    .option('--out <file>', 'file to write (else standard output)')
+    .option('--no-layers', 'prove that the records exist without saying what they say')
+    .action(async (record: string | undefined, options: ProveOptions) => {
+      const { output, config } = openContext(terminal, options);
+      const loaded = config();
+      const proof = await withLog(loaded, async (log) => {
+        const subject = await subjectOf(loaded, record, options);
+        if ('record' in subject) await mustGet(log, subject.record);
+        return log.prove(subject, { discloseLayers: options.layers });
+      });
+      if (options.out === undefined) return output.text(proof.trimEnd());
+      writeFileSync(options.out, proof, { flag: 'wx', mode: 0o600 });
+      const vkey = ownKey(loaded);
+      output.document({ file: options.out, vkey }, [
+        ['file', options.out],
+        ['check with', `tibet-sip audit verify ${options.out} --vkey '${vkey ?? 'KEY'}'`],
+      ]);
+    });
+
+  addCommand(group, {
+    usage: 'checkpoint',
+    summary: 'print the newest signed checkpoint and the verifier key: what auditors should keep elsewhere',
+    example: 'audit checkpoint >> kept-elsewhere.txt',
+  }).action(async (options: CommonOptions) => {
+    const { output, config } = openContext(terminal, options);
+    const checkpoint = await withLog(config(), (log) => log.checkpoint());
+    const vkey = ownKey(config());
+    if (output.json) output.document({ vkey, checkpoint }, []);
+    else output.text(`${vkey ?? ''}\n\n${checkpoint.trimEnd()}`);
+  });
+}
+
+async function subjectOf(
+  config: Config,
+  record: string | undefined,
+  { call, identity, since, until }: ProveOptions,
+): Promise<ProofSubject> {
+  const given = [record, call, identity].filter((one) => one !== undefined);
+  if (given.length !== 1)
+    throw new CliError('usage', 'name one thing to prove: a record, --call or --identity');
+  if (record !== undefined) return { record };
+  if (call !== undefined) return { call };
+  return {
+    identity: await fingerprintFor(config, identity ?? ''),
+    ...(since !== undefined && { sinceMs: since }),
+    ...(until !== undefined && { untilMs: until }),
+  };
+}
+
+/** The log's own copy of its verifier key: convenient, but an auditor trusts the one that he was given before. */
+export function ownKey(config: Config): string | undefined {
+  const file = join(dataPaths(config.dataDir).log, 'public', 'vkey');
+  return existsSync(file) ? readFileSync(file, 'utf8').trim() : undefined;
+}

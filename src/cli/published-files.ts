@@ -1,0 +1,56 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { PublishedFiles } from '../provenance/index.ts';
+import { CliError } from './failure.ts';
+
+/** A bundle has at most 256 entries of 65,535 bytes, each with its length. */
+const maxFileBytes = 256 * 65_537;
+const timeoutMs = 15_000;
+
+export function isUrl(text: string): boolean {
+  return text.startsWith('http://') || text.startsWith('https://');
+}
+
+/** A log that a web server publishes; the address is that of the directory with `checkpoint` and `tile/`. */
+export function filesAt(url: string): PublishedFiles {
+  const root = url.endsWith('/') ? url : `${url}/`;
+  return {
+    read: async (path) => {
+      const address = new URL(path, root);
+      let response: Response;
+      try {
+        response = await fetch(address, { redirect: 'error', signal: AbortSignal.timeout(timeoutMs) });
+      } catch (error) {
+        throw new CliError('unavailable', `cannot fetch ${address.href}`, 'is the address right?', {
+          cause: error,
+        });
+      }
+      if (response.status === 404) return undefined;
+      if (!response.ok) throw new CliError('unavailable', `${address.href} answers ${response.status}`);
+      return readBounded(response, address);
+    },
+  };
+}
+
+/** The server chooses how much it sends: no more than a file of a log can have is taken. */
+async function readBounded(response: Response, address: URL): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of response.body ?? []) {
+    length += part.length;
+    if (length > maxFileBytes)
+      throw new CliError('refused', `${address.href} is larger than any file of a log`);
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+}
+
+/** A copy of a published log. */
+export function filesIn(directory: string): PublishedFiles {
+  return {
+    read: async (path) => {
+      const file = join(directory, path);
+      return existsSync(file) ? readFileSync(file) : undefined;
+    },
+  };
+}

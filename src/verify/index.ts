@@ -1,0 +1,56 @@
+// Everything that an auditor needs, and nothing of the gateway: this folder imports no other one, so that what checks
+// the log shares no code with what writes it, and runs where there is no Node.js.
+export {
+  type Checkpoint,
+  type Cosignature,
+  cosignatures,
+  openCheckpoint,
+  parseCheckpoint,
+  type SignedCheckpoint,
+} from './checkpoint.ts';
+export {
+  type CheckpointComparison,
+  type Comparison,
+  type ComparisonResult,
+  checkpointComparison,
+  compare,
+  forkBetween,
+  formatComparison,
+  type ProofComparison,
+  parseComparison,
+} from './comparison.ts';
+export { VerifyError, type VerifyErrorCode } from './error.ts';
+export { isConsistent, type TreeHead } from './merkle.ts';
+export {
+  cosignedMessage,
+  formatSignatureLine,
+  formatVkey,
+  type Note,
+  type NoteKey,
+  type NoteKeyType,
+  type NoteSignature,
+  noteKey,
+  parseNote,
+  parseSignatureLine,
+  parseVkey,
+} from './note.ts';
+export { type Policy, type PolicyLog, type PolicyWitness, parsePolicy } from './policy.ts';
+export type { ProvedRecord } from './proof.ts';
+export {
+  type Claim,
+  type PlacedEntry,
+  type PlacedRecord,
+  type ProofFile,
+  parseProofFile,
+} from './proof-file.ts';
+export type { Layer, OpenedRecord, ProvedParty } from './record.ts';
+export {
+  type Check,
+  neverProved,
+  type Report,
+  type Verdict,
+  verdictMeanings,
+  type WitnessSeen,
+} from './report.ts';
+export { type StoryLine, type ToldRecord, tellStory } from './story.ts';
+export { parseTrust, type Trust, verifyFile } from './verify.ts';

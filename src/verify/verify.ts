@@ -1,0 +1,329 @@
+import {
+  type Cosignature,
+  cosignatures,
+  openCheckpoint,
+  parseCheckpoint,
+  type SignedCheckpoint,
+} from './checkpoint.ts';
+import { compare, parseComparison } from './comparison.ts';
+import { checkCompleteness } from './completeness.ts';
+import { VerifyError } from './error.ts';
+import { type NoteKey, parseVkey } from './note.ts';
+import { type Policy, parsePolicy } from './policy.ts';
+import { type ProvedRecord, proveRecords } from './proof.ts';
+import { parseProofFile, proofHeader } from './proof-file.ts';
+import { type Check, neverProved, type Report, type Verdict, type WitnessSeen } from './report.ts';
+import { tellStory, toldRecord } from './story.ts';
+
+/** Whom the auditor trusts. */
+export interface Trust {
+  readonly logs: readonly NoteKey[];
+  readonly policy: Policy | undefined;
+}
+
+/**
+ * `vkeys` is one verifier key a line; `policy` is a C2SP tlog-policy, whose logs count too. Throws VerifyError `vkey`
+ * or `policy`.
+ */
+export function parseTrust(vkeys: string, policy?: string): Trust {
+  const lines = vkeys.split(/\r?\n/).map((line) => line.trim());
+  const parsed = policy === undefined || policy.trim() === '' ? undefined : parsePolicy(policy);
+  const given = lines.filter((line) => line !== '' && !line.startsWith('#')).map(parseVkey);
+  const logs = [...given, ...(parsed?.logs.map(({ key }) => key) ?? [])];
+  if (logs.length === 0) throw new VerifyError('vkey', "the operator's verifier key is missing");
+  return { logs, policy: parsed };
+}
+
+/** Checks one file, whatever it is: a proof, a comparison, a checkpoint. Trusts `trust` alone. Never throws VerifyError. */
+export function verifyFile(text: string, trust: Trust): Report {
+  const verification = new Verification(trust);
+  try {
+    return verification.file(text);
+  } catch (error) {
+    if (error instanceof VerifyError) return verification.invalid(error);
+    throw error;
+  }
+}
+
+/** Collects what was checked on the way, so that a failure tells how far the file held. */
+class Verification {
+  readonly #trust: Trust;
+  readonly #checks: Check[] = [];
+  #log: Report['log'];
+  #about: Report['about'] = 'unreadable';
+
+  constructor(trust: Trust) {
+    this.#trust = trust;
+  }
+
+  file(text: string): Report {
+    if (text.startsWith(`${proofHeader}\n`)) return this.#proof(text);
+    if (text.trimStart().startsWith('{')) return this.#comparison(text);
+    return this.#checkpointFile(text);
+  }
+
+  invalid(error: VerifyError): Report {
+    const failed = { name: failedCheck[error.code], ok: false, says: error.message };
+    return this.#report('INVALID', `${upper(error.message)}.`, {
+      checks: [...this.#checks, failed],
+      findings: [`${upper(error.message)}.`],
+    });
+  }
+
+  #proof(text: string): Report {
+    this.#about = 'records';
+    const file = parseProofFile(text);
+    const checkpoint = this.#open(file.checkpoint);
+    const witnesses = this.#witnesses(checkpoint);
+    const records = proveRecords(file, checkpoint);
+    const many = records.length > 1;
+    this.#passed(
+      'In the log',
+      `${many ? `All ${records.length} records lie` : 'The record lies'} in that log, unchanged`,
+    );
+    this.#passed(
+      'Sealed',
+      `${many ? 'Each' : 'It'} was signed by the gateway that logged it, under a key published there`,
+    );
+    const opened = records.filter(({ opened: one }) => one !== undefined);
+    if (opened.length > 0)
+      this.#passed('Contents', 'What is shown is what was committed to when it was logged');
+    const completeness = checkCompleteness(records, file.claim);
+    const [contradiction] = completeness.contradictions;
+    if (contradiction !== undefined) throw new VerifyError('entry', contradiction);
+    if (file.claim)
+      this.#checks.push({
+        name: 'Complete',
+        ok: completeness.gaps.length === 0,
+        says: completeness.gaps[0] ?? completeness.complete[0] ?? '',
+      });
+    const erased = erasures(records);
+    const verdict: Verdict =
+      completeness.gaps.length > 0
+        ? 'GAP'
+        : erased.length > 0
+          ? 'REDACTED'
+          : witnesses.enough
+            ? 'WITNESSED'
+            : 'UNWITNESSED';
+    return this.#report(verdict, summaryOf(verdict, records.length, completeness.gaps), {
+      witnesses: witnesses.seen,
+      records,
+      story: tellStory(records.toSorted((a, b) => a.position - b.position).map(toldRecord)),
+      findings: [...completeness.gaps.map((gap) => `${upper(gap)}.`), ...erased],
+      proved: [...proved(records, checkpoint), ...completeness.complete, ...witnesses.proved],
+      open: [
+        ...(file.claim
+          ? []
+          : [
+              'Whether other records of the same call or identity exist: this file claims nothing about them.',
+            ]),
+        ...(file.claim?.kind === 'identity'
+          ? ['Whether the identity has newer records than the last one shown.']
+          : []),
+        ...witnesses.open,
+        'Whether the times are right: they are those of the gateway’s own clock.',
+      ],
+    });
+  }
+
+  #comparison(text: string): Report {
+    this.#about = 'comparison';
+    const comparison = parseComparison(text);
+    const first = 'proofs' in comparison ? parseProofFile(comparison.proofs[0]).checkpoint : comparison.newer;
+    this.#open(first);
+    const { forked, says, older, newer } = compare(comparison, this.#keyFor(newerOrigin(first)));
+    this.#log = { origin: newer.origin, size: newer.size };
+    this.#checks.push({ name: 'One history', ok: !forked, says });
+    const witnesses = this.#witnesses(newer);
+    if (forked)
+      return this.#report('INVALID', says, {
+        findings: [
+          says,
+          'Both states carry the signature of the same key: whoever holds this file can show it to anybody.',
+        ],
+        proved: ['That the holder of the log’s key signed two states of the log that cannot both be true.'],
+        open: ['Which of the two histories is the true one, if any is.'],
+      });
+    return this.#report(witnesses.enough ? 'WITNESSED' : 'UNWITNESSED', says, {
+      witnesses: witnesses.seen,
+      proved: [says, ...witnesses.proved],
+      open: [
+        ...('proofs' in comparison
+          ? ['Whether the two states agree everywhere: two proofs show only a part of each.']
+          : []),
+        `Whether the log had other states between ${older.size} and ${newer.size} records.`,
+        ...witnesses.open,
+      ],
+    });
+  }
+
+  #checkpointFile(text: string): Report {
+    this.#about = 'checkpoint';
+    const checkpoint = this.#open(text);
+    const witnesses = this.#witnesses(checkpoint);
+    return this.#report(
+      witnesses.enough ? 'WITNESSED' : 'UNWITNESSED',
+      `The operator of ${checkpoint.origin} signed for ${checkpoint.size} records.`,
+      {
+        witnesses: witnesses.seen,
+        proved: [
+          `The operator of ${checkpoint.origin} stands by a log of ${checkpoint.size} records: no other log of that length can be shown without contradicting this one.`,
+          ...witnesses.proved,
+        ],
+        open: ['What the records say: a checkpoint alone tells nothing of them.', ...witnesses.open],
+      },
+    );
+  }
+
+  #open(text: string): SignedCheckpoint {
+    const { origin } = parseCheckpoint(text);
+    const checkpoint = openCheckpoint(text, this.#keyFor(origin));
+    this.#log = { origin: checkpoint.origin, size: checkpoint.size };
+    this.#passed(
+      'Signed by the operator',
+      `The key that you gave signed the log ${checkpoint.origin} with ${checkpoint.size} records`,
+    );
+    return checkpoint;
+  }
+
+  #keyFor(origin: string): NoteKey {
+    const key = this.#trust.logs.find(({ name }) => name === origin) ?? this.#trust.logs[0];
+    if (!key) throw new VerifyError('vkey', "the operator's verifier key is missing");
+    return key;
+  }
+
+  #witnesses(checkpoint: SignedCheckpoint): WitnessFindings {
+    const { policy } = this.#trust;
+    const known = policy?.witnesses ?? [];
+    const found = cosignatures(
+      checkpoint,
+      known.map(({ key }) => key),
+    );
+    const names = new Set(
+      known.filter(({ key }) => found.some((one) => one.key === key)).map(({ name }) => name),
+    );
+    const enough = policy?.satisfiedBy(names) === true;
+    const seen = found.map(seenBy);
+    if (policy)
+      this.#checks.push({
+        name: 'Witnessed',
+        ok: enough,
+        says: enough
+          ? `${names.size} of ${known.length} witnesses countersigned: the quorum of your policy is met`
+          : `${names.size} of ${known.length} witnesses countersigned: the quorum of your policy is not met`,
+      });
+    const latest = seen.map(({ time }) => time).toSorted();
+    return {
+      enough,
+      seen,
+      proved: enough
+        ? [
+            `Witnesses that you trust (${[...names].join(', ')}) saw this very log and found it to continue all that they had seen before, by ${latest.at(-1) ?? ''} at the latest: all of it is older than that.`,
+          ]
+        : [],
+      open: enough
+        ? []
+        : [
+            policy
+              ? 'Whether everybody is shown the same log: fewer witnesses countersigned it than your policy asks for.'
+              : 'Whether everybody is shown the same log: give a policy with the witnesses that you trust.',
+          ],
+    };
+  }
+
+  #passed(name: string, says: string): void {
+    this.#checks.push({ name, ok: true, says });
+  }
+
+  #report(verdict: Verdict, summary: string, more: Partial<Report>): Report {
+    return {
+      verdict,
+      summary,
+      about: this.#about,
+      log: this.#log,
+      checks: this.#checks,
+      witnesses: [],
+      records: [],
+      story: [],
+      findings: [],
+      proved: [],
+      open: [],
+      never: neverProved,
+      ...more,
+    };
+  }
+}
+
+interface WitnessFindings {
+  readonly enough: boolean;
+  readonly seen: readonly WitnessSeen[];
+  readonly proved: readonly string[];
+  readonly open: readonly string[];
+}
+
+const failedCheck: Readonly<Record<VerifyError['code'], string>> = {
+  format: 'Readable',
+  vkey: 'Your key',
+  policy: 'Your policy',
+  checkpoint: 'Signed by the operator',
+  signature: 'Signed by the operator',
+  inclusion: 'In the log',
+  entry: 'In the log',
+  receipt: 'Sealed',
+  opening: 'Contents',
+};
+
+function newerOrigin(checkpoint: string): string {
+  return parseCheckpoint(checkpoint).origin;
+}
+
+function seenBy({ key, time }: Cosignature): WitnessSeen {
+  return {
+    name: key.name,
+    algorithm: key.type === 'cosignature-ml-dsa-44' ? 'ML-DSA-44' : 'Ed25519',
+    time: rfc3339(time),
+  };
+}
+
+function erasures(records: readonly ProvedRecord[]): readonly string[] {
+  return records.flatMap(({ opened, position }) => {
+    if (!opened) return [`The file does not say what record ${position} says.`];
+    if (opened.erased.length === 0) return [];
+    return [
+      `Of record ${position} these parts were erased or withheld: ${opened.erased.join(', ')}. That they were there is proved; what they said can be shown by nobody who has destroyed them.`,
+    ];
+  });
+}
+
+function summaryOf(verdict: Verdict, records: number, gaps: readonly string[]): string {
+  const what = records === 1 ? 'The record is' : `All ${records} records are`;
+  switch (verdict) {
+    case 'GAP':
+      return `${what} genuine, but ${gaps[0] ?? 'something is missing'}.`;
+    case 'REDACTED':
+      return `${what} genuine; a part was erased or is not shown.`;
+    case 'WITNESSED':
+      return `${what} genuine, and witnesses that you trust saw the same log.`;
+    default:
+      return `${what} genuine, on the word of the operator's log alone.`;
+  }
+}
+
+function proved(records: readonly ProvedRecord[], { origin, size }: SignedCheckpoint): readonly string[] {
+  const places = records.map(({ position }) => position).toSorted((a, b) => a - b);
+  const sealed = records.map(({ sealedAt }) => sealedAt).toSorted((a, b) => a - b);
+  return [
+    `The log ${origin}, of which the operator signed ${size} records, holds ${places.length === 1 ? `this record at place ${places[0]}` : `these records at the places ${places.join(', ')}`}.`,
+    `The gateway logged ${records.length === 1 ? 'it' : 'them'} ${sealed.length === 1 || sealed[0] === sealed.at(-1) ? `at ${rfc3339(sealed[0] ?? 0)}` : `between ${rfc3339(sealed[0] ?? 0)} and ${rfc3339(sealed.at(-1) ?? 0)}`}, by its clock, and has not been able to change or take back anything since.`,
+  ];
+}
+
+function rfc3339(seconds: number): string {
+  const date = new Date(seconds * 1000);
+  return Number.isNaN(date.getTime()) ? 'an impossible time' : `${date.toISOString().slice(0, 19)}Z`;
+}
+
+function upper(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

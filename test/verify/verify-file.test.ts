@@ -1,0 +1,193 @@
+import { cpSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { filesIn } from '../../src/cli/published-files.ts';
+import { type AuditLog, PublishedLog } from '../../src/provenance/index.ts';
+import {
+  forkBetween,
+  formatComparison,
+  parseTrust,
+  parseVkey,
+  type Report,
+  verifyFile,
+} from '../../src/verify/index.ts';
+import { alice, collect, draft, openLog, scratch, settled } from '../provenance/support/test-log.ts';
+import { answeredCall, erasedOpening, withExtra, withoutRecord } from './proof-support.ts';
+
+/** Checkpoints at once: nobody wants to wait for them here. */
+const limits = { checkpointDelayMs: 1 };
+let directory: ReturnType<typeof scratch>;
+let log: AuditLog;
+beforeEach(async () => {
+  directory = scratch();
+  log = await openLog(directory.path, { limits });
+});
+afterEach(async () => {
+  await log.close();
+  directory.dispose();
+});
+
+async function written(drafts: readonly Parameters<AuditLog['append']>[0][]): Promise<readonly string[]> {
+  const results = drafts.map((one) => log.append(one));
+  await Promise.all(results.map(settled));
+  const end = (await collect(log.query({ limit: 1, newestFirst: true })))[0]?.position ?? 0;
+  await expect.poll(() => log.size).toBeGreaterThan(end);
+  return results.map(({ id }) => id);
+}
+
+const verified = (file: string): Report => verifyFile(file, parseTrust(log.vkey));
+
+describe('a proof file in the hands of an auditor who has the verifier key and nothing else', () => {
+  test('a good call: everything holds, its story reads from attempt to end', async () => {
+    await written([...answeredCall('c1'), draft('other')]);
+    const report = verified(await log.prove({ call: 'c1' }));
+    expect(report).toMatchObject({ verdict: 'UNWITNESSED', about: 'records', findings: [] });
+    expect(report.checks.every(({ ok }) => ok)).toBe(true);
+    expect(report.story.map(({ text }) => text)).toEqual([
+      "jis:sensor-01 called jis:bob, declaring “callback, ticket 4711”. The caller's own device key signed the call.",
+      'jis:bob rang.',
+      'jis:bob answered.',
+      'The call ended after 12 s, by the caller.',
+    ]);
+    expect(report.proved).toContain('All 4 records of the call are here, from its attempt to its end.');
+    expect(report.never).toHaveLength(4);
+  });
+
+  test('an altered one: not one byte of record, opening or path can be another', async () => {
+    await written(answeredCall('c1'));
+    const proof = await log.prove({ call: 'c1' });
+    const altered = withExtra(proof, (extra) => {
+      const opening = extra.get(2);
+      if (!(opening instanceof Uint8Array)) throw new Error('no opening');
+      const text = Buffer.from(opening).toString('latin1').replace('ticket 4711', 'ticket 4712');
+      extra.set(2, new Uint8Array(Buffer.from(text, 'latin1')));
+    });
+    expect(altered).not.toBe(proof);
+    expect(verified(altered)).toMatchObject({
+      verdict: 'INVALID',
+      summary: 'Its layer ERACHTER was changed.',
+    });
+    expect(verified(altered).story).toEqual([]);
+  });
+
+  test('a dropped successor: what is there holds, and what is missing is named', async () => {
+    await written(answeredCall('c1'));
+    const proof = await log.prove({ call: 'c1' });
+    const [middle, tail] = [withoutRecord(proof, 1), withoutRecord(proof, 2)];
+    expect(verified(middle)).toMatchObject({
+      verdict: 'GAP',
+      checks: expect.arrayContaining([expect.objectContaining({ name: 'Complete', ok: false })]),
+    });
+    expect(verified(middle).findings[0]).toMatch(/between the call's call.end and what stands before it/i);
+    expect(verified(tail)).toMatchObject({ verdict: 'GAP' });
+    expect(verified(tail).findings[0]).toMatch(/call.answer has no successor here/);
+  });
+
+  test('a record of an identity that was left out leaves a hole in its sequence', async () => {
+    await written([...answeredCall('c1'), ...answeredCall('c2')]);
+    const proof = await log.prove({ identity: alice });
+    expect(verified(proof).proved).toContain(
+      'Records 1 to 8 of the identity are all here, each bound to the one before it.',
+    );
+    const report = verified(withoutRecord(proof, 3));
+    expect(report).toMatchObject({ verdict: 'GAP' });
+    expect(report.findings).toContain('Record 5 of the identity is missing.');
+  });
+
+  test('an erased party: the rest holds, and that something was there is said', async () => {
+    const [id = ''] = await written(answeredCall('c1'));
+    const report = verified(
+      withExtra(await log.prove(id), (extra) => extra.set(2, erasedOpening(extra.get(2), [3], [0]))),
+    );
+    expect(report).toMatchObject({ verdict: 'REDACTED' });
+    expect(report.findings[0]).toContain('erachter, party 0');
+    expect(report.records[0]?.opened).toMatchObject({ intent: undefined, parties: [{ role: 'callee' }] });
+  });
+
+  test('records that contradict each other are refused, whoever signed them', async () => {
+    const [one = ''] = await written(answeredCall('c1'));
+    const proof = await log.prove(one);
+    const twice = withExtra(proof, (extra) =>
+      extra.set(6, [[1, extra.get(5) ?? [], extra.get(1) ?? null, extra.get(2) ?? null]]),
+    );
+    expect(verified(twice).verdict).toBe('INVALID');
+  });
+
+  test('a checkpoint alone says what the operator stands by', async () => {
+    await written(answeredCall('c1'));
+    expect(verified(log.checkpoint())).toMatchObject({ verdict: 'UNWITNESSED', about: 'checkpoint' });
+    expect(verified(log.checkpoint().replace('\n5\n', '\n6\n'))).toMatchObject({ verdict: 'INVALID' });
+  });
+
+  test('arbitrary text is INVALID, and never an exception', () => {
+    for (const text of [
+      '',
+      '{',
+      '{}',
+      '[]',
+      'c2sp.org/tlog-proof@v1\n',
+      'c2sp.org/tlog-proof@v1\n\n\n',
+      '\u0000',
+      '{"format":"tibet-sip/log-comparison","version":1,"proofs":["",""]}',
+    ])
+      expect(verified(text).verdict, text).toBe('INVALID');
+  });
+});
+
+describe('a forked log', () => {
+  /** The same log, continued differently in a second copy: what an operator does who has something to hide. */
+  async function forked(): Promise<AuditLog> {
+    await written([draft('shared')]);
+    await log.close();
+    const copy = join(directory.path, 'copy');
+    mkdirSync(copy);
+    cpSync(join(directory.path, 'log'), join(copy, 'log'), { recursive: true });
+    log = await openLog(directory.path, { limits });
+    await written(answeredCall('c1'));
+    const other = await openLog(copy, { limits });
+    for (let at = 0; at < 9; at++) await settled(other.append(draft(`other ${at}`)));
+    await expect.poll(() => other.size).toBe(12);
+    return other;
+  }
+
+  test('two proofs of it are portable evidence, checked with the verifier key alone', async () => {
+    const other = await forked();
+    const [mine, theirs] = [
+      await log.prove({ call: 'c1' }),
+      await other.prove((await collect(other.query({ event: 'other 3' })))[0]?.id ?? ''),
+    ];
+    await other.close();
+    expect(verified(mine).verdict).toBe('UNWITNESSED');
+    expect(verified(theirs).verdict).toBe('UNWITNESSED');
+    const evidence = forkBetween(mine, theirs, parseVkey(log.vkey));
+    if (!evidence) throw new Error('no evidence');
+    const report = verified(formatComparison(evidence));
+    expect(report).toMatchObject({ verdict: 'INVALID', about: 'comparison' });
+    expect(report.summary).toContain('signed two histories');
+    expect(forkBetween(mine, mine, parseVkey(log.vkey))).toBeUndefined();
+  });
+
+  test('a checkpoint that was kept shows it against the log that is served now', async () => {
+    const other = await forked();
+    const kept = log.checkpoint();
+    const served = new PublishedLog(filesIn(join(directory.path, 'copy', 'log', 'public')));
+    const evidence = formatComparison(await served.compareWith(kept));
+    expect(verified(evidence)).toMatchObject({ verdict: 'INVALID', about: 'comparison' });
+    const own = new PublishedLog(filesIn(join(directory.path, 'log', 'public')));
+    await expect(own.compareWith(other.checkpoint())).rejects.toMatchObject({ code: 'rolled-back' });
+    await other.close();
+  });
+
+  test('an honest log goes on from every checkpoint that was kept, whole trees among them', async () => {
+    const served = new PublishedLog(filesIn(join(directory.path, 'log', 'public')));
+    const kept: string[] = [];
+    for (let at = 0; at < 9; at++) {
+      await written([draft(`record ${at}`)]);
+      kept.push(log.checkpoint());
+      for (const older of kept) {
+        const report = verified(formatComparison(await served.compareWith(older)));
+        expect(report, report.summary).toMatchObject({ verdict: 'UNWITNESSED', about: 'comparison' });
+      }
+    }
+  });
+});
