@@ -1,6 +1,5 @@
 import { CommanderError } from 'commander';
 import { ConfigError } from '../config/index.ts';
-import { VerifyError } from '../verify/index.ts';
 import { type ExitReason, exitCodes } from './exit-codes.ts';
 import { areaHints, areaReasons } from './failure-codes.ts';
 
@@ -32,11 +31,6 @@ export function explain(error: unknown): Explanation {
   }
   if (error instanceof ConfigError)
     return { reason: 'config', lines: error.message.split('\n').map((line) => `tibet-sip: config: ${line}`) };
-  if (error instanceof VerifyError)
-    return {
-      reason: error.code === 'vkey' || error.code === 'policy' ? 'usage' : 'refused',
-      lines: [`tibet-sip: ${error.message}`],
-    };
   const { reason, text } = explainCode(error);
   return { reason, lines: [`tibet-sip: ${text}`] };
 }

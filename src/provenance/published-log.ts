@@ -1,4 +1,4 @@
-import { type CheckpointComparison, checkpointComparison } from '../verify/index.ts';
+import type { CheckpointComparison } from '../verify/index.ts';
 import { entryLengthBytes, splitBundle } from './bundle.ts';
 import { type Checkpoint, openCheckpoint, peekCheckpoint } from './checkpoint.ts';
 import { decodeEntry } from './entry.ts';
@@ -138,7 +138,14 @@ export async function compareCheckpoints(
   const path = await consistencyPath(before.size, after.size, hashOf);
   // RFC 6962 leaves the older root out where its tree is whole: the newer tree's own hash stands in its place.
   const whole = before.size > 0 && before.size < after.size && Number.isInteger(Math.log2(before.size));
-  return checkpointComparison(older, newer, whole ? [await hashOf(0, before.size), ...path] : path);
+  const hashes = whole ? [await hashOf(0, before.size), ...path] : path;
+  return {
+    format: 'tibet-sip/log-comparison',
+    version: 1,
+    older,
+    newer,
+    path: hashes.map((hash) => Buffer.from(hash).toString('base64')),
+  };
 }
 
 /** Statements and receipts: what an entry says without its opening. */

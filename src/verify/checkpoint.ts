@@ -54,10 +54,13 @@ export interface Cosignature {
   readonly time: number;
 }
 
-/** Cosignatures by the given keys; one that does not verify spoils the note (C2SP signed-note). */
-export function cosignatures(checkpoint: SignedCheckpoint, keys: readonly NoteKey[]): readonly Cosignature[] {
+/** Cosignatures by the given witnesses; one that does not verify spoils the note (C2SP signed-note). */
+export function cosignatures(
+  checkpoint: SignedCheckpoint,
+  witnesses: readonly { readonly key: NoteKey }[],
+): readonly Cosignature[] {
   const found: Cosignature[] = [];
-  for (const key of keys) {
+  for (const { key } of witnesses) {
     const signature = signatureBy(checkpoint.note, key);
     if (!signature) continue;
     const time = cosignatureTime(key, checkpoint.note.text, checkpoint, signature);

@@ -1,4 +1,4 @@
-import { decodeBase64, encodeBase64, equal } from './bytes.ts';
+import { decodeBase64, equal } from './bytes.ts';
 import { openCheckpoint, type SignedCheckpoint } from './checkpoint.ts';
 import { hashBytes } from './crypto.ts';
 import { VerifyError } from './error.ts';
@@ -136,15 +136,6 @@ export function forkBetween(a: string, b: string, log: NoteKey): ProofComparison
 
 export function formatComparison(comparison: Comparison): string {
   return `${JSON.stringify(comparison, undefined, 2)}\n`;
-}
-
-/** `path` with its first hash, as bytes. */
-export function checkpointComparison(
-  older: string,
-  newer: string,
-  path: readonly Uint8Array[],
-): CheckpointComparison {
-  return { format: 'tibet-sip/log-comparison', version: 1, older, newer, path: path.map(encodeBase64) };
 }
 
 function notOne(): VerifyError {

@@ -12,7 +12,6 @@ export {
   type CheckpointComparison,
   type Comparison,
   type ComparisonResult,
-  checkpointComparison,
   compare,
   forkBetween,
   formatComparison,

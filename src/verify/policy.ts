@@ -39,6 +39,12 @@ export class Policy {
     return this.#quorum !== none;
   }
 
+  /** Who of the policy's witnesses made these cosignatures, by their names in it. */
+  cosigners(cosignatures: readonly { readonly key: NoteKey }[]): ReadonlySet<string> {
+    const keys = new Set(cosignatures.map(({ key }) => key));
+    return new Set(this.witnesses.filter(({ key }) => keys.has(key)).map(({ name }) => name));
+  }
+
   /** Whether these witnesses (names in the policy) are enough. */
   satisfiedBy(cosigners: ReadonlySet<string>): boolean {
     return this.asksForWitnesses && this.#holds(this.#quorum, cosigners);

@@ -196,13 +196,8 @@ class Verification {
   #witnesses(checkpoint: SignedCheckpoint): WitnessFindings {
     const { policy } = this.#trust;
     const known = policy?.witnesses ?? [];
-    const found = cosignatures(
-      checkpoint,
-      known.map(({ key }) => key),
-    );
-    const names = new Set(
-      known.filter(({ key }) => found.some((one) => one.key === key)).map(({ name }) => name),
-    );
+    const found = cosignatures(checkpoint, known);
+    const names = policy?.cosigners(found) ?? new Set();
     const enough = policy?.satisfiedBy(names) === true;
     const seen = found.map(seenBy);
     if (policy)

@@ -1,0 +1,160 @@
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Config, dataPaths } from '../config/index.ts';
+import { type LogVerdict, type Problem, PublishedLog, verifyLog } from '../provenance/index.ts';
+import {
+  cosignatures,
+  openCheckpoint,
+  parseTrust,
+  type Trust,
+  type Verdict,
+  VerifyError,
+  verifyFile,
+} from '../verify/index.ts';
+import { noLog } from './audit-access.ts';
+import type { TrustOptions } from './audit-check.ts';
+import { compareStates } from './audit-compare.ts';
+import { CliError } from './failure.ts';
+import type { Output } from './output.ts';
+import { filesAt, filesIn, isUrl } from './published-files.ts';
+import { showReport, verdictReasons } from './verdict-report.ts';
+
+/** The operator's own log: intact is enough, unless a policy asks for witnesses. */
+export async function verifyOwnLog(output: Output, config: Config, options: TrustOptions): Promise<void> {
+  const { log } = dataPaths(config.dataDir);
+  if (!existsSync(log)) throw noLog(config);
+  await verifyWhole(output, log, options, options.policy !== undefined);
+}
+
+/** A file, a directory or a URL, with the eyes of somebody who does not trust the operator. */
+export async function verifyTarget(output: Output, target: string, options: TrustOptions): Promise<void> {
+  if (isUrl(target)) return verifyPublished(output, new PublishedLog(filesAt(target)), options);
+  if (!existsSync(target)) throw new CliError('notFound', `no such file or directory: ${target}`);
+  if (statSync(target).isDirectory()) return verifyDirectory(output, target, options);
+  const report = verifyFile(readFileSync(target, 'utf8'), trustOf(options));
+  showReport(output, report);
+  const reason = verdictReasons[report.verdict];
+  if (reason !== 'ok') throw new CliError(reason, `${report.verdict}: ${report.summary}`);
+}
+
+export async function compareTargets(
+  output: Output,
+  states: { readonly older: string; readonly newer: string | undefined; readonly config: () => Config },
+  options: TrustOptions & { readonly out?: string },
+): Promise<void> {
+  const trust = trustOf(options);
+  const newer = states.newer ?? join(dataPaths(states.config().dataDir).log, 'public');
+  const evidence = await compareStates(states.older, newer);
+  const report = verifyFile(evidence, trust);
+  if (options.out !== undefined) writeFileSync(options.out, evidence, { flag: 'wx' });
+  showReport(output, report);
+  if (report.verdict === 'INVALID') throw new CliError('refused', `${report.verdict}: ${report.summary}`);
+}
+
+/** Throws CliError `usage` when key or policy cannot be read. */
+function trustOf({ vkey, policy }: TrustOptions): Trust {
+  try {
+    return parseTrust(
+      vkey === undefined ? '' : existsSync(vkey) ? readFileSync(vkey, 'utf8') : vkey,
+      policy === undefined ? undefined : readFileSync(policy, 'utf8'),
+    );
+  } catch (error) {
+    if (error instanceof VerifyError)
+      throw new CliError('usage', error.message, 'give it with --vkey', { cause: error });
+    throw error;
+  }
+}
+
+/** The key of a whole log: the first line of a file, or the text itself. */
+function keyText(keyOrFile: string): string {
+  return existsSync(keyOrFile)
+    ? (readFileSync(keyOrFile, 'utf8').trim().split(/\r?\n/, 1)[0] ?? '')
+    : keyOrFile;
+}
+
+async function verifyDirectory(output: Output, directory: string, options: TrustOptions): Promise<void> {
+  const whole = [directory, join(directory, 'log')].find((one) =>
+    existsSync(join(one, 'public', 'checkpoint')),
+  );
+  if (whole !== undefined) return verifyWhole(output, whole, options, true);
+  if (!existsSync(join(directory, 'checkpoint')))
+    throw new CliError('notFound', `there is no log in ${directory}`, 'it has a file named checkpoint');
+  await verifyPublished(output, new PublishedLog(filesIn(directory)), options);
+}
+
+async function verifyWhole(
+  output: Output,
+  directory: string,
+  options: TrustOptions,
+  wantsWitnesses: boolean,
+): Promise<void> {
+  const verdict = await verifyLog({
+    directory,
+    ...(options.vkey !== undefined && { vkey: keyText(options.vkey) }),
+  });
+  const log = new PublishedLog(filesIn(join(directory, 'public')));
+  await conclude(output, verdict, log, options, wantsWitnesses);
+}
+
+async function verifyPublished(output: Output, log: PublishedLog, options: TrustOptions): Promise<void> {
+  trustOf(options);
+  const verdict = await log.verify({ vkey: options.vkey === undefined ? '' : keyText(options.vkey) });
+  await conclude(output, verdict, log, options, true);
+}
+
+async function conclude(
+  output: Output,
+  verdict: LogVerdict,
+  log: PublishedLog,
+  options: TrustOptions,
+  wantsWitnesses: boolean,
+): Promise<void> {
+  const word: Verdict = !verdict.valid
+    ? 'INVALID'
+    : (await isWitnessed(log, verdict, options))
+      ? 'WITNESSED'
+      : 'UNWITNESSED';
+  showVerdict(output, verdict, word);
+  if (word === 'INVALID')
+    throw new CliError(
+      'refused',
+      `the log is NOT intact: ${verdict.problems.length + verdict.furtherProblems} problems`,
+      'keep the files as they are and compare them with a copy',
+    );
+  if (word === 'UNWITNESSED' && wantsWitnesses)
+    throw new CliError(
+      'unwitnessed',
+      'the log is intact, but not enough witnesses that you trust have seen it',
+    );
+}
+
+async function isWitnessed(log: PublishedLog, { vkey }: LogVerdict, options: TrustOptions): Promise<boolean> {
+  if (options.policy === undefined || vkey === undefined) return false;
+  const { policy, logs } = trustOf({ ...options, vkey });
+  const [key] = logs;
+  if (!policy || !key) return false;
+  const checkpoint = openCheckpoint(await log.checkpoint(), key);
+  return policy.satisfiedBy(policy.cosigners(cosignatures(checkpoint, policy.witnesses)));
+}
+
+function showVerdict(output: Output, verdict: LogVerdict, word: Verdict): void {
+  const { origin, size, journaled, identities, openCalls, vkey, notes, problems, furtherProblems } = verdict;
+  output.document({ verdict: word, ...verdict }, [
+    ['verdict', word],
+    ['log', `${origin ?? 'unknown'}: ${verdict.valid ? 'intact' : 'NOT INTACT'}`],
+    ['records', `${size} under the signed checkpoint${journaled > 0 ? `, ${journaled} behind it` : ''}`],
+    ['identities', identities > 0 ? `${identities}, each with an unbroken sequence` : undefined],
+    ['open calls', String(openCalls)],
+    ['checked with', vkey],
+    ...notes.map((note) => ['note', note] as const),
+    ...problems.map((problem) => ['PROBLEM', describeProblem(problem)] as const),
+    ['PROBLEM', furtherProblems > 0 ? `and ${furtherProblems} more` : undefined],
+  ]);
+}
+
+function describeProblem({ kind, message, file, record }: Problem): string {
+  const where = [file, record === undefined ? undefined : `record ${record}`].filter(
+    (part) => part !== undefined,
+  );
+  return `${kind}${where.length > 0 ? ` (${where.join(', ')})` : ''}: ${message}`;
+}
