@@ -9,6 +9,7 @@ import {
   type Trust,
   type Verdict,
   VerifyError,
+  verdictMeanings,
   verifyFile,
 } from '../verify/index.ts';
 import { noLog } from './audit-access.ts';
@@ -86,14 +87,14 @@ async function verifyWhole(
   output: Output,
   directory: string,
   options: TrustOptions,
-  wantsWitnesses: boolean,
+  forOthers: boolean,
 ): Promise<void> {
   const verdict = await verifyLog({
     directory,
     ...(options.vkey !== undefined && { vkey: keyText(options.vkey) }),
   });
   const log = new PublishedLog(filesIn(join(directory, 'public')));
-  await conclude(output, verdict, log, options, wantsWitnesses);
+  await conclude(output, verdict, log, options, forOthers);
 }
 
 async function verifyPublished(output: Output, log: PublishedLog, options: TrustOptions): Promise<void> {
@@ -107,13 +108,9 @@ async function conclude(
   verdict: LogVerdict,
   log: PublishedLog,
   options: TrustOptions,
-  wantsWitnesses: boolean,
+  forOthers: boolean,
 ): Promise<void> {
-  const word: Verdict = !verdict.valid
-    ? 'INVALID'
-    : (await isWitnessed(log, verdict, options))
-      ? 'WITNESSED'
-      : 'UNWITNESSED';
+  const word = await wordFor(verdict, log, options);
   showVerdict(output, verdict, word);
   if (word === 'INVALID')
     throw new CliError(
@@ -121,11 +118,14 @@ async function conclude(
       `the log is NOT intact: ${verdict.problems.length + verdict.furtherProblems} problems`,
       'keep the files as they are and compare them with a copy',
     );
-  if (word === 'UNWITNESSED' && wantsWitnesses)
-    throw new CliError(
-      'unwitnessed',
-      'the log is intact, but not enough witnesses that you trust have seen it',
-    );
+  const reason = verdictReasons[word];
+  if (forOthers && reason !== 'ok') throw new CliError(reason, `${word}: ${verdictMeanings[word]}`);
+}
+
+async function wordFor(verdict: LogVerdict, log: PublishedLog, options: TrustOptions): Promise<Verdict> {
+  if (!verdict.valid) return 'INVALID';
+  if (verdict.redacted > 0) return 'REDACTED';
+  return (await isWitnessed(log, verdict, options)) ? 'WITNESSED' : 'UNWITNESSED';
 }
 
 async function isWitnessed(log: PublishedLog, { vkey }: LogVerdict, options: TrustOptions): Promise<boolean> {
@@ -145,6 +145,7 @@ function showVerdict(output: Output, verdict: LogVerdict, word: Verdict): void {
     ['records', `${size} under the signed checkpoint${journaled > 0 ? `, ${journaled} behind it` : ''}`],
     ['identities', identities > 0 ? `${identities}, each with an unbroken sequence` : undefined],
     ['open calls', String(openCalls)],
+    ['erased', verdict.redacted > 0 ? `${verdict.redacted} records, in part or whole` : undefined],
     ['checked with', vkey],
     ...notes.map((note) => ['note', note] as const),
     ...problems.map((problem) => ['PROBLEM', describeProblem(problem)] as const),

@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
 import { registerAuditChecking } from './audit-check.ts';
-<<<<<<< HEAD
+
 import { registerAuditErasure } from './audit-erase.ts';
-=======
+
 import { registerAuditProving } from './audit-prove.ts';
->>>>>>> 95ef013 (verify: proof files of calls and identities, five verdicts, portable evidence of a fork; audit verify for files, directories, URLs)
+
 import { registerAuditReading } from './audit-read.ts';
+
 import { addGroup } from './command.ts';
 import type { Terminal } from './terminal.ts';
 import { registerVerifyToken } from './verify-token.ts';

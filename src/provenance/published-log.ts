@@ -73,6 +73,7 @@ export class PublishedLog {
       journaled: 0,
       identities: 0,
       openCalls: 0,
+      redacted: 0,
       vkey: options.vkey,
     };
   }

@@ -7,6 +7,7 @@ import { inclusionPath, type RangeHash } from './merkle-tree.ts';
 import type { PartyKeySource } from './opening-seal.ts';
 import { findByIdPrefix, type QuerySource, queryRecords } from './query.ts';
 import type { StoredRecord } from './record.ts';
+import { redactedSlot, redactionEvent } from './redaction.ts';
 import { decodeStatement } from './statement.ts';
 import { formatTlogProof } from './tlog-proof.ts';
 
@@ -60,7 +61,12 @@ export async function proveRecords(
   const { size } = peekCheckpoint(checkpoint);
   const builder = new ProofBuilder(source, size, options.discloseLayers !== false);
   const [main, ...others] = await builder.records(records);
-  const [node, ...otherNodes] = await builder.nodes(records);
+  const shown = new Set(records.map(({ position }) => position));
+  const redactions = (await redactionsOf(source, builder.erasedSlots)).filter(
+    ({ position }) => position < size && !shown.has(position),
+  );
+  others.push(...(await builder.records(redactions)));
+  const [node, ...otherNodes] = await builder.nodes([...records, ...redactions]);
   if (!main || !node) throw new ProvenanceError('record-unknown', 'the log has no such record');
   const claim = claimOf(subject, first);
   const extra = new Map<number, CborValue>([
@@ -105,6 +111,20 @@ async function recordsOf(source: ProofSource, subject: ProofSubject): Promise<re
   return records;
 }
 
+/** The records that say that the parties behind these keys were erased. */
+async function redactionsOf(
+  source: ProofSource,
+  slots: ReadonlySet<number>,
+): Promise<readonly StoredRecord[]> {
+  const found: StoredRecord[] = [];
+  if (slots.size === 0) return found;
+  for await (const record of queryRecords(source, { event: redactionEvent })) {
+    const slot = redactedSlot(record.event, record.erin);
+    if (slot !== undefined && slots.has(slot)) found.push(record);
+  }
+  return found;
+}
+
 /** What the file says that it holds completely: within a span of time, nothing. */
 function claimOf(subject: ProofSubject, first: StoredRecord): CborValue | undefined {
   if ('call' in subject) return first.call ? ['call', first.call.id] : undefined;
@@ -131,6 +151,8 @@ class ProofBuilder {
   readonly #size: number;
   readonly #disclose: boolean;
   readonly #hashOf: RangeHash;
+  /** Keys of parties that the records no longer open. */
+  readonly erasedSlots: Set<number> = new Set();
 
   constructor(source: ProofSource, size: number, disclose: boolean) {
     this.#source = source;
@@ -141,8 +163,14 @@ class ProofBuilder {
 
   async records(records: readonly StoredRecord[]): Promise<readonly Placed[]> {
     const placed: Placed[] = [];
-    for (const { position } of records) {
-      const { entry, opening } = await this.#source.reader.opened(position, this.#size, this.#source.keys);
+    for (const { position, redacted } of records) {
+      const { entry, opening, slots } = await this.#source.reader.opened(
+        position,
+        this.#size,
+        this.#source.keys,
+      );
+      for (const [at, slot] of slots.entries())
+        if (redacted.includes(`party ${at}`)) this.erasedSlots.add(slot);
       placed.push({ ...(await this.#place(position, entry)), ...(this.#disclose && { opening }) });
     }
     return placed;

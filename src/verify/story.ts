@@ -63,6 +63,8 @@ function sentence(record: ToldRecord): string {
       return `The call failed: ${field(erin, 'outcome') ?? 'no reason was recorded'}${why}.`;
     case 'registration.refusal':
       return `${subject(record)} was refused a registration${why}.`;
+    case 'audit.redaction':
+      return `What the log said about one party was erased${intent === undefined ? '' : `: “${intent}”`}.`;
     case 'node.start':
       return 'A gateway began its run and published its key.';
     default:

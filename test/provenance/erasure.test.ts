@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { encodeBase32 } from '../../src/base/index.ts';
-import { type AuditLog, openAuditReader, verifyLog, verifyProof } from '../../src/provenance/index.ts';
+import { type AuditLog, openAuditReader, verifyLog } from '../../src/provenance/index.ts';
 import { fingerprintBytes } from '../../src/tokens/index.ts';
+import { parseTrust, verifyFile } from '../../src/verify/index.ts';
 import { SimulatedDisk, seeded } from './support/simulated-disk.ts';
 import { alice, bob, collect, draft, openLog, scratch, settled } from './support/test-log.ts';
 
@@ -75,8 +76,12 @@ describe('property 12 (erasable): erasing one party', () => {
     expect(third).toMatchObject({ redacted: [], erachter: `voice call to ${names[carol]}` });
     await expect.poll(() => log.size).toBe(6);
     for (const [at, id] of ids.entries()) {
-      expect(verifyProof(await log.prove(id), log.vkey)).toMatchObject({ valid: true, position: at + 1 });
-      expect(verifyProof(before[at] ?? '', log.vkey)).toMatchObject({ valid: true });
+      const report = verifyFile(await log.prove(id), parseTrust(log.vkey));
+      expect(report).toMatchObject({
+        verdict: at === 2 ? 'UNWITNESSED' : 'REDACTED',
+        records: [{ id, position: at + 1 }, ...(at === 2 ? [] : [{ id: record }])],
+      });
+      expect(verifyFile(before[at] ?? '', parseTrust(log.vkey)).verdict).toBe('UNWITNESSED');
     }
     expect(await log.get(record)).toMatchObject({
       event: 'audit.redaction',
@@ -101,7 +106,8 @@ describe('property 12 (erasable): erasing one party', () => {
       parties: [],
       redacted: ['erin', 'eraan', 'eromheen', 'erachter', 'party 0', 'party 1'],
     });
-    expect(verifyProof(await log.prove(ids[0] ?? ''), log.vkey)).toMatchObject({ valid: true });
+    await expect.poll(() => log.size).toBe(7);
+    expect(verifyFile(await log.prove(ids[0] ?? ''), parseTrust(log.vkey)).verdict).toBe('REDACTED');
     await log.close();
     expect(await verifyLog({ directory: '', storage: disk, vkey: log.vkey })).toMatchObject({
       valid: true,
