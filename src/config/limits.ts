@@ -114,6 +114,7 @@ export interface VouchingLimitsConfig {
 export interface AuditLimitsConfig {
   readonly maxRecordBytes: number;
   readonly maxBatchRecords: number;
+  readonly commitIntervalMs: number;
   readonly unhurriedDelayMs: number;
   readonly maxWaitingRecords: number;
   readonly checkpointDelayMs: number;
@@ -226,6 +227,7 @@ export const limits: z.ZodType<LimitsConfig> = section({
   audit: section({
     maxRecordBytes: bytes(32_768, 4_096),
     maxBatchRecords: count(1_024),
+    commitIntervalMs: milliseconds(10, 0),
     unhurriedDelayMs: milliseconds(20),
     maxWaitingRecords: count(65_536),
     checkpointDelayMs: quantity('ms', 500, 1, 1_000),

@@ -1,6 +1,6 @@
 import { asBuffer, decodeBase32, equalBytes } from '../base/index.ts';
 import type { Fingerprint } from '../tokens/index.ts';
-import { positionKey, uint64 } from './index-keys.ts';
+import { bundleKey, bundleOf, uint64 } from './index-keys.ts';
 import {
   callKey,
   eventPrefix,
@@ -34,13 +34,22 @@ export function positionsOf(
   limit: number,
 ): readonly number[] {
   const [table, prefix] = tableFor(tables, by);
-  const low = positionKey(prefix, range.from);
-  const high = positionKey(prefix, range.to);
-  // LMDB walks backwards from `start` (included) to `end` (excluded): shift both by one position.
-  const keys = newestFirst
-    ? table.getKeys({ start: beforeKey(high), end: beforeKey(low), reverse: true, limit })
-    : table.getKeys({ start: low, end: high, limit });
-  return [...keys.map((key) => Number(key.readBigUInt64BE(key.length - 8)))];
+  const found: number[] = [];
+  if (range.from >= range.to) return found;
+  const first = bundleKey(prefix, Math.floor(range.from / tileWidth));
+  const last = bundleKey(prefix, Math.floor((range.to - 1) / tileWidth));
+  const bundles = table.getRange(newestFirst ? { start: last, reverse: true } : { start: first });
+  for (const { key, value } of bundles) {
+    if (newestFirst ? key.compare(first) < 0 : key.compare(last) > 0) break;
+    const start = bundleOf(key) * tileWidth;
+    for (const offset of newestFirst ? value.toReversed() : value) {
+      const position = start + offset;
+      if (position < range.from || position >= range.to) continue;
+      found.push(position);
+      if (found.length === limit) return found;
+    }
+  }
+  return found;
 }
 
 /** Ranges of positions that can hold records of this time, merged where they touch. */
@@ -88,17 +97,6 @@ function tableFor(tables: IndexTables, by: LookupKey): readonly [Table, Buffer] 
   if ('outcome' in by) return [tables.byEvent, outcomePrefix(by.outcome)];
   if ('intentWord' in by) return [tables.byEvent, intentPrefix(by.intentWord)];
   return [tables.byEvent, eventPrefix(by.event)];
-}
-
-/** The key just below, for keys that end in a position. */
-function beforeKey(key: Buffer): Buffer {
-  const before = Buffer.from(key);
-  for (let at = before.length - 1; at >= 0; at--) {
-    const byte = before[at] ?? 0;
-    before[at] = byte === 0 ? 0xff : byte - 1;
-    if (byte !== 0) break;
-  }
-  return before;
 }
 
 /** Whether the first `characters` base32 characters (5 bits each) of two ids agree. */

@@ -21,7 +21,10 @@ export class IndexTables {
   readonly calls: Table;
   /** Record id -> position. */
   readonly ids: Table;
-  /** Fingerprint, call id, or event (also outcome, word of an intent), each with a position behind it -> nothing. */
+  /**
+   * Fingerprint, call id, or event (also outcome, word of an intent), each with a bundle behind it -> the places of
+   * its records in that bundle, a byte each.
+   */
   readonly byIdentity: Table;
   readonly byCall: Table;
   readonly byEvent: Table;

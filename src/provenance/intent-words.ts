@@ -19,3 +19,19 @@ export function hasWords(intent: string, asked: string): boolean {
   const words = intentWords(intent);
   return intentWords(asked).every((word) => words.includes(word));
 }
+
+const maxRememberedIntents = 1_000;
+
+/** Words of intents seen lately: all records of a call declare the same one. */
+export class IntentWords {
+  readonly #words = new Map<string, readonly string[]>();
+
+  wordsOf(intent: string): readonly string[] {
+    const known = this.#words.get(intent);
+    if (known !== undefined) return known;
+    const words = intentWords(intent);
+    if (this.#words.size >= maxRememberedIntents) this.#words.clear();
+    this.#words.set(intent, words);
+    return words;
+  }
+}

@@ -4,6 +4,8 @@ export interface AuditLimits {
   readonly maxRecordBytes: number;
   /** Records under one signature and one sync; the queue behind a slow disk is cut into batches of this size. */
   readonly maxBatchRecords: number;
+  /** Least time from one signature and sync to the next; under load it is what an answer waits for. */
+  readonly commitIntervalMs: number;
   /** How long a record that nobody waits for may lie before it gets a signature and a sync of its own. */
   readonly unhurriedDelayMs: number;
   /** Records that may wait for the disk, and then for the tree; beyond that `append` refuses. */
@@ -23,6 +25,7 @@ export interface AuditLimits {
 export const defaultAuditLimits: AuditLimits = {
   maxRecordBytes: 32_768,
   maxBatchRecords: 1024,
+  commitIntervalMs: 10,
   unhurriedDelayMs: 20,
   maxWaitingRecords: 65_536,
   checkpointDelayMs: 500,

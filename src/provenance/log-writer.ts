@@ -76,6 +76,7 @@ export class LogWriter {
       logger,
       node: { key: options.nodeKey, kid: fingerprintBytes(options.nodeFingerprint) },
       maxBatchRecords: limits.maxBatchRecords,
+      commitIntervalMs: limits.commitIntervalMs,
       unhurriedDelayMs: limits.unhurriedDelayMs,
       onDurable: (records) => this.#accept(records),
       onFailure: (error, failed) => this.#abandon(error, failed),

@@ -1,15 +1,7 @@
 import { asBuffer, equalBytes } from '../base/index.ts';
 import type { Fingerprint } from '../tokens/index.ts';
 import { ProvenanceError } from './error.ts';
-import {
-  countFrom,
-  decodeCall,
-  decodeHead,
-  encodeCall,
-  encodeHead,
-  positionKey,
-  uint64,
-} from './index-keys.ts';
+import { countFrom, decodeCall, decodeHead, encodeCall, encodeHead, uint64 } from './index-keys.ts';
 import {
   type LookupKey,
   type PositionRange,
@@ -25,9 +17,10 @@ import {
   intentPrefix,
   outcomePrefix,
 } from './index-tables.ts';
-import { intentWords } from './intent-words.ts';
+import { IntentWords, intentWords } from './intent-words.ts';
 import { type Head, type HeadSource, nextState, type RecordFacts, withoutParty } from './ledger.ts';
 import type { TreeHead } from './merkle-tree.ts';
+import { bundlesWith, Postings, removePosting, removePostings } from './postings.ts';
 import type { OpenCall } from './record.ts';
 import { tileWidth } from './tile-layout.ts';
 
@@ -45,13 +38,10 @@ export interface ErasedTrace {
   readonly sipCallId: string | undefined;
 }
 
-const formatVersion = 2;
+const formatVersion = 3;
 const stateKey = Buffer.from('state');
 /** Records under one LMDB transaction: keeps each stretch of synchronous work short. */
 const chunkRecords = 1024;
-/** The value of keys that say everything. */
-const present: Buffer = Buffer.alloc(0);
-
 /** Earliest and latest time of the records of one bundle. */
 interface TimeSpan {
   readonly from: number;
@@ -66,6 +56,7 @@ interface TimeSpan {
 export class RecordIndex implements HeadSource {
   readonly #tables: IndexTables;
   readonly #origin: Buffer;
+  readonly #intents = new IntentWords();
   #head: TreeHead;
 
   private constructor(tables: IndexTables, origin: string) {
@@ -153,8 +144,8 @@ export class RecordIndex implements HeadSource {
     await root.transaction(() => {
       for (const { position, intent, sipCallId } of traces) {
         for (const word of intent === undefined ? [] : intentWords(intent))
-          byEvent.removeSync(positionKey(intentPrefix(word), position));
-        if (sipCallId !== undefined) byCall.removeSync(positionKey(callKey(sipCallId), position));
+          removePosting(byEvent, intentPrefix(word), position);
+        if (sipCallId !== undefined) removePosting(byCall, callKey(sipCallId), position);
       }
     });
   }
@@ -163,13 +154,14 @@ export class RecordIndex implements HeadSource {
   async forget(fingerprint: Fingerprint, before: number): Promise<void> {
     const { root, heads, calls, byIdentity } = this.#tables;
     const prefix = this.#tables.identityPrefix(fingerprint);
-    const range = { start: positionKey(prefix, 0), end: positionKey(prefix, before), limit: chunkRecords };
-    for (;;) {
-      const keys = [...byIdentity.getKeys(range)];
-      if (keys.length === 0) break;
+    for (let first = 0; ; ) {
+      const bundles = bundlesWith(byIdentity, prefix, { first, before }, chunkRecords);
+      const last = bundles.at(-1);
+      if (last === undefined) break;
       await root.transaction(() => {
-        for (const key of keys) byIdentity.removeSync(key);
+        for (const bundle of bundles) removePostings(byIdentity, prefix, bundle, before);
       });
+      first = last + 1;
     }
     await root.transaction(() => {
       const head = this.head(fingerprint);
@@ -191,9 +183,10 @@ export class RecordIndex implements HeadSource {
     const heads = new Map<Fingerprint, Head>();
     const calls = new Map<string, OpenCall | undefined>();
     const times = new Map<number, TimeSpan>();
+    const postings = new Postings();
     for (const record of records) {
       const { position, facts } = record;
-      this.#put(record);
+      this.#put(record, postings);
       for (const { fingerprint, seq } of facts.parties)
         heads.set(fingerprint, { seq, id: facts.idBytes, position });
       if (facts.call) {
@@ -203,6 +196,7 @@ export class RecordIndex implements HeadSource {
       const bundle = Math.floor(position / tileWidth);
       times.set(bundle, widened(times.get(bundle) ?? this.#time(bundle), facts.timeMs));
     }
+    postings.write();
     for (const [fingerprint, head] of heads)
       this.#tables.heads.putSync(this.#tables.identityKey(fingerprint), encodeHead(head));
     for (const [id, call] of calls)
@@ -216,25 +210,24 @@ export class RecordIndex implements HeadSource {
     }
   }
 
-  #put({ position, facts, sipCallId }: IndexedRecord): void {
-    this.#tables.ids.putSync(asBuffer(facts.idBytes).subarray(0, idKeyBytes), uint64(position));
-    this.#tables.byEvent.putSync(positionKey(eventPrefix(facts.event), position), present);
-    if (facts.outcome !== undefined)
-      this.#tables.byEvent.putSync(positionKey(outcomePrefix(facts.outcome), position), present);
+  #put({ position, facts, sipCallId }: IndexedRecord, postings: Postings): void {
+    const { ids, byEvent, byIdentity, byCall } = this.#tables;
+    ids.putSync(asBuffer(facts.idBytes).subarray(0, idKeyBytes), uint64(position));
+    postings.add(byEvent, facts.event, eventPrefix, position);
+    if (facts.outcome !== undefined) postings.add(byEvent, facts.outcome, outcomePrefix, position);
     if (facts.intent !== undefined)
-      for (const word of intentWords(facts.intent))
-        this.#tables.byEvent.putSync(positionKey(intentPrefix(word), position), present);
+      for (const word of this.#intents.wordsOf(facts.intent))
+        postings.add(byEvent, word, intentPrefix, position);
     for (const { fingerprint } of facts.parties)
-      this.#tables.byIdentity.putSync(
-        positionKey(this.#tables.identityPrefix(fingerprint), position),
-        present,
-      );
-    if (facts.call) this.#tables.byCall.putSync(positionKey(callKey(facts.call.id), position), present);
+      postings.add(byIdentity, fingerprint, this.#identityPrefix, position);
+    if (facts.call) postings.add(byCall, facts.call.id, callKey, position);
     if (sipCallId !== undefined && sipCallId !== facts.call?.id)
-      this.#tables.byCall.putSync(positionKey(callKey(sipCallId), position), present);
+      postings.add(byCall, sipCallId, callKey, position);
     if (facts.opensNode !== undefined)
       this.#tables.nodes.putSync(this.#tables.identityKey(facts.opensNode), uint64(position));
   }
+
+  readonly #identityPrefix = (fingerprint: Fingerprint): Buffer => this.#tables.identityPrefix(fingerprint);
 
   #call(id: string): OpenCall | undefined {
     const value = this.#tables.calls.get(callKey(id));

@@ -47,3 +47,21 @@ describe('records that nobody waits for', () => {
     await again.close();
   });
 });
+
+describe('records that somebody waits for', () => {
+  test('share a batch that begins commitIntervalMs after the one before', async () => {
+    const clock = new FakeClock();
+    const log = await openLog(directory.path, { clock, limits: { commitIntervalMs: 10 } });
+    clock.advance(10);
+    const first = log.append(draft('after a pause'));
+    expect(await settled(first)).toBe('durable');
+    const second = log.append(draft('under load'));
+    clock.advance(9);
+    const third = log.append(draft('under load'));
+    await turns();
+    expect(second.durability.state).toBe('pending');
+    clock.advance(1);
+    expect(await Promise.all([settled(second), settled(third)])).toEqual(['durable', 'durable']);
+    await log.close();
+  });
+});

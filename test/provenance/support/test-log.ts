@@ -41,6 +41,8 @@ export function openLog(directory: string, options: Partial<AuditLogOptions> = {
     checkpointKey,
     origin,
     ...options,
+    // Tests hold the clock still: a batch must not wait for it.
+    limits: { commitIntervalMs: 0, ...options.limits },
   });
 }
 
