@@ -9,16 +9,19 @@ export interface Clock {
   now(): number;
   /** Milliseconds since an arbitrary start; never goes back. */
   monotonicMs(): number;
-  /** Calls back once after at least `delayMs`; a pending timer does not keep the process alive. */
-  setTimer(delayMs: number, callback: () => void): Timer;
+  /**
+   * Calls back once after at least `delayMs`. A pending timer does not keep the process alive, unless it is `wanted`:
+   * when something outside of the event loop's sight waits for it.
+   */
+  setTimer(delayMs: number, callback: () => void, wanted?: boolean): Timer;
 }
 
 class SystemTimer implements Timer {
   readonly #handle: NodeJS.Timeout;
 
-  constructor(delayMs: number, callback: () => void) {
+  constructor(delayMs: number, callback: () => void, wanted: boolean) {
     this.#handle = setTimeout(callback, delayMs);
-    this.#handle.unref();
+    if (!wanted) this.#handle.unref();
   }
 
   cancel(): void {
@@ -29,7 +32,7 @@ class SystemTimer implements Timer {
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
-  setTimer: (delayMs, callback) => new SystemTimer(delayMs, callback),
+  setTimer: (delayMs, callback, wanted = false) => new SystemTimer(delayMs, callback, wanted),
 };
 
 /** Wall-clock seconds, as JWT, CWT and SIP Date count them. */

@@ -97,7 +97,7 @@ export class GroupCommit {
     }
     if (this.#timer && this.#timer.atMs <= nowMs + waitMs) return;
     this.#timer?.timer.cancel();
-    this.#timer = { timer: clock.setTimer(waitMs, () => this.#start()), atMs: nowMs + waitMs };
+    this.#timer = { timer: clock.setTimer(waitMs, () => this.#start(), true), atMs: nowMs + waitMs };
   }
 
   #start(): void {

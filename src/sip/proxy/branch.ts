@@ -1,11 +1,14 @@
 import type { Timer } from '../../base/index.ts';
-import { type HeaderField, removeTopVia, SipParseError, type SipResponse } from '../message/index.ts';
+import { type HeaderField, ownText, type SipResponse } from '../message/index.ts';
 import type {
   ClientTransaction,
   ClientTransactionHandler,
+  LateAnswers,
   TimerOwner,
   TimerWheel,
 } from '../transaction/index.ts';
+import type { Flow } from '../transport/index.ts';
+import { withoutOwnVia } from './own-via.ts';
 import type { ProxyTarget } from './policy.ts';
 
 /** Why a branch ended without a response of its own. */
@@ -81,6 +84,11 @@ export class Branch implements ClientTransactionHandler, TimerOwner<'c'> {
     this.#transaction?.cancel(headers);
   }
 
+  /** When its 2xx is upstream and every other branch at its end: nothing of it is kept but `late`. */
+  linger(late: (callee: Flow, dialogs: readonly string[]) => LateAnswers): void {
+    if (this.#dialogs !== undefined) this.#transaction?.linger(late(this.target.flow, this.#dialogs));
+  }
+
   onResponse(received: SipResponse): void {
     this.#heard = true;
     if (this.#silent) {
@@ -146,20 +154,10 @@ export class Branch implements ClientTransactionHandler, TimerOwner<'c'> {
 
   #isNewDialog(response: SipResponse): boolean {
     // A copy: a slice of the parsed text would keep the whole response alive for as long as the transaction.
-    const tag = Buffer.from(response.to.tag ?? '', 'latin1').toString('latin1');
+    const tag = ownText(response.to.tag ?? '');
     if (this.#dialogs === undefined) this.#dialogs = [tag];
     else if (this.#dialogs.includes(tag)) return false;
     else this.#dialogs.push(tag);
     return true;
-  }
-}
-
-/** RFC 3261 §16.7 step 3. A response that names nobody behind us, or cannot be read that far, is no use. */
-function withoutOwnVia(response: SipResponse): SipResponse | undefined {
-  try {
-    return removeTopVia(response);
-  } catch (error) {
-    if (error instanceof SipParseError) return undefined;
-    throw error;
   }
 }

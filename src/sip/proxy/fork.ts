@@ -24,8 +24,8 @@ export interface ForkOwner {
   /** A branch has ended with this, and nothing else is tried in its place. */
   onRefused(response: SipResponse, target: ProxyTarget): void;
   onFailed(failure: BranchFailure, target: ProxyTarget): void;
-  /** Nothing is pending and nothing waits; said once. */
-  onAllEnded(): void;
+  /** Nothing is pending and nothing waits; said once, with all branches there were. */
+  onAllEnded(branches: readonly Branch[]): void;
 }
 
 /** What is only needed while branches are pending; a 2xx may be retransmitted for half a minute after that. */
@@ -186,9 +186,10 @@ export class Fork implements BranchOwner, TimerOwner<'rejoin'> {
       const group = work.targets.takeGroup(work.breadth.free);
       if (group.length === 0) {
         if (this.#rejoin !== undefined) return;
+        const branches = this.#branches;
         this.#work = undefined;
         this.#branches = [];
-        this.#owner.onAllEnded();
+        this.#owner.onAllEnded(branches);
         return;
       }
       this.#start(work, group);

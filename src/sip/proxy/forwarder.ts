@@ -83,9 +83,8 @@ export class Forwarder {
   }
 
   /** Acknowledges a 2xx in the caller's stead and, unless it came `again`, ends its call. */
-  releaseCallee(answer: SipResponse, target: ProxyTarget, reason: HeaderField, again: boolean): void {
+  releaseCallee(answer: SipResponse, flow: Flow, reason: HeaderField, again: boolean): void {
     const { transactions, logger, tokens } = this.#options;
-    const { flow } = target;
     const release = buildRelease({
       answer,
       transport: flow.transport,

@@ -1,4 +1,11 @@
-import { createVia, type Via, withViaParam } from '../message/index.ts';
+import {
+  createVia,
+  removeTopVia,
+  SipParseError,
+  type SipResponse,
+  type Via,
+  withViaParam,
+} from '../message/index.ts';
 import type { Flow } from '../transport/index.ts';
 import type { ProxyAddress } from './record-route.ts';
 
@@ -9,4 +16,14 @@ import type { ProxyAddress } from './record-route.ts';
 export function ownVia(flow: Flow, { host, port }: ProxyAddress, branch: string): Via {
   const via = createVia({ transport: flow.transport, host, port, branch, rport: !flow.reliable });
   return flow.dialled === true && flow.secure ? withViaParam(via, 'alias', undefined) : via;
+}
+
+/** RFC 3261 §16.7 step 3. A response that names nobody behind us, or cannot be read that far, is no use. */
+export function withoutOwnVia(response: SipResponse): SipResponse | undefined {
+  try {
+    return removeTopVia(response);
+  } catch (error) {
+    if (error instanceof SipParseError) return undefined;
+    throw error;
+  }
 }

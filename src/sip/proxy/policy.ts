@@ -84,8 +84,9 @@ export interface ForwardObserver {
   onProvisional?(response: SipResponse, target: ProxyTarget): void;
   /**
    * The final response that went upstream: the best one, and of 2xx to an INVITE one for each dialog, which may also
-   * come after another final response (RFC 3261 §16.7 step 5). `target` is undefined when the proxy made it itself. A 408 to a non-INVITE request is reported but not sent
-   * (RFC 4320 §4.2).
+   * come after another final response (RFC 3261 §16.7 step 5); what comes once all branches have ended and one was
+   * answered is forwarded and not reported. `target` is undefined when the proxy made the response itself. A 408 to a
+   * non-INVITE request is reported but not sent (RFC 4320 §4.2).
    */
   onFinal?(response: SipResponse, target: ProxyTarget | undefined): void;
   /** The caller cancelled, or its connection is gone; `onFinal` still follows. */

@@ -7,3 +7,5 @@ export function reasonOf(cause: number, text: string): HeaderField {
 
 /** RFC 3326 §3.1: another branch was answered. */
 export const answeredElsewhere: readonly HeaderField[] = [reasonOf(200, 'Call completed elsewhere')];
+
+export const callerGone: HeaderField = reasonOf(487, 'The caller is gone');

@@ -2,9 +2,10 @@ import { type Random, randomId } from '../../base/index.ts';
 import { createResponse, type HeaderField, type SipRequest, type SipResponse } from '../message/index.ts';
 import type { ServerTransaction } from '../transaction/index.ts';
 import { type Candidate, chooseBest } from './best-response.ts';
-import type { BranchFailure } from './branch.ts';
+import type { Branch, BranchFailure } from './branch.ts';
 import { Fork, type ForkHost, type ForkOwner } from './fork.ts';
 import type { Forwarder } from './forwarder.ts';
+import { LateAnswer } from './late-answer.ts';
 import { Breadth, incomingBreadth } from './max-breadth.ts';
 import type {
   ForwardDecision,
@@ -13,7 +14,7 @@ import type {
   ProxyTarget,
   RespondDecision,
 } from './policy.ts';
-import { answeredElsewhere, reasonOf } from './reason.ts';
+import { answeredElsewhere, callerGone, reasonOf } from './reason.ts';
 import { TargetSet } from './target-set.ts';
 import { Upstream, type UpstreamOwner } from './upstream.ts';
 
@@ -35,6 +36,8 @@ export class ResponseContext implements ForkOwner, UpstreamOwner, ForwardedReque
   #transaction: ServerTransaction | undefined;
   #decision: ForwardDecision | undefined;
   #candidates: Candidate[] = [];
+  /** Set when all have ended, until the caller has the answer. */
+  #branches: readonly Branch[] = [];
   #upstream: Upstream | undefined;
   #toTag: string | undefined;
   #cancelled = false;
@@ -121,13 +124,15 @@ export class ResponseContext implements ForkOwner, UpstreamOwner, ForwardedReque
   }
 
   /** RFC 3261 §16.7 step 6. */
-  onAllEnded(): void {
+  onAllEnded(branches: readonly Branch[]): void {
+    this.#branches = branches;
     if (!this.#answered) this.#answer();
     // What lingers for late 2xx responses needs none of it.
     this.#candidates = [];
     this.#transaction = undefined;
     this.#decision = undefined;
     this.#fork = undefined;
+    this.#lingerOnceSettled();
   }
 
   ownTag(): string {
@@ -142,13 +147,24 @@ export class ResponseContext implements ForkOwner, UpstreamOwner, ForwardedReque
   }
 
   onAnswerLost(response: SipResponse, target: ProxyTarget, again: boolean): void {
-    const reason =
-      this.#refusal === undefined ? reasonOf(487, 'The caller is gone') : reasonOf(503, this.#refusal.reason);
-    this.#host.forwarder.releaseCallee(response, target, reason, again);
+    const reason = this.#refusal === undefined ? callerGone : reasonOf(503, this.#refusal.reason);
+    this.#host.forwarder.releaseCallee(response, target.flow, reason, again);
   }
 
   onFinalSent(transaction: ServerTransaction): void {
     this.#host.onContextAnswered(transaction);
+    this.#lingerOnceSettled();
+  }
+
+  /** Transactions of answered INVITEs last half a minute: they need not keep all of this alive. */
+  #lingerOnceSettled(): void {
+    const upstream = this.#upstream;
+    if (upstream?.settled !== true) return;
+    const { forwarder } = this.#host;
+    const { flow: caller, makesCall } = upstream;
+    for (const branch of this.#branches)
+      branch.linger((callee, dialogs) => new LateAnswer({ forwarder, caller, callee, makesCall, dialogs }));
+    this.#branches = [];
   }
 
   #finish(): void {

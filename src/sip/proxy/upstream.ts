@@ -50,8 +50,22 @@ export class Upstream {
     this.#invite = transaction.request.method === 'INVITE';
     this.#makesCall = this.#invite && transaction.request.to.tag === undefined;
     this.#refusal = gate?.refusal ?? plainRefusal;
-    this.#state = gate?.state ?? 'open';
-    if (this.#state !== 'open') gate?.whenSettled((state) => this.#settle(state));
+    const gated = gate !== undefined && gate.state !== 'open';
+    this.#state = gated ? 'pending' : 'open';
+    if (gated) gate.whenSettled((state) => this.#settle(state));
+  }
+
+  /** The caller has its final response; only a 2xx to an INVITE may follow, on this flow. */
+  get settled(): boolean {
+    return this.#state === 'open' && this.#transaction === undefined;
+  }
+
+  get flow(): Flow {
+    return this.#flow;
+  }
+
+  get makesCall(): boolean {
+    return this.#makesCall;
   }
 
   /** `first` is false for a 2xx that is only a retransmission: it is sent and not reported again. */
@@ -63,23 +77,27 @@ export class Upstream {
 
   /** Makes and sends a response of the proxy's own. */
   sendOwn(status: number, reason?: string, headers: readonly HeaderField[] = []): void {
+    const own = this.#own(status, reason, headers);
+    if (own !== undefined) this.send(own, undefined);
+  }
+
+  #own(status: number, reason: string | undefined, headers: readonly HeaderField[]): SipResponse | undefined {
     const request = this.#transaction?.request;
-    if (request === undefined) return;
-    this.send(createResponse(request, status, reason, { toTag: this.#owner.ownTag(), headers }), undefined);
+    return request && createResponse(request, status, reason, { toTag: this.#owner.ownTag(), headers });
   }
 
   #settle(state: 'open' | 'failed'): void {
-    if (this.#state === 'open') return;
+    if (this.#state !== 'pending') return;
     const held = this.#held;
     this.#held = [];
-    this.#state = 'open';
+    this.#state = state;
     if (state === 'open') {
       for (const { response, target, first } of held) this.#deliver(response, target, first);
       return;
     }
-    this.sendOwn(503, this.#refusal.reason, this.#refusal.headers);
     // From here on even a 2xx stays here: a call whose record failed must not come about.
-    this.#state = 'failed';
+    const refused = this.#own(503, this.#refusal.reason, this.#refusal.headers);
+    if (refused !== undefined) this.#deliver(refused, undefined, true);
     this.#owner.onGateFailed(this.#refusal);
     for (const { response, target, first } of held) this.#refuse(response, target, first);
   }

@@ -1,7 +1,12 @@
 import { asBuffer, type Timer } from '../../base/index.ts';
 import { type HeaderField, type SipRequest, type SipResponse, serializeMessage } from '../message/index.ts';
 import type { Flow } from '../transport/index.ts';
-import type { ClientState, ClientTransaction, ClientTransactionHandler } from './client-transaction.ts';
+import type {
+  ClientState,
+  ClientTransaction,
+  ClientTransactionHandler,
+  LateAnswers,
+} from './client-transaction.ts';
 import { buildAck, buildCancel } from './derived-requests.ts';
 import { type InviteClientAction, type InviteClientInput, inviteClient } from './invite-client.ts';
 import { clientKey } from './key.ts';
@@ -25,6 +30,7 @@ export interface ClientTransactionHost {
   readonly timers: TimerWheel;
   readonly settings: TimerSettings;
   onClientEnded(transaction: ClientTransactionRunner): void;
+  onClientLingers(transaction: ClientTransactionRunner, late: LateAnswers, durationMs: number): void;
   sendCancel(cancel: SipRequest, flow: Flow): void;
 }
 
@@ -95,6 +101,13 @@ export class ClientTransactionRunner implements ClientTransaction, TimerOwner<Cl
     if (!this.#invite || this.#cancelHeaders !== undefined) return;
     this.#cancelHeaders = headers;
     this.#cancelIfAllowed();
+  }
+
+  linger(late: LateAnswers): void {
+    if (this.#state !== 'accepted') return;
+    this.discard();
+    const durationMs = firstDelayMs('m', this.flow.reliable, this.#host.settings) ?? 0;
+    this.#host.onClientLingers(this, late, durationMs);
   }
 
   /** Forgets everything without a word to the handler: the layer is closing. */

@@ -15,6 +15,11 @@ export interface ClientTransactionHandler {
   onTransportError(): void;
 }
 
+/** Hears what a settled INVITE may still bring: retransmitted and forked 2xx responses (RFC 6026 §7.2). */
+export interface LateAnswers {
+  onAnswer(response: SipResponse): void;
+}
+
 /** A request under way. */
 export interface ClientTransaction {
   readonly flow: Flow;
@@ -24,4 +29,9 @@ export interface ClientTransaction {
    * to the handler. Does nothing for other methods or after a final response.
    */
   cancel(headers?: readonly HeaderField[]): void;
+  /**
+   * Once an INVITE has its 2xx and nobody waits for anything else: `late` alone is kept, in place of the handler.
+   * Without a 2xx this does nothing.
+   */
+  linger(late: LateAnswers): void;
 }

@@ -1,5 +1,10 @@
 export * from './admission.ts';
-export type { ClientState, ClientTransaction, ClientTransactionHandler } from './client-transaction.ts';
+export type {
+  ClientState,
+  ClientTransaction,
+  ClientTransactionHandler,
+  LateAnswers,
+} from './client-transaction.ts';
 export { buildAck, buildCancel } from './derived-requests.ts';
 export * from './invite-client.ts';
 export * from './invite-server.ts';

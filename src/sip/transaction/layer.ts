@@ -3,9 +3,10 @@ import { createResponse, headerField, type SipRequest, type SipResponse } from '
 import type { Flow, TransportUser } from '../transport/index.ts';
 import type { Admission } from './admission.ts';
 import { type ClientTransactionHost, ClientTransactionRunner } from './client-runner.ts';
-import type { ClientTransaction, ClientTransactionHandler } from './client-transaction.ts';
+import type { ClientTransaction, ClientTransactionHandler, LateAnswers } from './client-transaction.ts';
 import { FlowIndex } from './flow-index.ts';
 import { clientKey, matchedMethod, serverKey } from './key.ts';
+import { Lingering } from './lingering.ts';
 import { offersOverloadControl, withOverloadFeedback } from './overload-feedback.ts';
 import { type ServerTransactionHost, ServerTransactionRunner } from './server-runner.ts';
 import type { ServerTransaction } from './server-transaction.ts';
@@ -61,6 +62,13 @@ export interface TransactionCounts {
   readonly refused: number;
 }
 
+/** An INVITE that was answered with 2xx, or another request with its final response. */
+interface AnsweredRequest {
+  readonly flow: Flow;
+  /** As latin1 text. None where retransmissions are only absorbed: after a 2xx (RFC 6026 §7.1). */
+  readonly answer: string | undefined;
+}
+
 /** Ongoing dialogs and CANCELs free what calls hold, so they still find room when new requests do not. */
 const inDialogHeadroom = 1.25;
 
@@ -80,6 +88,8 @@ export class TransactionLayer<Started>
   readonly feedback: ((response: SipResponse) => SipResponse) | undefined;
   readonly #servers = new Map<string, ServerTransactionRunner>();
   readonly #clients = new Map<string, ClientTransactionRunner>();
+  readonly #answered: Lingering<AnsweredRequest>;
+  readonly #lateAnswers: Lingering<LateAnswers>;
   readonly #serversByFlow = new FlowIndex<ServerTransactionRunner>();
   readonly #clientsByFlow = new FlowIndex<ClientTransactionRunner>();
   #user: TransactionUser | undefined;
@@ -96,6 +106,8 @@ export class TransactionLayer<Started>
       this.feedback = (response) => withOverloadFeedback(response, admission.lossPercent, clock);
     this.settings = options.timers ?? defaultTimerSettings;
     this.timers = new TimerWheel(options.clock);
+    this.#answered = new Lingering(options.clock);
+    this.#lateAnswers = new Lingering(options.clock);
   }
 
   /** Opens the transports under this layer; resolves with what they return. */
@@ -110,14 +122,16 @@ export class TransactionLayer<Started>
     for (const transaction of this.#clients.values()) transaction.discard();
     this.#servers.clear();
     this.#clients.clear();
+    this.#answered.clear();
+    this.#lateAnswers.clear();
     this.#serversByFlow.clear();
     this.#clientsByFlow.clear();
   }
 
   counts(): TransactionCounts {
     return {
-      server: this.#servers.size,
-      client: this.#clients.size,
+      server: this.#servers.size + this.#answered.size,
+      client: this.#clients.size + this.#lateAnswers.size,
       timers: this.timers.pending,
       refused: this.#refused,
     };
@@ -150,13 +164,19 @@ export class TransactionLayer<Started>
   onRequest(request: SipRequest, flow: Flow): void {
     const key = serverKey(request, matchedMethod(request.method));
     const known = this.#servers.get(key);
-    if (request.method === 'ACK') {
-      if (known === undefined) this.#user?.onAck(request, flow);
-      else known.receiveAck(request, flow);
+    if (known !== undefined) {
+      if (request.method === 'ACK') known.receiveAck();
+      else known.receiveRetransmission();
       return;
     }
-    if (known !== undefined) {
-      known.receiveRetransmission();
+    if (request.method === 'ACK') {
+      // RFC 6026 §7.1: that of a 2xx belongs to the transaction user, whether the INVITE is remembered or not.
+      this.#user?.onAck(request, flow);
+      return;
+    }
+    const answered = this.#answered.get(key);
+    if (answered !== undefined) {
+      if (answered.answer !== undefined) answered.flow.send(Buffer.from(answered.answer, 'latin1'));
       return;
     }
     if (!this.#hasRoom(request)) {
@@ -174,9 +194,15 @@ export class TransactionLayer<Started>
   }
 
   onResponse(response: SipResponse, flow: Flow): void {
-    const transaction = this.#clients.get(clientKey(response));
-    if (transaction === undefined) this.#user?.onStrayResponse(response, flow);
-    else transaction.receive(response);
+    const key = clientKey(response);
+    const transaction = this.#clients.get(key);
+    if (transaction !== undefined) {
+      transaction.receive(response);
+      return;
+    }
+    const late = this.#lateAnswers.get(key);
+    if (late === undefined) this.#user?.onStrayResponse(response, flow);
+    else if (response.status >= 200 && response.status < 300) late.onAnswer(response);
   }
 
   onFlowOpen(flow: Flow): void {
@@ -199,14 +225,28 @@ export class TransactionLayer<Started>
     this.#user?.onTransportError(transaction);
   }
 
-  onAcceptedAck(ack: SipRequest, flow: Flow): void {
-    this.#user?.onAck(ack, flow);
-  }
-
   onServerEnded(transaction: ServerTransactionRunner): void {
     // A request of the same key may have taken the place of one that was abandoned.
     if (this.#servers.get(transaction.key) === transaction) this.#servers.delete(transaction.key);
     this.#serversByFlow.remove(transaction.flow, transaction);
+  }
+
+  onServerLingers(
+    transaction: ServerTransactionRunner,
+    answer: string | undefined,
+    durationMs: number,
+  ): void {
+    this.onServerEnded(transaction);
+    this.#answered.keep(transaction.key, { flow: transaction.flow, answer }, durationMs);
+  }
+
+  onAnswerAbandoned(transaction: ServerTransactionRunner): void {
+    this.#answered.forget(transaction.key);
+  }
+
+  onClientLingers(transaction: ClientTransactionRunner, late: LateAnswers, durationMs: number): void {
+    this.onClientEnded(transaction);
+    this.#lateAnswers.keep(transaction.key, late, durationMs);
   }
 
   onClientEnded(transaction: ClientTransactionRunner): void {
@@ -216,22 +256,25 @@ export class TransactionLayer<Started>
 
   /** RFC 3261 §9.2. A branch can be guessed, the INVITE's flow cannot be borrowed: only its owner may cancel. */
   #cancel(cancel: SipRequest, transaction: ServerTransaction): void {
-    const invite = this.#servers.get(serverKey(cancel, 'INVITE'));
+    const key = serverKey(cancel, 'INVITE');
+    const invite = this.#servers.get(key);
+    const owner = (invite ?? this.#answered.get(key))?.flow;
     const toTag = randomId(this.#random, 64);
-    if (invite === undefined || !isSameSender(invite.flow, transaction.flow)) {
+    if (owner === undefined || !isSameSender(owner, transaction.flow)) {
       transaction.respond(createResponse(cancel, 481, undefined, { toTag }));
       // Nor may a guess stand in the way of the owner's own CANCEL, which has the same branch.
-      if (invite !== undefined) transaction.abandon();
+      if (owner !== undefined) transaction.abandon();
       return;
     }
     transaction.respond(createResponse(cancel, 200, undefined, { toTag }));
-    if (invite.handle !== undefined) this.#user?.onCancel(cancel, invite.handle);
+    if (invite?.handle !== undefined) this.#user?.onCancel(cancel, invite.handle);
   }
 
   #hasRoom(request: SipRequest): boolean {
     const { maxTransactions } = this.#limits;
     const ongoing = request.to.tag !== undefined || request.method === 'CANCEL';
-    return this.#servers.size < (ongoing ? maxTransactions * inDialogHeadroom : maxTransactions);
+    const held = this.#servers.size + this.#answered.size;
+    return held < (ongoing ? maxTransactions * inDialogHeadroom : maxTransactions);
   }
 
   /** Without a transaction: refusing must cost next to nothing. */

@@ -25,9 +25,12 @@ export interface ServerTransactionHost {
   readonly timers: TimerWheel;
   readonly settings: TimerSettings;
   onServerEnded(transaction: ServerTransactionRunner): void;
+  /** All that is left to do is to meet retransmissions, with `answer` if there is one, for `durationMs`. */
+  onServerLingers(transaction: ServerTransactionRunner, answer: string | undefined, durationMs: number): void;
+  /** What lingers of it is to be forgotten. */
+  onAnswerAbandoned(transaction: ServerTransactionRunner): void;
   onServerTransportError(transaction: ServerTransaction): void;
   onServerRequest(request: SipRequest, transaction: ServerTransaction): void;
-  onAcceptedAck(ack: SipRequest, flow: Flow): void;
   /** Undefined: nothing is said about load. */
   readonly feedback: ((response: SipResponse) => SipResponse) | undefined;
 }
@@ -115,10 +118,8 @@ export class ServerTransactionRunner implements TimerOwner<ServerTimer> {
     this.#input('retransmission', undefined);
   }
 
-  receiveAck(ack: SipRequest, flow: Flow): void {
-    // Only the Accepted state passes the ACK up; the others absorb it (RFC 6026 §7.1).
-    if (this.#state === 'accepted') this.#host.onAcceptedAck(ack, flow);
-    else this.#input('ack', undefined);
+  receiveAck(): void {
+    this.#input('ack', undefined);
   }
 
   transportFailed(): void {
@@ -133,7 +134,8 @@ export class ServerTransactionRunner implements TimerOwner<ServerTimer> {
 
   abandon(): void {
     this.discard();
-    this.#end();
+    if (this.#ended) this.#host.onAnswerAbandoned(this);
+    else this.#end();
   }
 
   /** Forgets everything without a word to anybody: the layer is closing. */
@@ -155,6 +157,7 @@ export class ServerTransactionRunner implements TimerOwner<ServerTimer> {
     if (step.state === 'confirmed') this.#lastResponse = undefined;
     let sent = true;
     let expired: ServerTimer | undefined;
+    let lingersMs: number | undefined;
     for (const action of step.actions) {
       switch (action) {
         case 'to-user':
@@ -175,9 +178,12 @@ export class ServerTransactionRunner implements TimerOwner<ServerTimer> {
           break;
         case 'start-h':
         case 'start-i':
+          expired = this.#startDeadline(deadlineOf[action]);
+          break;
         case 'start-j':
         case 'start-l':
-          expired = this.#startDeadline(deadlineOf[action]);
+          lingersMs = firstDelayMs(deadlineOf[action], this.flow.reliable, this.#host.settings);
+          if (lingersMs === 0) expired = deadlineOf[action];
           break;
         case 'stop-timers':
           this.#stopTimers();
@@ -187,13 +193,24 @@ export class ServerTransactionRunner implements TimerOwner<ServerTimer> {
           break;
         case 'ack-to-user':
         case 'timeout':
-          // The ACK went up in receiveAck. A missing ACK (Timer H) concerns no proxy: the call was refused anyway.
+          // The layer passes the ACK up. A missing ACK (Timer H) concerns no proxy: the call was refused anyway.
           break;
       }
     }
     if (step.state === 'terminated') this.#end();
     else if (expired !== undefined) this.#input(`timer-${expired}`, undefined);
-    else if (!sent) this.#input('transport-error', undefined);
+    else {
+      if (!sent) this.#input('transport-error', undefined);
+      if (lingersMs !== undefined && !this.#ended) this.#linger(lingersMs);
+    }
+  }
+
+  #linger(durationMs: number): void {
+    const answer = this.#lastResponse;
+    this.#stopTimers();
+    this.#lastResponse = undefined;
+    this.#ended = true;
+    this.#host.onServerLingers(this, answer, durationMs);
   }
 
   #send(response: SipResponse | undefined, store: boolean): boolean {
