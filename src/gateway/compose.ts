@@ -182,6 +182,8 @@ export async function compose(
         maxExpiresSeconds: policy.maxExpires,
         maxBindings: policy.maxBindingsPerIdentity,
         ...config.limits.registrar,
+        datagramFlowTimerSeconds: config.limits.transport.udpKeepSeconds,
+        streamFlowTimerSeconds: config.limits.transport.streamKeepSeconds,
       },
     }),
     overlay,

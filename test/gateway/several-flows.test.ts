@@ -12,7 +12,11 @@ let caller: SipAgent;
 beforeAll(async () => {
   gateway = await TestGateway.open({
     devices: [...phones, 'caller'].map((name) => ({ name, password })),
-    set: ['registrar.serviceRoute=self', 'limits.locating.silenceMs=200'],
+    set: [
+      'registrar.serviceRoute=self',
+      'limits.locating.silenceMs=200',
+      'limits.transport.udpKeepSeconds=7',
+    ],
   });
   caller = await gateway.stockPhone('caller', 'udp');
 });
@@ -83,6 +87,17 @@ describe('the flows of one phone (RFC 5626 §5.3)', () => {
     second.reply(await second.incoming('INVITE'), 486);
     expect((await caller.final(request)).status).toBe(486);
     expect(first.inbox.unread).toEqual([]);
+  });
+});
+
+describe('the Flow-Timer (RFC 5626 §4.4)', () => {
+  it('is what the operator asks UDP phones to keep', async () => {
+    const phone = await gateway.stockPhone('serial', 'udp');
+    const response = await phone.register({
+      contact: `${phone.contact};+sip.instance="${instance}";reg-id=3`,
+      headers: [headerField('Supported', 'path, outbound')],
+    });
+    expect(headerValue(response, 'flow-timer')).toBe('7');
   });
 });
 

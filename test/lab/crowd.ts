@@ -1,18 +1,21 @@
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { until } from '../support/until.ts';
-import type { HomeName, LabNetwork } from './network.ts';
-import type { CrowdOrder } from './programs/crowd.ts';
+import { labDomain } from './lab.ts';
+import { gatewayAddress, type HomeName, type LabNetwork } from './network.ts';
+import type { CrowdMember, CrowdOrder } from './programs/crowd.ts';
 
 const program = new URL('programs/crowd.ts', import.meta.url).pathname;
 const patienceMs = 30_000;
 
-export interface CrowdOptions extends Omit<CrowdOrder, 'members'> {
+export interface CrowdOptions {
+  /** Its namespace. */
+  readonly name: string;
   readonly home: HomeName;
-  readonly members: readonly { readonly name: string; readonly password: string }[];
+  readonly members: readonly CrowdMember[];
 }
 
-/** Many small phones of our own in one home, at the same inside addresses as the crowd of any other home. */
+/** Small phones of our own in one home: many, or with flows that stock phones don't have. */
 export class Crowd {
   readonly said: string[] = [];
   readonly #child: ChildProcess;
@@ -23,19 +26,14 @@ export class Crowd {
       createInterface({ input: child.stdout }).on('line', (line) => this.said.push(line));
   }
 
-  static async open(network: LabNetwork, { home, members, ...order }: CrowdOptions): Promise<Crowd> {
-    const namespace = `crowd-${home}`;
-    const placed = members.map((member, at) => ({
-      ...member,
-      address: `10.0.${1 + (at >> 7)}.${1 + (at & 127)}`,
-    }));
-    await network.addPhone(namespace, { home, address: '10.0.0.99' });
+  static async open(network: LabNetwork, { name, home, members }: CrowdOptions): Promise<Crowd> {
+    await network.addPhone(name, { home, address: '10.0.0.99' });
     await network.addAddresses(
-      namespace,
-      placed.map(({ address }) => address),
+      name,
+      members.map(({ address }) => address),
     );
-    const full: CrowdOrder = { ...order, members: placed };
-    const child = network.sandbox.spawn(namespace, [process.execPath, program, JSON.stringify(full)], {
+    const order: CrowdOrder = { gateway: gatewayAddress, port: 5_060, domain: labDomain, members };
+    const child = network.sandbox.spawn(name, [process.execPath, program, JSON.stringify(order)], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     const crowd = new Crowd(child);

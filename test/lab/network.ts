@@ -81,6 +81,16 @@ export class LabNetwork {
     await this.forgetMappings(`home-${name}`);
   }
 
+  /** The outside ports of the shared address that a carrier's NAT remembers. */
+  async mappings(name: CarrierName): Promise<readonly number[]> {
+    const table = await this.sandbox.shell('conntrack -L -p udp 2>/dev/null', `carrier-${name}`);
+    // The reply's destination is the outside address: the second "dst" and "dport" of a line.
+    return table.split('\n').flatMap((line) => {
+      const port = line.split(' dport=')[2]?.split(' ')[0];
+      return port === undefined ? [] : [Number(port)];
+    });
+  }
+
   /** A NAT loses its memory, as at a restart: what comes in finds nobody, what leaves gets a new port. */
   async forgetMappings(nat: `carrier-${CarrierName}` | `home-${HomeName}`): Promise<void> {
     await this.sandbox.shell(

@@ -26,6 +26,8 @@ export interface AgentOptions {
   readonly localPort?: number;
   /** UDP only: default is the loopback address for both. */
   readonly addresses?: WireAddresses;
+  /** How long a message is waited for. */
+  readonly patienceMs?: number;
 }
 
 export interface RequestOptions {

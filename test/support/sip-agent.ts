@@ -47,8 +47,8 @@ export class SipAgent {
   }
 
   static async open(options: AgentOptions): Promise<SipAgent> {
-    const { user, transport, port, localPort, addresses } = options;
-    const inbox = new SipInbox(user);
+    const { user, transport, port, localPort, addresses, patienceMs } = options;
+    const inbox = new SipInbox(user, patienceMs);
     const receive = (message: SipMessage): void => inbox.arrive(message);
     const wire =
       transport === 'udp'

@@ -6,7 +6,7 @@ interface Waiting {
 }
 
 /** How long a message is waited for before the test fails. */
-const patienceMs = 5_000;
+const usualPatienceMs = 5_000;
 
 /** What a user agent has received: each message is taken once, by whoever waits for its like. */
 export class SipInbox {
@@ -16,9 +16,11 @@ export class SipInbox {
   readonly #unread: SipMessage[] = [];
   readonly #waiting = new Set<Waiting>();
   readonly #seen = new Set<string>();
+  readonly #patienceMs: number;
 
-  constructor(owner: string) {
+  constructor(owner: string, patienceMs: number = usualPatienceMs) {
     this.#owner = owner;
+    this.#patienceMs = patienceMs;
   }
 
   arrive(message: SipMessage): void {
@@ -42,7 +44,7 @@ export class SipInbox {
     const timer = setTimeout(() => {
       this.#waiting.delete(waiting);
       reject(new Error(`${this.#owner} waited in vain for ${what}; it has received: ${this.#summary()}`));
-    }, patienceMs);
+    }, this.#patienceMs);
     const waiting: Waiting = {
       wants,
       give: (message) => {

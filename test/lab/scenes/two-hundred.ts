@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { Crowd } from '../crowd.ts';
-import { labDomain } from '../lab.ts';
-import { gatewayAddress, homeNames, sharedAddress } from '../network.ts';
+import { homeNames, sharedAddress } from '../network.ts';
 import type { Scene } from './scene.ts';
 
 const phonesInHome = 50;
@@ -22,15 +21,13 @@ export const twoHundredPhones: Scene = {
     const crowds = await Promise.all(
       homeNames.map((home, at) => {
         const names = crowdNames.slice(at * phonesInHome, (at + 1) * phonesInHome);
-        const members = names.map((name) => ({ name, password: lab.password(name) }));
-        return Crowd.open(lab.network, {
-          home,
-          members,
-          gateway: gatewayAddress,
-          port: 5_060,
-          domain: labDomain,
+        const members = names.map((name, nth) => ({
+          name,
+          password: lab.password(name),
+          address: `10.0.1.${nth + 1}`,
           keepaliveMs: 20_000,
-        });
+        }));
+        return Crowd.open(lab.network, { name: `crowd-${home}`, home, members });
       }),
     );
     const sources = (await lab.records('registration.added'))
