@@ -1,6 +1,7 @@
 import type { ListenAddress, TransportName, WebAddress } from './addresses.ts';
 import type { AuthorityConfig, CallRuleConfig, HooksConfig, RealmConfig } from './admission.ts';
 import type { LimitsConfig } from './limits.ts';
+import type { MediaConfig } from './media.ts';
 import type { PeerConfig } from './peers.ts';
 
 /** The whole configuration: complete (every default filled in), checked, and frozen all the way down. */
@@ -86,10 +87,6 @@ export interface AuditConfig {
   readonly enabled: boolean;
   /** First line of every checkpoint: the log's name, the same for ever. */
   readonly origin: string;
-}
-
-export interface MediaConfig {
-  readonly mode: 'off';
 }
 
 export type DigestAlgorithm = 'SHA-256' | 'MD5';

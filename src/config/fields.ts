@@ -98,16 +98,6 @@ export const store: z.ZodType<StoreConfig> = nonEmptyText.transform((text, conte
   return z.NEVER;
 });
 
-export const mediaMode: z.ZodType<'off'> = nonEmptyText.transform((mode, context): 'off' => {
-  if (mode === 'off') return mode;
-  context.addIssue(
-    mode === 'relay' || mode === 'rtpengine'
-      ? `"${mode}" is not built yet: set it to "off"; media then flows directly between the phones`
-      : `must be "off", not "${mode}"`,
-  );
-  return z.NEVER;
-});
-
 function parsed<T extends object>(parse: (text: string) => T | string): z.ZodType<T> {
   return nonEmptyText.transform((text, context) => {
     const value = parse(text);

@@ -5,6 +5,7 @@ export * from './data-paths.ts';
 export { type ConfigKey, configKeys } from './keys.ts';
 export type * from './limits.ts';
 export { type LoadOptions, loadConfig } from './load.ts';
+export type * from './media.ts';
 export * from './opening-hours.ts';
 export type * from './peers.ts';
 export { ConfigError, type ConfigProblem } from './problems.ts';

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { quantity, section } from './fields.ts';
+import { type MediaLimitsConfig, mediaLimits } from './media.ts';
 
 /** Every bound of the gateway by the part that keeps it; docs/configuration.md says what each one means. */
 export interface LimitsConfig {
@@ -14,6 +15,7 @@ export interface LimitsConfig {
   readonly overlay: OverlayLimitsConfig;
   readonly vouching: VouchingLimitsConfig;
   readonly audit: AuditLimitsConfig;
+  readonly media: MediaLimitsConfig;
 }
 
 export interface MessageLimitsConfig {
@@ -236,4 +238,5 @@ export const limits: z.ZodType<LimitsConfig> = section({
     healDelayMs: milliseconds(500, 10),
     healProbeBytes: bytes(1_048_576, 4_096),
   }),
+  media: mediaLimits,
 });

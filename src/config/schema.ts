@@ -9,7 +9,6 @@ import {
   hostName,
   listenAddress,
   listOf,
-  mediaMode,
   nameServer,
   nonEmptyText,
   oneOf,
@@ -19,6 +18,7 @@ import {
   webAddress,
 } from './fields.ts';
 import { limits } from './limits.ts';
+import { media } from './media.ts';
 import { peer } from './peers.ts';
 
 const day = 86_400_000;
@@ -165,7 +165,7 @@ export const schema: z.ZodType<ParsedConfig> = z.strictObject({
   proxyProtocol: section({ from: listOf(addressOrNetwork).prefault([]) }),
   overlay,
   audit,
-  media: section({ mode: mediaMode.prefault('off') }),
+  media,
   peers: z.array(peer, { error: expected('must be a list of peers') }).prefault([]),
   auth,
   registrar,

@@ -61,6 +61,11 @@ export interface CallPolicyOptions {
   readonly peers: PeerTable;
   readonly signer: OnBehalfSigner;
   readonly barriers: CallBarriers;
+  /** What stands in the way of a call's media. */
+  readonly mediaRefusal: (
+    request: SipRequest,
+    flow: Flow,
+  ) => { readonly status: number; readonly reason: string } | undefined;
   readonly domain: ServedDomain;
   readonly domainName: string;
   readonly records: CallRecords;
@@ -207,6 +212,8 @@ export class CallPolicy implements ProxyPolicy {
       callee.identity === undefined && uri.user !== undefined ? unescapeUri(uri.user) : undefined;
     const barred = this.#options.barriers.refusal(callerKey, nameOf(caller), number);
     if (barred !== undefined) return refuse('refused', 403, barred);
+    const unfit = this.#options.mediaRefusal(request, flow);
+    if (unfit !== undefined) return refuse('failed', unfit.status, unfit.reason);
     if (callee.identity !== undefined && callee.identity.status !== 'active')
       return refuse('unreachable', 480);
     const { targets, away, atPeer } = await this.#whereabouts(request, callee, meant, caller);

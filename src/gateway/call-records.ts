@@ -9,6 +9,7 @@ import {
 import { type Flow, ownText, type SipRequest } from '../sip/index.ts';
 import type { Audit } from './audit.ts';
 import { circumstances, peerCircumstances } from './context.ts';
+import type { MediaQuality } from './media/compose-media.ts';
 
 /** How long a closing record waits before it is offered again to a log that could not take it. */
 const retryMs = 1_000;
@@ -66,11 +67,15 @@ export interface Call {
   closed: boolean;
 }
 
+type ClosingEvent = Readonly<Record<string, unknown>> & { readonly event: string };
+
 export interface CallRecordsOptions {
   readonly audit: Audit;
   readonly clock: Clock;
   readonly random: Random;
   readonly onClosed: (call: Call, outcome: Outcome) => void;
+  /** Ends a call's media and says how it was; undefined when there was none here. */
+  readonly endMedia?: (call: Call) => Promise<readonly MediaQuality[]> | undefined;
 }
 
 /** Writes the TIBET records of calls; each call gets one attempt and exactly one closing record. */
@@ -78,6 +83,7 @@ export class CallRecords {
   readonly #options: CallRecordsOptions;
   /** Closing records that wait for the disk: at most one for each call that was up when it failed. */
   readonly #overdue: RecordDraft[] = [];
+  readonly #closing = new Set<Promise<void>>();
   #retry: Timer | undefined;
 
   constructor(options: CallRecordsOptions) {
@@ -152,10 +158,28 @@ export class CallRecords {
   ): void {
     if (call.closed) return;
     call.closed = true;
-    const { clock, onClosed } = this.#options;
+    const { clock, onClosed, endMedia } = this.#options;
     const talkedMs = call.answeredAtMs === undefined ? 0 : clock.now() - call.answeredAtMs;
-    this.#follow(call, 'close', { event: closingEvent(outcome), outcome, talkedMs, ...detail }, undefined);
+    const event = { event: closingEvent(outcome), outcome, talkedMs, ...detail };
+    const media = endMedia?.(call);
+    if (media === undefined) this.#follow(call, 'close', event, undefined);
+    else this.#closeWith(call, event, media);
     onClosed(call, outcome);
+  }
+
+  /** Waits until what closes has told how its media was. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#closing);
+  }
+
+  #closeWith(call: Call, event: ClosingEvent, media: Promise<readonly MediaQuality[]>): void {
+    const written = media
+      .catch((): readonly MediaQuality[] => [])
+      .then((quality) => {
+        this.#closing.delete(written);
+        this.#follow(call, 'close', quality.length === 0 ? event : { ...event, media: quality }, undefined);
+      });
+    this.#closing.add(written);
   }
 
   /** Closes what a former run of this gateway left open: called once, before a socket opens. */

@@ -33,6 +33,7 @@ import { Dispatcher } from './dispatcher.ts';
 import { GruuRouting } from './gruu-routing.ts';
 import { IntentGate } from './intent-gate.ts';
 import { LostFlows } from './lost-flows.ts';
+import { composeMedia } from './media/compose-media.ts';
 import type { NodeKeys } from './node-keys.ts';
 import { OnBehalfSigner } from './on-behalf.ts';
 import { Outbound } from './outbound.ts';
@@ -112,12 +113,20 @@ export async function compose(
       calls.remove(call);
       metrics.callEnded(outcome);
     },
+    endMedia: (call) => anchoring?.end(call),
   });
   const calls = new CallTable({
     clock,
     maxDurationMs: config.calls.maxDurationMs,
     onOverdue: (call) =>
       records.close(call, 'lost', { by: 'gateway', reason: 'no end within calls.maxDurationMs' }),
+  });
+  const anchoring = composeMedia(around, {
+    transactions,
+    calls,
+    isPeer: (flow) => peers.match(flow) !== undefined,
+    onLost: (call, reason) => records.close(call, 'lost', { by: 'gateway', reason }),
+    onRefused: (fault) => metrics.alarm(`media-${fault}`),
   });
   const overlay = await openOverlay(around, keys.gateway.token.fingerprint, audit, ({ kind, identity }) => {
     if (kind !== 'deregistration' || identity === undefined) return;
@@ -197,6 +206,7 @@ export async function compose(
       ringing.reachableAgain(fingerprint);
       regEvent.changed(fingerprint, endedByPhone(changes));
       peering.phonesChanged(fingerprint);
+      anchoring?.phonesChanged(fingerprint, changes);
     },
   });
   const reachability: Reachability = new Reachability({
@@ -225,30 +235,32 @@ export async function compose(
     random,
   });
   const routing = { authentication, overlay, reachability, outbound, signer, records, calls };
-  const proxy = new ProxyCore({
-    transactions,
-    policy: new CallPolicy({
-      ...routing,
-      peers,
-      dialogs: new DialogPolicy({ ...routing, gruus: gruuRouting, domainName: config.domain }),
-      authorisation,
-      gruus: gruuRouting,
-      registration,
-      domain,
-      domainName: config.domain,
-      barriers: new CallBarriers({
-        maxPerIdentity: config.calls.maxPerIdentity,
-        barred: config.calls.barred,
-        callsOf: (fingerprint) => calls.countOf(fingerprint),
-        logger,
-        onAlarm: (barrier) => metrics.alarm(barrier),
-      }),
-      ringing,
-      admission,
-      rejoinMs: config.calls.rejoinMs,
-      followRedirects: config.calls.followRedirects,
-      audit,
+  const callPolicy = new CallPolicy({
+    ...routing,
+    peers,
+    dialogs: new DialogPolicy({ ...routing, gruus: gruuRouting, domainName: config.domain }),
+    authorisation,
+    gruus: gruuRouting,
+    registration,
+    domain,
+    domainName: config.domain,
+    barriers: new CallBarriers({
+      maxPerIdentity: config.calls.maxPerIdentity,
+      barred: config.calls.barred,
+      callsOf: (fingerprint) => calls.countOf(fingerprint),
+      logger,
+      onAlarm: (barrier) => metrics.alarm(barrier),
     }),
+    ringing,
+    admission,
+    rejoinMs: config.calls.rejoinMs,
+    followRedirects: config.calls.followRedirects,
+    audit,
+    mediaRefusal: (request, flow) => anchoring?.refusal(request, flow),
+  });
+  const proxy = new ProxyCore({
+    transactions: anchoring?.transactions ?? transactions,
+    policy: anchoring?.around(callPolicy) ?? callPolicy,
     admission,
     tokens: new FlowTokens({ keys: [{ id: 1, secret: keys.flows.seed }], node: overlay.node.slice(0, 8) }),
     random,
@@ -286,6 +298,7 @@ export async function compose(
     peers: peering.peers,
     dispatcher,
     revocations,
+    anchoring,
   };
   return parts;
 }

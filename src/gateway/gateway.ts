@@ -79,6 +79,7 @@ class RunningGateway implements Gateway {
     parts.revocations.start();
     const realm = await startRealm(around, authorities);
     await startEventSpool(around, audit);
+    await parts.anchoring?.start();
     const listen = await parts.transactions.start(parts.dispatcher);
     parts.addresses.opened(listen);
     closing.opened(() => closeSip(parts, clock));
@@ -142,5 +143,6 @@ async function closeSip(parts: Parts, clock: Clock): Promise<void> {
   transactions.close();
   await transport.close();
   for (const call of calls) records.close(call, 'interrupted', { by: 'gateway', reason: 'gateway stopped' });
+  await records.settled();
   records.stop();
 }

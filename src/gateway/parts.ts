@@ -9,6 +9,7 @@ import type { CallRecords } from './call-records.ts';
 import type { CallTable } from './call-table.ts';
 import type { ClosingStack } from './closing-stack.ts';
 import type { Dispatcher } from './dispatcher.ts';
+import type { Anchoring } from './media/compose-media.ts';
 import type { NodeKeys } from './node-keys.ts';
 import type { OwnAddresses } from './own-addresses.ts';
 import type { Peers } from './peers/peers.ts';
@@ -41,4 +42,6 @@ export interface Parts {
   readonly peers: Peers;
   readonly dispatcher: Dispatcher;
   readonly revocations: RevocationWatch;
+  /** Where media passes through this gateway or a media server of its own. */
+  readonly anchoring: Anchoring | undefined;
 }

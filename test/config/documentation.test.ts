@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { defaultAnswerCacheLimits } from '../../src/admission/index.ts';
 import { configKeys, loadConfig } from '../../src/config/index.ts';
 import { defaultRegEventLimits } from '../../src/gateway/index.ts';
+import { defaultRelayLimits } from '../../src/media/index.ts';
 import { defaultOverlayLimits } from '../../src/overlay/index.ts';
 import { defaultAuditLimits } from '../../src/provenance/index.ts';
 import {
@@ -60,6 +61,7 @@ describe('defaults', () => {
       overlay: defaultOverlayLimits,
       vouching: defaultAnswerCacheLimits,
       audit: defaultAuditLimits,
+      media: defaultRelayLimits,
     });
     expect(registrar).toEqual({
       minExpires: minExpiresSeconds,

@@ -116,12 +116,13 @@ describe('loading a configuration', () => {
 
   it('names the source of each problem', () => {
     const file = yamlFile('log: {level: loud}');
-    const load = () => loadConfig({ file, env: { TIBET_SIP_DOMAIN: '""' }, overrides: ['media.mode=relay'] });
+    const load = () =>
+      loadConfig({ file, env: { TIBET_SIP_DOMAIN: '""' }, overrides: ['media.mode=rtpengine'] });
     expect(load).toThrow(
       `log.level: must be one of debug, info, warn, error, silent, not "loud" (from ${file})`,
     );
     expect(load).toThrow('domain: must not be empty (from TIBET_SIP_DOMAIN)');
-    expect(load).toThrow('media.mode: "relay" is not built yet');
+    expect(load).toThrow('media.mode: must be one of off, relay, not "rtpengine"');
   });
 
   it.each([
@@ -159,10 +160,7 @@ describe('loading a configuration', () => {
       'listen[1]: ws://127.0.0.1:80 would share one socket with tcp://127.0.0.1:80',
     ],
     ['listen=tcp://127.0.0.1:8060', 'admin.listen: would share one socket with tcp://127.0.0.1:8060'],
-    [
-      'media.mode=rtpengine',
-      'media.mode: "rtpengine" is not built yet: set it to "off"; media then flows directly between the phones',
-    ],
+    ['media.mode=rtpengine', 'media.mode: must be one of off, relay, not "rtpengine"'],
     ['audit.origin=a b', 'audit.origin: must hold neither spaces nor "+" (C2SP signed-note key name)'],
     [
       'auth.algorithms.udp=[MD5, MD5]',

@@ -207,12 +207,18 @@ export class SipAgent {
   }
 
   /** Answers; what makes a dialog repeats the Record-Route (RFC 3261 §12.1.1). */
-  reply(request: SipRequest, status: number, headers: readonly HeaderField[] = []): SipResponse {
+  reply(
+    request: SipRequest,
+    status: number,
+    headers: readonly HeaderField[] = [],
+    body?: { readonly body: Uint8Array; readonly contentType: string },
+  ): SipResponse {
     const routes = request.headers.filter(({ name }) => name === 'record-route');
     const contact = headerField('Contact', this.contact);
     const response = createResponse(request, status, undefined, {
       toTag: this.tag,
       headers: [...routes, contact, ...headers],
+      ...body,
     });
     this.send(response);
     return response;

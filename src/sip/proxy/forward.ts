@@ -21,6 +21,8 @@ export interface ForwardPlan {
   readonly routes: readonly string[];
   readonly remove: readonly string[];
   readonly add: readonly HeaderField[];
+  /** Instead of the request's own. */
+  readonly body: Uint8Array | undefined;
 }
 
 /** RFC 3261 §8.1.1.6: what a request without Max-Forwards gets. */
@@ -64,7 +66,8 @@ export function buildForwarded(request: SipRequest, plan: ForwardPlan): SipReque
   if (breadth !== undefined)
     headers.push({ name: 'max-breadth', rawName: 'Max-Breadth', value: String(breadth) });
   for (const field of plan.add) headers.push(field);
-  const { method, body, callId, cseq, from, to } = request;
+  const { method, callId, cseq, from, to } = request;
+  const body = plan.body ?? request.body;
   return { kind: 'request', method, uri, maxForwards, headers, body, callId, cseq, from, to, via };
 }
 

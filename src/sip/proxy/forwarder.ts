@@ -20,7 +20,13 @@ import { isOwnRoute } from './route-examination.ts';
 /** The part of the transaction layer that a proxy uses. */
 export interface ProxyTransactions {
   readonly timers: TimerWheel;
-  send(request: SipRequest, flow: Flow, handler: ClientTransactionHandler): ClientTransaction;
+  /** `decision` is what sends the request there; not for requests that the proxy makes itself. */
+  send(
+    request: SipRequest,
+    flow: Flow,
+    handler: ClientTransactionHandler,
+    decision?: ForwardDecision,
+  ): ClientTransaction;
 }
 
 export interface ForwarderOptions {
@@ -58,7 +64,7 @@ export class Forwarder {
   ): ClientTransaction {
     const forwarded = this.#prepare(request, transaction, target, decision, breadth);
     this.#datagrams.warn(forwarded, target.flow);
-    return this.#options.transactions.send(forwarded, target.flow, handler);
+    return this.#options.transactions.send(forwarded, target.flow, handler, decision);
   }
 
   exceedsDatagram(
@@ -134,6 +140,7 @@ export class Forwarder {
       recordRoutes: routes,
       routes: target.routes ?? [],
       remove: decision.edit?.remove ?? [],
+      body: decision.body,
       add: [...(decision.edit?.add ?? []), ...(target.headers ?? [])],
     });
   }

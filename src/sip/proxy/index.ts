@@ -1,5 +1,6 @@
 export { type Candidate, chooseBest } from './best-response.ts';
 export * from './flow-token.ts';
+export type { ProxyTransactions } from './forwarder.ts';
 export * from './in-dialog.ts';
 export * from './policy.ts';
 export * from './proxy-core.ts';

@@ -111,6 +111,8 @@ export interface ForwardDecision {
   readonly targets: readonly ProxyTarget[];
   /** `remove` names headers in canonical lower case; Via, Route and what makes up the dialog are not touched. */
   readonly edit?: { readonly remove: readonly string[]; readonly add: readonly HeaderField[] };
+  /** Instead of the request's own, of the same type. */
+  readonly body?: Uint8Array;
   readonly recordRoute: boolean;
   /** Who sent the request; written into the dialog's flow token. */
   readonly callerIdentity?: string;
