@@ -52,8 +52,8 @@ export class MediaBranch {
     return this.#offeredBy !== undefined && this.#offeredBy !== from;
   }
 
-  /** The offer was declined: what was agreed before stands. */
-  declined(): void {
+  /** The offer has its last answer, or was declined: then what was agreed before stands. */
+  concluded(): void {
     this.#offeredBy = undefined;
   }
 

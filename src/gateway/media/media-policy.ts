@@ -12,10 +12,10 @@ import {
 } from '../../sip/index.ts';
 import type { CallTable } from '../call-table.ts';
 import { respond, retryAfterSeconds } from '../routing-answers.ts';
-import { partOf } from './anchored-transaction.ts';
 import type { CallPeer, MediaCall, MediaCalls } from './media-calls.ts';
 import type { Passage } from './media-path.ts';
 import { mediaStatus } from './media-refusal.ts';
+import { partOf } from './message-part.ts';
 
 export interface MediaPolicyOptions {
   /** Decides where requests go. */
