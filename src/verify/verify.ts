@@ -95,7 +95,7 @@ class Verification {
       this.#checks.push({
         name: 'Complete',
         ok: completeness.gaps.length === 0,
-        says: completeness.gaps[0] ?? completeness.complete[0] ?? '',
+        says: upper(completeness.gaps[0] ?? completeness.complete[0] ?? '').replace(/\.$/, ''),
       });
     const erased = erasures(records);
     const verdict: Verdict =

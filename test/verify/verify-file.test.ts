@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { filesIn } from '../../src/cli/published-files.ts';
@@ -11,11 +11,10 @@ import {
   type Report,
   verifyFile,
 } from '../../src/verify/index.ts';
-import { alice, collect, draft, openLog, scratch, settled } from '../provenance/support/test-log.ts';
+import { alice, collect, draft, openLog, scratch } from '../provenance/support/test-log.ts';
+import { forkedLogs, limits, written as writtenTo } from './forked-log.ts';
 import { answeredCall, erasedOpening, withExtra, withoutRecord } from './proof-support.ts';
 
-/** Checkpoints at once: nobody wants to wait for them here. */
-const limits = { checkpointDelayMs: 1 };
 let directory: ReturnType<typeof scratch>;
 let log: AuditLog;
 beforeEach(async () => {
@@ -27,14 +26,8 @@ afterEach(async () => {
   directory.dispose();
 });
 
-async function written(drafts: readonly Parameters<AuditLog['append']>[0][]): Promise<readonly string[]> {
-  const results = drafts.map((one) => log.append(one));
-  await Promise.all(results.map(settled));
-  const end = (await collect(log.query({ limit: 1, newestFirst: true })))[0]?.position ?? 0;
-  await expect.poll(() => log.size).toBeGreaterThan(end);
-  return results.map(({ id }) => id);
-}
-
+const written = (drafts: Parameters<typeof writtenTo>[1]): Promise<readonly string[]> =>
+  writtenTo(log, drafts);
 const verified = (file: string): Report => verifyFile(file, parseTrust(log.vkey));
 
 describe('a proof file in the hands of an auditor who has the verifier key and nothing else', () => {
@@ -135,19 +128,13 @@ describe('a proof file in the hands of an auditor who has the verifier key and n
 });
 
 describe('a forked log', () => {
-  /** The same log, continued differently in a second copy: what an operator does who has something to hide. */
   async function forked(): Promise<AuditLog> {
-    await written([draft('shared')]);
     await log.close();
-    const copy = join(directory.path, 'copy');
-    mkdirSync(copy);
-    cpSync(join(directory.path, 'log'), join(copy, 'log'), { recursive: true });
-    log = await openLog(directory.path, { limits });
-    await written(answeredCall('c1'));
-    const other = await openLog(copy, { limits });
-    for (let at = 0; at < 9; at++) await settled(other.append(draft(`other ${at}`)));
-    await expect.poll(() => other.size).toBe(12);
-    return other;
+    const fresh = join(directory.path, 'forked');
+    mkdirSync(fresh);
+    const { shown, hidden } = await forkedLogs(fresh);
+    log = shown;
+    return hidden;
   }
 
   test('two proofs of it are portable evidence, checked with the verifier key alone', async () => {
@@ -170,10 +157,10 @@ describe('a forked log', () => {
   test('a checkpoint that was kept shows it against the log that is served now', async () => {
     const other = await forked();
     const kept = log.checkpoint();
-    const served = new PublishedLog(filesIn(join(directory.path, 'copy', 'log', 'public')));
+    const served = new PublishedLog(filesIn(join(directory.path, 'forked', 'copy', 'log', 'public')));
     const evidence = formatComparison(await served.compareWith(kept));
     expect(verified(evidence)).toMatchObject({ verdict: 'INVALID', about: 'comparison' });
-    const own = new PublishedLog(filesIn(join(directory.path, 'log', 'public')));
+    const own = new PublishedLog(filesIn(join(directory.path, 'forked', 'log', 'public')));
     await expect(own.compareWith(other.checkpoint())).rejects.toMatchObject({ code: 'rolled-back' });
     await other.close();
   });
