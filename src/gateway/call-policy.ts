@@ -106,7 +106,11 @@ export class CallPolicy implements ProxyPolicy {
 
   onRequest(request: SipRequest, transaction: ServerTransaction): RoutingDecision | Promise<RoutingDecision> {
     const { flow } = transaction;
-    const uri = this.#options.domain.ownUri(request.uri, flow.local.address);
+    const { dialogs, domain } = this.#options;
+    const routeless =
+      request.to.tag === undefined ? undefined : dialogs.onRouteless(request, flow, transaction);
+    if (routeless !== undefined) return routeless;
+    const uri = domain.ownUri(request.uri, flow.local.address);
     if (uri === undefined) return refuseUri(request.uri);
     return this.#answer(request, flow, uri) ?? this.#route(request, flow, uri);
   }
@@ -165,6 +169,10 @@ export class CallPolicy implements ProxyPolicy {
     );
     records.close(call, 'failed', { status: 483, by: 'gateway', reason: 'Too Many Hops' });
     return { ...respond(483), gate: gateOf(written.durability) };
+  }
+
+  onRoutelessAck(ack: SipRequest, source: Flow): Promise<RoutingDecision> | undefined {
+    return this.#options.dialogs.onRouteless(ack, source, undefined);
   }
 
   onInDialog(

@@ -22,7 +22,7 @@ import type { OnBehalfSigner } from './on-behalf.ts';
 import type { Outbound } from './outbound.ts';
 import { peerIdentity } from './principal.ts';
 import type { Reachability } from './reachability.ts';
-import { respond } from './routing-answers.ts';
+import { challengeWith, respond } from './routing-answers.ts';
 
 export interface DialogPolicyOptions {
   readonly authentication: Authentication;
@@ -81,6 +81,42 @@ export class DialogPolicy {
     const target = side === undefined ? undefined : this.#stayed(request, partyTowards(side, token));
     if (side !== undefined && target !== undefined) return this.#decide(asked, side, [target]);
     return this.#follow(asked, token, side);
+  }
+
+  /**
+   * A request of a caller within its call, on the flow of that call, but without the Route that it should have kept
+   * (RFC 3261 §12.1.2): SIPp's own scenarios keep none. It has no flow token to show, so that it must prove who it is.
+   * Undefined when there is no such call.
+   */
+  onRouteless(
+    request: SipRequest,
+    source: Flow,
+    transaction: ServerTransaction | undefined,
+  ): Promise<RoutingDecision> | undefined {
+    const call = this.#options.calls.find(request, source.id);
+    if (call === undefined || call.callerTag !== request.from.tag) return undefined;
+    return this.#followRouteless({ request, source, transaction, call }, call);
+  }
+
+  async #followRouteless(asked: Asked, { caller, callee, callerFlow }: Call): Promise<RoutingDecision> {
+    const { request, source, transaction } = asked;
+    // An ACK cannot be challenged, and does nothing to who does not wait for it.
+    if (transaction !== undefined) {
+      const result = await this.#options.authentication.identify(request, source);
+      if (result.kind === 'challenge') return challengeWith(result);
+      if (result.kind === 'refused') return respond(result.status, result.reason, result.headers);
+      const { principal } = result;
+      const sender = principal.kind === 'identity' ? principal.identity.fingerprint : undefined;
+      if (sender !== caller.fingerprint) return respond(403, 'Not A Party Of This Dialog');
+    }
+    const token = {
+      node: '',
+      callerFlow,
+      calleeFlow: '',
+      callerIdentity: caller.fingerprint,
+      calleeIdentity: callee.fingerprint,
+    };
+    return this.#follow(asked, token, 'caller');
   }
 
   async #follow(asked: Asked, token: FlowTokenContents, known: Side | undefined): Promise<RoutingDecision> {

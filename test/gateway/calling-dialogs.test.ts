@@ -207,11 +207,31 @@ describe('a stranger', () => {
     await expectAlive(call);
   });
 
-  it('who leaves the Route away is not a party: 481 or 403', async () => {
+  it('or a callee who leaves the Route away is not a party: 481', async () => {
     const call = await connected();
+    const stranger = await gateway.stranger('mallory', 'udp');
     const target = `sip:${call.callee.user}@${gateway.domain}`;
-    const bye = call.caller.inDialog({ ...call.callerSide, routes: [], target }, 'BYE');
-    expect((await call.caller.final(bye)).status).toBe(481);
+    const fromStranger = stranger.inDialog({ ...call.callerSide, routes: [], target }, 'BYE', { cseq: 500 });
+    expect((await stranger.final(fromStranger)).status).toBe(481);
+    const fromCallee = call.callee.inDialog({ ...call.calleeSide, routes: [], target }, 'BYE');
+    expect((await call.callee.final(fromCallee)).status).toBe(481);
+    await expectAlive(call);
+  });
+
+  it.each(['udp', 'tcp', 'ws'] as const)(
+    'is not the caller who leaves the Route away on its own %s flow',
+    async (transport) => {
+      const call = await connected(transport, 'udp');
+      const target = `sip:${call.callee.user}@${gateway.domain}`;
+      await expectAlive({ ...call, callerSide: { ...call.callerSide, routes: [], target } });
+    },
+  );
+
+  it('but over UDP such a caller must prove who it is: 407', async () => {
+    const call = await connected('udp', 'udp');
+    const target = `sip:${call.callee.user}@${gateway.domain}`;
+    const bye = call.caller.inDialog({ ...call.callerSide, routes: [], target }, 'BYE', { signed: false });
+    expect((await call.caller.final(bye)).status).toBe(407);
     await expectAlive(call);
   });
 

@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import {
   createResponse,
   headerField,
@@ -100,14 +99,10 @@ export class DeskCall {
 
   /** Offers another direction, and returns what the other side answers. */
   async reoffer(direction: string): Promise<string> {
+    // A round trip first: who is not done with the ACK before may refuse (RFC 6337 §4.3), and SIP.js does.
+    await this.#agent.final(this.#send('OPTIONS'));
     const request = this.#send('INVITE', { body: description(direction), contentType });
     const response = await this.#agent.final(request);
-    const retrySeconds = headerValue(response, 'retry-after');
-    if (response.status === 500 && retrySeconds !== undefined) {
-      // RFC 3261 §14.2: the other side is not done with the INVITE before. SIP.js says so when it follows the ACK at once.
-      await setTimeout(Number(retrySeconds) * 1_000);
-      return this.reoffer(direction);
-    }
     if (response.status !== 200) throw new Error(`re-INVITE: ${response.status} ${response.reason}`);
     this.#agent.inDialog({ ...this.#dialog, inviteCSeq: request.cseq.number }, 'ACK');
     return directionOf(Buffer.from(response.body).toString());

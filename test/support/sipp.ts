@@ -9,12 +9,14 @@ import { until } from './until.ts';
 const scenarios = new URL('../sipp-scenarios/', import.meta.url).pathname;
 
 export interface SippOptions {
-  /** A file of `test/sipp-scenarios` without its `.xml`. */
+  /** A file of `test/sipp-scenarios` without its `.xml`, or one of SIPp's own as `-sn NAME`. */
   readonly scenario: string;
   /** The gateway's port of that transport, on the loopback address. */
   readonly gatewayPort: number;
   /** `udp`: one socket for all calls; `tcp`: one connection. */
   readonly transport?: 'udp' | 'tcp';
+  /** Default is 127.0.0.1. */
+  readonly localAddress?: string;
   readonly localPort: number;
   /** Whose password answers a challenge. */
   readonly phone?: StockPhone;
@@ -47,8 +49,7 @@ export async function sipp(options: SippOptions): Promise<SippResult> {
   const cwd = mkdtempSync(join(tmpdir(), 'tibet-sip-sipp-'));
   const errorFile = join(cwd, 'errors.log');
   const settings: Readonly<Record<string, string | number>> = {
-    sf: `${scenarios}${scenario}.xml`,
-    i: '127.0.0.1',
+    i: options.localAddress ?? '127.0.0.1',
     p: localPort,
     t: options.transport === 'tcp' ? 't1' : 'u1',
     m: calls,
@@ -68,6 +69,7 @@ export async function sipp(options: SippOptions): Promise<SippResult> {
   const keys = { domain, caller: options.from ?? user, expires: options.expiresSeconds ?? 300 };
   const args = [
     `127.0.0.1:${gatewayPort}`,
+    ...(scenario.startsWith('-sn ') ? scenario.split(' ') : ['-sf', `${scenarios}${scenario}.xml`]),
     ...Object.entries(settings).flatMap(([name, value]) => [`-${name}`, String(value)]),
     ...['-nostdin', '-timeout_error', '-trace_err'],
     ...Object.entries(keys).flatMap(([name, value]) => ['-key', name, String(value)]),

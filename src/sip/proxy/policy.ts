@@ -137,6 +137,8 @@ export interface ProxyPolicy {
     request: SipRequest,
     transaction: ServerTransaction,
   ): RespondDecision | Promise<RespondDecision>;
+  /** An ACK of a 2xx whose sender has lost its Route; without a decision it ends here. */
+  onRoutelessAck?(ack: SipRequest, source: Flow): RoutingDecision | Promise<RoutingDecision> | undefined;
   /**
    * A request with a flow token whose MAC is right; whether its source may use it is for the policy to say.
    * An ACK has no transaction: it is forwarded to every target (the ones it does not concern ignore it) or dropped.

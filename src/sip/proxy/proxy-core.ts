@@ -84,13 +84,18 @@ export class ProxyCore implements TransactionUser, ContextHost {
     this.#contexts.get(invite)?.cancel(cancel.headers.filter((field) => field.name === 'reason'));
   }
 
-  /** An ACK for a 2xx goes on statelessly along its flow token; any other ends here without a sound. */
+  /** An ACK for a 2xx goes on statelessly along its flow token; any other ends here, unless the policy knows its call. */
   onAck(ack: SipRequest, flow: Flow): void {
     if (checkRequest(ack, this.#branches) !== undefined) return;
     const examined = this.#examine(ack);
-    if (examined?.kind !== 'token') return;
-    const { request, token } = examined;
-    const decision = this.#options.policy.onInDialog(request, flow, token, undefined);
+    if (examined?.kind !== 'token' && examined?.kind !== 'no-token') return;
+    const { policy } = this.#options;
+    const { request } = examined;
+    const decision =
+      examined.kind === 'token'
+        ? policy.onInDialog(request, flow, examined.token, undefined)
+        : policy.onRoutelessAck?.(request, flow);
+    if (decision === undefined) return;
     if (decision instanceof Promise) {
       decision.then(
         (decided) => this.#forwardAck(ack, request, decided),
