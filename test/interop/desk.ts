@@ -99,8 +99,6 @@ export class DeskCall {
 
   /** Offers another direction, and returns what the other side answers. */
   async reoffer(direction: string): Promise<string> {
-    // A round trip first: who is not done with the ACK before may refuse (RFC 6337 §4.3), and SIP.js does.
-    await this.#agent.final(this.#send('OPTIONS'));
     const request = this.#send('INVITE', { body: description(direction), contentType });
     const response = await this.#agent.final(request);
     if (response.status !== 200) throw new Error(`re-INVITE: ${response.status} ${response.reason}`);

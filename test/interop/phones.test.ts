@@ -50,8 +50,8 @@ describe.for(rows)('$name over $transport', ({ name, model, transport, user }) =
 
   it.runIf(able)('answers, is held and resumed, and hears the other side hang up', async () => {
     const [call, atDesk] = await Promise.all([phone.answer(), desk.calls(user)]);
-    expect(await atDesk.reoffer('sendonly')).toBe('recvonly');
-    expect(await atDesk.reoffer('sendrecv')).toBe('sendrecv');
+    expect((await Promise.all([atDesk.reoffer('sendonly'), call.held()]))[0]).toBe('recvonly');
+    expect((await Promise.all([atDesk.reoffer('sendrecv'), call.released()]))[0]).toBe('sendrecv');
     expect(await atDesk.hangUp()).toBe(200);
     await call.ended;
   });

@@ -8,13 +8,16 @@ export interface LossyPath {
   goDead(): void;
   /** Closes what is open, to both ends' knowledge; new connections pass. */
   cut(): void;
+  /** Where new connections lead from now on, instead of the port. */
+  reroute(open: () => Socket): void;
   close(): void;
 }
 
 export async function lossyPath(targetPort: number): Promise<LossyPath> {
   const sockets = new Set<Socket>();
+  let open = (): Socket => connect(targetPort, '127.0.0.1');
   const server = createServer((client) => {
-    const target = connect(targetPort, '127.0.0.1');
+    const target = open();
     for (const [from, to] of [
       [client, target],
       [target, client],
@@ -39,6 +42,9 @@ export async function lossyPath(targetPort: number): Promise<LossyPath> {
     cut: () => {
       for (const socket of sockets) socket.destroy();
       sockets.clear();
+    },
+    reroute: (instead) => {
+      open = instead;
     },
     close: () => {
       server.close();

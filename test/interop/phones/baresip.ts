@@ -81,6 +81,10 @@ class Baresip implements Phone {
     return this.#reports.take(type, (event) => event.type === type && wants(event));
   }
 
+  async remoteSdp(kind: 'offer' | 'answer', id: string): Promise<void> {
+    await this.next('CALL_REMOTE_SDP', (event) => event.id === id && event.param === kind);
+  }
+
   closed(id: string): Promise<unknown> {
     return this.#reports.when((event) => event.type === 'CALL_CLOSED' && event.id === id);
   }
@@ -91,6 +95,7 @@ class Baresip implements Phone {
 
   async #up(direction: string): Promise<PhoneCall> {
     const { id } = await this.next('CALL_ESTABLISHED', (event) => event.direction === direction);
+    await this.remoteSdp(direction === 'outgoing' ? 'answer' : 'offer', id);
     return new BaresipCall(this, id);
   }
 }
@@ -99,10 +104,12 @@ class Baresip implements Phone {
 class BaresipCall implements PhoneCall {
   readonly ended: Promise<void>;
   readonly #phone: Baresip;
+  readonly #id: string;
   #over = false;
 
   constructor(phone: Baresip, id: string) {
     this.#phone = phone;
+    this.#id = id;
     this.ended = phone.closed(id).then(() => {
       this.#over = true;
     });
@@ -110,10 +117,20 @@ class BaresipCall implements PhoneCall {
 
   async hold(): Promise<void> {
     this.#phone.command('hold');
+    await this.#phone.remoteSdp('answer', this.#id);
   }
 
   async resume(): Promise<void> {
     this.#phone.command('resume');
+    await this.#phone.remoteSdp('answer', this.#id);
+  }
+
+  held(): Promise<void> {
+    return this.#phone.remoteSdp('offer', this.#id);
+  }
+
+  released(): Promise<void> {
+    return this.#phone.remoteSdp('offer', this.#id);
   }
 
   /** It hangs up by itself when it hears that the other side has got through. */

@@ -7,7 +7,7 @@ import { Reports } from './reports.ts';
 type Session = ReturnType<UA['call']>;
 
 interface JsSipReport {
-  readonly kind: 'invited' | 'transferred';
+  readonly kind: 'invited' | 'transferred' | 'hold' | 'unhold';
   readonly session: Session;
 }
 
@@ -51,6 +51,10 @@ class JsSipPhone implements Phone {
     this.#reports = new Reports(`JsSIP of ${user}`, ({ kind }) => kind);
     agent.on('newRTCSession', ({ originator, session }: NewSession) => {
       if (originator === 'remote') this.#reports.arrive({ kind: 'invited', session });
+      for (const change of ['hold', 'unhold'] as const)
+        session.on(change, (event) => {
+          if (String(event.originator) === 'remote') this.#reports.arrive({ kind: change, session });
+        });
       session.on('refer', ({ accept }) => {
         accept((made: Session) => this.#reports.arrive({ kind: 'transferred', session: made }), silent());
       });
@@ -58,18 +62,18 @@ class JsSipPhone implements Phone {
   }
 
   call(user: string): Promise<PhoneCall> {
-    return established(this.#agent.call(`sip:${user}@${this.#domain}`, silent()), this.#domain);
+    return this.#up(this.#agent.call(this.addressOf(user), silent()));
   }
 
   async answer(): Promise<PhoneCall> {
-    const { session } = await this.#next('invited');
+    const { session } = await this.next('invited');
     session.answer(silent());
-    return established(session, this.#domain);
+    return this.#up(session);
   }
 
   async followTransfer(): Promise<PhoneCall> {
-    const { session } = await this.#next('transferred');
-    return established(session, this.#domain);
+    const { session } = await this.next('transferred');
+    return this.#up(session);
   }
 
   async close(): Promise<void> {
@@ -77,24 +81,31 @@ class JsSipPhone implements Phone {
     await until('JsSIP has left', () => !this.#agent.isRegistered());
   }
 
-  #next(kind: JsSipReport['kind']): Promise<JsSipReport> {
-    return this.#reports.take(kind, (report) => report.kind === kind);
+  addressOf(user: string): string {
+    return `sip:${user}@${this.#domain}`;
   }
-}
 
-async function established(session: Session, domain: string): Promise<JsSipCall> {
-  await until('the call is up', () => session.isEstablished());
-  return new JsSipCall(session, domain);
+  next(kind: JsSipReport['kind'], session?: Session): Promise<JsSipReport> {
+    return this.#reports.take(
+      kind,
+      (report) => report.kind === kind && (session === undefined || report.session === session),
+    );
+  }
+
+  async #up(session: Session): Promise<JsSipCall> {
+    await until('the call is up', () => session.isEstablished());
+    return new JsSipCall(this, session);
+  }
 }
 
 class JsSipCall implements PhoneCall {
   readonly session: Session;
   readonly ended: Promise<void>;
-  readonly #domain: string;
+  readonly #phone: JsSipPhone;
 
-  constructor(session: Session, domain: string) {
+  constructor(phone: JsSipPhone, session: Session) {
+    this.#phone = phone;
     this.session = session;
-    this.#domain = domain;
     this.ended = new Promise((resolve) => session.on('ended', () => resolve()));
   }
 
@@ -106,8 +117,16 @@ class JsSipCall implements PhoneCall {
     return this.#change((done) => this.session.unhold({}, done));
   }
 
+  async held(): Promise<void> {
+    await this.#phone.next('hold', this.session);
+  }
+
+  async released(): Promise<void> {
+    await this.#phone.next('unhold', this.session);
+  }
+
   async transfer(user: string): Promise<void> {
-    this.session.refer(`sip:${user}@${this.#domain}`);
+    this.session.refer(this.#phone.addressOf(user));
   }
 
   async transferTo(consultation: PhoneCall): Promise<void> {

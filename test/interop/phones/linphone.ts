@@ -79,6 +79,11 @@ class Linphone implements Phone {
     return this.#reports.take(what, wants);
   }
 
+  /** What has been reported of a call so far: a state that is waited for next is to be news. */
+  forget(id: string): void {
+    this.#reports.forget((report) => report.id === id);
+  }
+
   ended(id: string): Promise<unknown> {
     return this.#reports.when((report) => report.id === id && report.state === 'LinphoneCallEnd');
   }
@@ -121,11 +126,21 @@ class LinphoneCall implements PhoneCall {
   async hold(): Promise<void> {
     await this.#phone.command(`call-pause ${this.id}`);
     await this.reaches('LinphoneCallPaused');
+    this.#phone.forget(this.id);
   }
 
   async resume(): Promise<void> {
     await this.#phone.command(`call-resume ${this.id}`);
     await this.reaches('LinphoneCallStreamsRunning');
+  }
+
+  async held(): Promise<void> {
+    await this.reaches('LinphoneCallPausedByRemote');
+    this.#phone.forget(this.id);
+  }
+
+  released(): Promise<void> {
+    return this.reaches('LinphoneCallStreamsRunning');
   }
 
   transfer(user: string): Promise<void> {

@@ -15,6 +15,10 @@ export interface Phone {
 export interface PhoneCall {
   hold(): Promise<void>;
   resume(): Promise<void>;
+  /** Resolves when the other side has put the call on hold. */
+  held(): Promise<void>;
+  /** Resolves when the other side has taken it off hold. */
+  released(): Promise<void>;
   /** Asks the other side to call somebody else instead (RFC 5589 §6). */
   transfer(user: string): Promise<void>;
   /** Asks the other side to take this phone's place in another of its calls (RFC 5589 §7). */

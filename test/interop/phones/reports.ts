@@ -30,6 +30,12 @@ export class Reports<T> {
     this.#unread.push(report);
   }
 
+  /** Drops what nobody has taken. */
+  forget(wants: (report: T) => boolean): void {
+    const kept = this.#unread.filter((report) => !wants(report));
+    this.#unread.splice(0, this.#unread.length, ...kept);
+  }
+
   /** The oldest report that nobody has taken and that `wants` accepts, now or when it comes. */
   async take(what: string, wants: (report: T) => boolean): Promise<T> {
     const { promise, reject } = Promise.withResolvers<T>();

@@ -1,5 +1,6 @@
 import {
   type BodyAndContentType,
+  type Core,
   Invitation,
   Inviter,
   type Referral,
@@ -19,7 +20,7 @@ import { Reports } from './reports.ts';
 
 /** Something that the library tells its application. */
 interface SipJsReport {
-  readonly kind: 'invited' | 'transferred' | 'established';
+  readonly kind: 'invited' | 'transferred' | 'established' | 'acknowledged';
   readonly session: Session;
 }
 
@@ -70,14 +71,15 @@ export class SipJsPhone implements Phone {
   }
 
   async answer(): Promise<SipJsCall> {
-    const { session } = await this.#next('invited');
+    const { session } = await this.next('invited');
     if (!(session instanceof Invitation)) throw new Error('not an invitation');
     await session.accept();
+    await this.next('acknowledged', session);
     return this.#up(session);
   }
 
   async followTransfer(): Promise<SipJsCall> {
-    const { session } = await this.#next('transferred');
+    const { session } = await this.next('transferred');
     return this.#up(session);
   }
 
@@ -94,11 +96,11 @@ export class SipJsPhone implements Phone {
   }
 
   async #up(session: Session): Promise<SipJsCall> {
-    await this.#next('established', session);
+    await this.next('established', session);
     return new SipJsCall(this, session);
   }
 
-  #next(kind: SipJsReport['kind'], session?: Session): Promise<SipJsReport> {
+  next(kind: SipJsReport['kind'], session?: Session): Promise<SipJsReport> {
     return this.#reports.take(
       kind,
       (report) => report.kind === kind && (session === undefined || report.session === session),
@@ -106,7 +108,17 @@ export class SipJsPhone implements Phone {
   }
 
   #observe<S extends Session>(session: S): S {
-    session.delegate = { onRefer: (referral) => void this.#follow(referral) };
+    let acknowledged = 0;
+    session.delegate = {
+      onRefer: (referral) => void this.#follow(referral),
+      onAck: ({ request }) => {
+        // It comes again with each 2xx that is sent again.
+        if (request.cseq <= acknowledged) return;
+        acknowledged = request.cseq;
+        // A moment later the session takes the next offer; until then it would refuse it (RFC 6337 §4.3).
+        setImmediate(() => this.#reports.arrive({ kind: 'acknowledged', session }));
+      },
+    };
     session.stateChange.addListener((state) => {
       if (state === SessionState.Established) this.#reports.arrive({ kind: 'established', session });
     });
@@ -144,6 +156,14 @@ class SipJsCall implements PhoneCall {
     return this.#offer(false);
   }
 
+  async held(): Promise<void> {
+    await this.#phone.next('acknowledged', this.session);
+  }
+
+  async released(): Promise<void> {
+    await this.#phone.next('acknowledged', this.session);
+  }
+
   async transfer(user: string): Promise<void> {
     await this.session.refer(this.#phone.addressOf(user));
   }
@@ -158,19 +178,16 @@ class SipJsCall implements PhoneCall {
     await this.ended;
   }
 
-  #offer(hold: boolean): Promise<void> {
+  async #offer(hold: boolean): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const sessionDescriptionHandlerOptions: HoldOptions = { hold };
-    this.session
-      .invite({
-        sessionDescriptionHandlerOptions,
-        requestDelegate: {
-          onAccept: () => resolve(),
-          onReject: ({ message }) => reject(new Error(`${message.statusCode}`)),
-        },
-      })
-      .catch(reject);
-    return promise;
+    const requestDelegate = {
+      onAccept: () => resolve(),
+      onReject: ({ message }: Core.IncomingResponse) => reject(new Error(`refused: ${message.statusCode}`)),
+    };
+    const options = { sessionDescriptionHandlerOptions, requestDelegate };
+    await this.session.invite(options);
+    await promise;
   }
 }
 
