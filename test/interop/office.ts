@@ -6,7 +6,7 @@ import { TestAuthority } from '../support/certificates.ts';
 import { dataDirectory } from '../support/data-directory.ts';
 import { TestGateway, testDomain } from '../support/test-gateway.ts';
 import { Desk } from './desk.ts';
-import { type Phone, type PhoneName, phoneModels } from './phones/index.ts';
+import { type Phone, type PhoneName, type PhoneOptions, phoneModels } from './phones/index.ts';
 
 const password = 'swordfish';
 
@@ -39,23 +39,22 @@ export class Office {
     return new Office(gateway, authority);
   }
 
-  /** Starts a phone for a user, and resolves when it says that it is registered. */
-  async phone(
-    name: PhoneName,
-    transport: TransportName,
-    user: string,
-    secret: string = password,
-  ): Promise<Phone> {
-    const { start } = phoneModels[name];
-    const phone = await start({
+  /** What a person types into a phone. */
+  options(transport: TransportName, user: string): PhoneOptions {
+    return {
       user,
-      password: secret,
+      password,
       domain: testDomain,
       transport,
       port: this.gateway.port(transport),
       ca: this.#authority.ca,
       directory: join(this.#directory.path, user),
-    });
+    };
+  }
+
+  /** Starts a phone for a user, and resolves when it says that it is registered. */
+  async phone(name: PhoneName, transport: TransportName, user: string): Promise<Phone> {
+    const phone = await phoneModels[name].start(this.options(transport, user));
     this.#phones.add(phone);
     return phone;
   }

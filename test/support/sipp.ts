@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Finished, run } from './processes.ts';
-import { domain, type StockPhone } from './stock-phones.ts';
+import { domain as defaultDomain, type StockPhone } from './stock-phones.ts';
 import { until } from './until.ts';
 
 const scenarios = new URL('../sipp-scenarios/', import.meta.url).pathname;
@@ -22,6 +22,8 @@ export interface SippOptions {
   readonly phone?: StockPhone;
   /** Who is called; without it `phone` itself is meant. */
   readonly callee?: string;
+  /** The gateway's; default is that of one on its defaults. */
+  readonly domain?: string;
   /** The user in From; default is the phone's own. */
   readonly from?: string;
   readonly expiresSeconds?: number;
@@ -66,6 +68,7 @@ export async function sipp(options: SippOptions): Promise<SippResult> {
     // SIPp gives up when the machine was busy with something else for a moment.
     watchdog_interval: 0,
   };
+  const { domain = defaultDomain } = options;
   const keys = { domain, caller: options.from ?? user, expires: options.expiresSeconds ?? 300 };
   const args = [
     `127.0.0.1:${gatewayPort}`,

@@ -6,7 +6,7 @@ import type { StartPhone } from './phone.ts';
 import { whyMissing } from './phone-program.ts';
 import { startSipJs } from './sipjs.ts';
 
-export type { Phone, PhoneCall } from './phone.ts';
+export type { Phone, PhoneCall, PhoneOptions } from './phone.ts';
 
 /** A phone of somebody else and what it can do of itself; docs/phones.md says it in words. */
 export interface PhoneModel {

@@ -59,9 +59,19 @@ export class SipJsPhone implements Phone {
     await this.register();
   }
 
+  /** What SIP.js leaves to its application after a loss: it connects again and registers anew. */
+  async comeBack(): Promise<void> {
+    await until('SIP.js has noticed', () => !this.agent.isConnected());
+    await this.agent.reconnect();
+    await this.register();
+  }
+
   async register(): Promise<void> {
-    await this.#registerer.register();
-    await until('SIP.js is registered', () => this.#registerer.state === RegistererState.Registered);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const refused = ({ message }: Core.IncomingResponse): void =>
+      reject(new Error(`REGISTER: ${message.statusCode}`));
+    await this.#registerer.register({ requestDelegate: { onAccept: () => resolve(), onReject: refused } });
+    await promise;
   }
 
   async call(user: string): Promise<SipJsCall> {
