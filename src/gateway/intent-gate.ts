@@ -8,6 +8,7 @@ import {
   decodeIntentToken,
   fingerprintBytes,
   type IdentityToken,
+  type IntentFault,
   type IntentToken,
   sha256,
   TokenError,
@@ -137,7 +138,7 @@ export class IntentGate {
     });
     if (fault === undefined) return undefined;
     const timely = fault === 'stale' || fault === 'future' || fault === 'expired';
-    return refused(timely ? 'Stale Date' : 'Bad Intent Token', fault, intent.signer, timely);
+    return refused(faultReason(fault, timely), fault, intent.signer, timely);
   }
 
   /** Somebody new takes a free name, or the place of the identity that has named it. */
@@ -196,6 +197,12 @@ function usedId(intent: IntentToken): Uint8Array {
 
 function enrolmentReason(code: string): string {
   return code === 'name-taken' ? 'Name Held By Another Key' : 'Enrolment Refused';
+}
+
+function faultReason(fault: IntentFault, timely: boolean): string {
+  if (timely) return 'Stale Date';
+  // Somebody on the way put other keys in: to be told apart from a token that is merely wrong.
+  return fault === 'media' ? 'Media Keys Changed' : 'Bad Intent Token';
 }
 
 function refused(reason: string, fault: string, claimed?: string, offerNonce = false): IntentRefusal {

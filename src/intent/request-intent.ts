@@ -1,4 +1,4 @@
-import { dtlsFingerprints } from '../media/index.ts';
+import { mediaKeys } from '../media/index.ts';
 import { headerValue, type SipRequest } from '../sip/index.ts';
 import type { IntentRequest } from '../tokens/index.ts';
 
@@ -16,7 +16,7 @@ export function intentRequestOf(request: SipRequest): IntentRequest {
     cseq: request.cseq.number,
     contact: request.method === 'REGISTER' ? headerValue(request, 'contact') : undefined,
     sessionId: sessionIdOf(request),
-    dtlsFingerprints: dtlsFingerprints(headerValue(request, 'content-type'), request.body),
+    dtlsFingerprints: mediaKeys(headerValue(request, 'content-type'), request.body),
   };
 }
 

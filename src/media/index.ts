@@ -1,4 +1,4 @@
-export * from './dtls-fingerprints.ts';
 export * from './engine.ts';
+export * from './media-keys.ts';
 export * from './relay/index.ts';
 export * from './sdp/index.ts';

@@ -95,19 +95,19 @@ describe('an INVITE whose caller’s device signed the intent (design §5)', () 
     expect(gateway.faults().at(-1)).toBe('callee');
   });
 
-  it('is refused when its media keys were changed on the way (RFC 8225 §5.2.2)', async () => {
+  it.each([
+    [
+      'DTLS fingerprint (RFC 8225 §5.2.2)',
+      (byte: string) => `a=fingerprint:sha-256 ${Array(32).fill(byte).join(':')}`,
+    ],
+    ['SDES key (RFC 4568)', (byte: string) => `a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:${byte.repeat(20)}`],
+  ])('is refused when its %s was changed on the way, and says so', async (_, line) => {
     const sdp = (byte: string): string =>
-      [
-        'v=0',
-        'o=- 0 0 IN IP4 192.0.2.1',
-        's=-',
-        `a=fingerprint:sha-256 ${Array(32).fill(byte).join(':')}`,
-        '',
-      ].join('\r\n');
+      ['v=0', 'o=- 0 0 IN IP4 192.0.2.1', 's=-', line(byte), ''].join('\r\n');
     const contentType = 'application/sdp';
     const request = aliceUdp.build('INVITE', bobWs.address, { body: sdp('AA'), contentType });
     aliceUdp.send({ ...request, body: Buffer.from(sdp('BB')) });
-    expect((await aliceUdp.final(request)).status).toBe(403);
+    expect(await aliceUdp.final(request)).toMatchObject({ status: 403, reason: 'Media Keys Changed' });
     expect(gateway.faults().at(-1)).toBe('media');
   });
 

@@ -46,12 +46,12 @@ function findInMultipart(
   const boundary = boundaryOf(contentType);
   if (boundary === undefined || depth > maxDepth) throw new SdpError('bad-multipart');
   const delimiter = `--${boundary}`;
-  let at = lineStartingWith(text, delimiter, start, end);
+  let at = delimiterLine(text, delimiter, start, end);
   for (let parts = 0; at >= 0; parts++) {
     if (parts > maxParts) throw new SdpError('bad-multipart');
     if (text.startsWith('--', at + delimiter.length)) return undefined;
     const partStart = text.indexOf('\n', at) + 1;
-    const next = partStart === 0 ? -1 : lineStartingWith(text, delimiter, partStart, end);
+    const next = partStart === 0 ? -1 : delimiterLine(text, delimiter, partStart, end);
     if (next < 0) throw new SdpError('bad-multipart');
     // RFC 2046 §5.1.1: the line end before a delimiter belongs to the delimiter.
     const partEnd = next - (text.charCodeAt(next - 2) === 13 ? 2 : 1);
@@ -80,11 +80,14 @@ function findInPart(text: string, start: number, end: number, depth: number): Sd
   return type.startsWith('multipart/') ? findInMultipart(contentType, text, at, end, depth + 1) : undefined;
 }
 
-function lineStartingWith(text: string, prefix: string, start: number, end: number): number {
+/** Another boundary may begin with the same characters: the line ends there, or it is the last one (RFC 2046 §5.1.1). */
+function delimiterLine(text: string, prefix: string, start: number, end: number): number {
   for (let at = start; ; at++) {
     at = text.indexOf(prefix, at);
     if (at < 0 || at + prefix.length > end) return -1;
-    if (at === start || text.charCodeAt(at - 1) === 10) return at;
+    const behind = text.charAt(at + prefix.length);
+    const complete = behind === '' || '\r\n \t'.includes(behind) || text.startsWith('--', at + prefix.length);
+    if (complete && (at === start || text.charCodeAt(at - 1) === 10)) return at;
   }
 }
 

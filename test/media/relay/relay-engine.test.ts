@@ -1,6 +1,6 @@
 import type { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { silentLogger, systemClock } from '../../src/base/index.ts';
+import { silentLogger, systemClock } from '../../../src/base/index.ts';
 import {
   defaultRelayLimits,
   type MediaParty,
@@ -10,9 +10,9 @@ import {
   type RelayEngineOptions,
   type RelayLimits,
   startRelayWorker,
-} from '../../src/media/index.ts';
-import { until } from '../support/until.ts';
-import { RtpPhone, rtcpPacket, rtpPacket } from './support/rtp-phone.ts';
+} from '../../../src/media/index.ts';
+import { until } from '../../support/until.ts';
+import { RtpPhone, rtcpPacket, rtpPacket } from '../support/rtp-phone.ts';
 
 const local: MediaPeer = { observed: '127.0.0.1', local: '127.0.0.1', transport: 'udp', trusted: false };
 const ports = { first: 21_000, last: 21_999 };
