@@ -104,7 +104,7 @@ describe('config/*.yaml', () => {
 
   it('holds the examples that the documentation names', () => {
     expect(files).toEqual(
-      expect.arrayContaining(['default.yaml', 'development.yaml', 'pbx-front.yaml', 'redis.yaml']),
+      expect.arrayContaining(['default.yaml', 'development.yaml', 'pbx.yaml', 'redis.yaml', 'trunk.yaml']),
     );
   });
 
