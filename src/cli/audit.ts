@@ -8,6 +8,7 @@ import { registerAuditProving } from './audit-prove.ts';
 import { registerAuditReading } from './audit-read.ts';
 
 import { addGroup } from './command.ts';
+import { registerCheckLink } from './link-proofs.ts';
 import type { Terminal } from './terminal.ts';
 import { registerVerifyToken } from './verify-token.ts';
 
@@ -18,4 +19,5 @@ export function registerAudit(program: Command, terminal: Terminal): void {
   registerAuditChecking(group, terminal);
   registerAuditErasure(group, terminal);
   registerVerifyToken(group, terminal);
+  registerCheckLink(group, terminal);
 }

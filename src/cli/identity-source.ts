@@ -3,6 +3,7 @@ import { decodeBase64Url, epochSeconds, systemClock } from '../base/index.ts';
 import {
   checkValidity,
   decodeIdentityToken,
+  type HiddenParent,
   type IdentityToken,
   type LoadedIdentity,
   loadIdentity,
@@ -34,6 +35,20 @@ export async function openIdentity(
   if (identity.exposed)
     terminal.err(`tibet-sip: warning: other users can read ${file}; run: chmod 600 ${file}`);
   return identity;
+}
+
+/** The parent that has to take part when the token of a pseudonym is made anew; undefined for a root identity. */
+export async function parentFor(
+  terminal: Terminal,
+  token: IdentityToken,
+  file: string,
+  parentFile: string | undefined,
+): Promise<HiddenParent | undefined> {
+  if (token.issuerProof === undefined && !token.issuerHidden) return undefined;
+  if (parentFile === undefined)
+    throw new CliError('usage', `${file} is a pseudonym`, 'name the parent identity with --parent FILE');
+  const parent = await openIdentity(terminal, parentFile, {});
+  return { key: parent.key, fingerprint: parent.token.fingerprint };
 }
 
 /** The public token in an identity file, or in a file that holds just the token as base64url; needs no passphrase. */

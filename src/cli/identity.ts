@@ -1,33 +1,34 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { encodeBase64Url, encodeHex } from '../base/index.ts';
+import { encodeBase64Url } from '../base/index.ts';
 import {
   type Attribute,
   createIdentityToken,
   generateSigningKey,
   type IdentityToken,
+  type IdentityTokenOptions,
   renewIdentityToken,
   replaceIdentity,
   saveIdentity,
-  sipUserOf,
 } from '../tokens/index.ts';
 import { claimAsAttribute, registerAttest } from './attest.ts';
 import { addCommand, addGroup, type CommonOptions, collect, openContext } from './command.ts';
-import { CliError } from './failure.ts';
-import { attributeHelp, formatAttributes, parseAttribute, showValue } from './identity-attributes.ts';
+import { attributeHelp, parseAttribute } from './identity-attributes.ts';
+import { registerEnding } from './identity-ending.ts';
 import {
-  describeValidity,
   expiryAfter,
   fileArgument,
   openIdentity,
   type PassphraseOptions,
+  parentFor,
   passphraseHelp,
   passphraseOf,
   positiveDays,
   readPublicToken,
   subjectOf,
 } from './identity-source.ts';
-import { formatTime, type Output } from './output.ts';
+import { showIdentity } from './identity-view.ts';
+import { registerProveLink } from './link-proofs.ts';
 import type { Terminal } from './terminal.ts';
 
 interface NewOptions extends CommonOptions, PassphraseOptions {
@@ -64,14 +65,20 @@ export function registerIdentity(program: Command, terminal: Terminal): void {
   addNewOptions(
     addCommand(group, {
       usage: 'pseudonym',
-      summary: 'make an identity that a parent identity approves',
+      summary: 'make an identity for somebody who has one already, which does not tell whose it is',
       example: 'identity pseudonym --parent alice.json --name jis:night-shift --out night-shift.json',
     }),
   )
-    .requiredOption('--parent <file>', 'the identity that approves; its passphrase is TIBET_SIP_PASSPHRASE')
-    .action(async (options: NewOptions & { readonly parent: string }) => {
-      const parent = await openIdentity(terminal, options.parent, {});
-      await createIdentity(terminal, options, { key: parent.key, fingerprint: parent.token.fingerprint });
+    .requiredOption('--parent <file>', 'whose pseudonym it is; its passphrase is TIBET_SIP_PASSPHRASE')
+    .option('--show-parent', 'let everybody see whose it is, with its approval; else only "prove-link" tells')
+    .action(async (options: NewOptions & { readonly parent: string; readonly showParent?: boolean }) => {
+      const { key, token } = await openIdentity(terminal, options.parent, {});
+      const parent = { key, fingerprint: token.fingerprint };
+      await createIdentity(
+        terminal,
+        options,
+        options.showParent ? { issuer: parent } : { hiddenIssuer: parent },
+      );
     });
 
   addCommand(group, {
@@ -102,7 +109,25 @@ export function registerIdentity(program: Command, terminal: Terminal): void {
       showIdentity(openContext(terminal, options).output, token, file);
     });
 
+  addCommand(group, {
+    usage: 'public <file>',
+    summary: 'write the public token alone: what others may have',
+    example: 'identity public acme.json --out acme.pub',
+  })
+    .option('--out <file>', 'file to write (else it is printed)')
+    .action((file: string, options: CommonOptions & { readonly out?: string }) => {
+      const { output } = openContext(terminal, options);
+      const text = encodeBase64Url(readPublicToken(file).bytes);
+      if (options.out === undefined) output.text(text);
+      else {
+        writeFileSync(options.out, `${text}\n`, { flag: 'wx' });
+        output.note(`${options.out} may be given to anybody`);
+      }
+    });
+
   registerAttest(group, terminal);
+  registerProveLink(group, terminal);
+  registerEnding(group, terminal);
 }
 
 interface RenewOptions {
@@ -125,7 +150,7 @@ function addNewOptions(command: Command): Command {
 async function createIdentity(
   terminal: Terminal,
   options: NewOptions,
-  issuer?: { readonly key: Parameters<typeof createIdentityToken>[0]['key']; readonly fingerprint: string },
+  parent: Pick<IdentityTokenOptions, 'issuer' | 'hiddenIssuer'> = {},
 ): Promise<void> {
   const { output } = openContext(terminal, options);
   const key = generateSigningKey();
@@ -134,7 +159,7 @@ async function createIdentity(
   const token = createIdentityToken({
     key,
     subject: subjectOf(options.name),
-    ...(issuer && { issuer }),
+    ...parent,
     ...(options.realm === undefined ? {} : { realm: options.realm }),
     notBefore: now,
     expires,
@@ -151,13 +176,10 @@ async function renewFile(
   options: FileOptions & Partial<RenewOptions>,
 ): Promise<IdentityToken> {
   const present = await openIdentity(terminal, file, options);
-  const isPseudonym = present.token.issuerProof !== undefined;
-  if (isPseudonym && options.parent === undefined)
-    throw new CliError('usage', `${file} is a pseudonym`, 'name the approving identity with --parent FILE');
-  const parent =
-    isPseudonym && options.parent !== undefined
-      ? await openIdentity(terminal, options.parent, {})
-      : undefined;
+  // One that hides its parent needs nobody's leave.
+  const parent = present.token.issuerHidden
+    ? undefined
+    : await parentFor(terminal, present.token, file, options.parent);
   const { now, expires } = expiryAfter(options.days ?? defaultDays);
   const claims = (options.claim ?? []).map((path) => claimAsAttribute(readFileSync(path, 'utf8')));
   const attributes = [
@@ -168,47 +190,18 @@ async function renewFile(
   ];
   const token = renewIdentityToken(present.token, {
     key: present.key,
-    ...(parent && { issuer: { key: parent.key, fingerprint: parent.token.fingerprint } }),
+    ...(parent && { issuer: parent }),
     notBefore: now,
     expires,
     now,
     attributes,
   });
   const passphrase = present.encrypted ? passphraseOf(terminal, options) : undefined;
-  await replaceIdentity(file, { token, seed: present.key.seed, attributes }, passphrase);
+  const { succession } = present;
+  await replaceIdentity(file, { token, seed: present.key.seed, attributes, succession }, passphrase);
   return token;
 }
 
 function parseAttributes(texts: readonly string[] | undefined): readonly Attribute[] | undefined {
   return texts?.map(parseAttribute);
-}
-
-function showIdentity(output: Output, token: IdentityToken, file?: string): void {
-  const validity = describeValidity(token);
-  const pseudonymOf = token.issuerProof === undefined ? undefined : token.issuer;
-  const value = {
-    name: token.subject,
-    fingerprint: token.fingerprint,
-    extendedFingerprint: token.extendedFingerprint,
-    validity,
-    notBefore: formatTime(token.notBefore),
-    expires: formatTime(token.expires),
-    realm: token.realm,
-    pseudonymOf,
-    publicKey: encodeHex(token.publicKey),
-    attributes: token.attributes.map(({ name, value: v, level }) => ({ name, value: showValue(v), level })),
-    token: encodeBase64Url(token.bytes),
-    file,
-  };
-  output.document(value, [
-    ['name', token.subject],
-    ['fingerprint', token.fingerprint],
-    ['validity', `${validity}, ${formatTime(token.notBefore)} to ${formatTime(token.expires)}`],
-    ['realm', token.realm],
-    ['pseudonym of', pseudonymOf],
-    ['attributes', formatAttributes(token.attributes)],
-    ['public key', value.publicKey],
-    ['SIP user', token.subject.startsWith('jis:') ? sipUserOf(token.subject) : token.fingerprint],
-    ['file', file],
-  ]);
 }

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
 import { addCommand, addGroup, type CommonOptions, openContext } from './command.ts';
 import { CliError } from './failure.ts';
+import { registerHonouring } from './identity-ending.ts';
 import { readPublicToken } from './identity-source.ts';
 import { formatTime, type Output } from './output.ts';
 import { allPages, mustFind, withOverlay } from './overlay-access.ts';
@@ -65,6 +66,7 @@ export function registerOverlay(program: Command, terminal: Terminal): void {
     });
   });
 
+  registerHonouring(group, terminal);
   registerOverlayDemo(group, terminal);
 }
 

@@ -1,8 +1,9 @@
 import { createInterface } from 'node:readline';
 import type { Call, Softphone, SoftphoneEvent } from '../softphone/index.ts';
-import { decodeIntentToken, TokenError } from '../tokens/index.ts';
+import { decodeIntentToken, intentSubject, TokenError } from '../tokens/index.ts';
 import type { ExitReason } from './exit-codes.ts';
 import { CliError } from './failure.ts';
+import { showValue } from './identity-attributes.ts';
 import { type Output, printable } from './output.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -14,6 +15,8 @@ export interface PhoneSessionOptions {
   readonly call?: string;
   readonly intent?: string;
   readonly answer?: boolean;
+  /** What calls have to be about; the others are left to ring elsewhere. */
+  readonly topic?: string;
   readonly hangUpAfterMs: number | undefined;
 }
 
@@ -114,11 +117,11 @@ export class PhoneSession {
 
   /** Places the call of the command line, at the first registration only. */
   #callOnce(): void {
-    const { call, intent } = this.#options;
+    const { call, intent, topic } = this.#options;
     if (call === undefined || this.#dialled) return;
     this.#dialled = true;
     this.#phone
-      ?.call(call, intent)
+      ?.call(call, intent, topic)
       .catch((error: unknown) =>
         this.#finish(new CliError('usage', `cannot call ${call}: ${messageOf(error)}`)),
       );
@@ -141,7 +144,9 @@ export class PhoneSession {
     });
     const busy = this.#calls.length > 0;
     this.#calls.push(call);
-    if (this.#options.answer) this.#attempt(call.answer());
+    const { answer, topic } = this.#options;
+    if (topic !== undefined && intent?.subject !== intentSubject(topic)) this.#attempt(call.hangUp(486));
+    else if (answer) this.#attempt(call.answer());
     // Busy here, not declined: another phone of the same identity may answer.
     else if (busy) this.#attempt(call.hangUp(486));
     else this.#output.note('  type "answer" or "hangup"');
@@ -180,7 +185,7 @@ export class PhoneSession {
     else if (word === 'answer' && current) this.#attempt(current.answer());
     else if (word === 'hangup' && current) this.#attempt(current.hangUp());
     else if (word === 'call' && rest.length > 0 && !current)
-      this.#attempt(this.#phone?.call(rest.join(' '), this.#options.intent));
+      this.#attempt(this.#phone?.call(rest.join(' '), this.#options.intent, this.#options.topic));
     else if (line !== '') this.#output.note(keys);
   }
 
@@ -218,14 +223,22 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+interface ShownIntent {
+  readonly text: string;
+  readonly assurance: number;
+  readonly signer: string;
+  readonly subject: string | undefined;
+  readonly node: string | undefined;
+  readonly attributes: Readonly<Record<string, string | number | boolean>>;
+}
+
 /** What an incoming call declares; read, not verified: `audit verify-token` does that. */
-function intentOf(
-  headerField: string | undefined,
-): { text: string; assurance: number; signer: string } | undefined {
+function intentOf(headerField: string | undefined): ShownIntent | undefined {
   if (headerField === undefined) return undefined;
   try {
-    const { intent, assurance, signer } = decodeIntentToken(headerField);
-    return { text: intent.text, assurance, signer };
+    const { intent, assurance, signer, subject, node, attributes } = decodeIntentToken(headerField);
+    const shown = attributes.map(({ name, value }) => [name, showValue(value)] as const);
+    return { text: intent.text, assurance, signer, subject, node, attributes: Object.fromEntries(shown) };
   } catch (error) {
     if (error instanceof TokenError) return undefined;
     throw error;

@@ -2,8 +2,9 @@ import type { Command } from 'commander';
 import { epochSeconds, systemClock } from '../base/index.ts';
 import { formatListenAddress } from '../config/index.ts';
 import { checkValidity, type LoadedIdentity, loadIdentity } from '../tokens/index.ts';
-import { addCommand, type CommonOptions, openContext } from './command.ts';
+import { addCommand, type CommonOptions, collect, openContext } from './command.ts';
 import { CliError } from './failure.ts';
+import { attributeHelp, parseAttribute } from './identity-attributes.ts';
 import { keys, PhoneSession } from './phone-session.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -15,6 +16,8 @@ interface PhoneOptions extends CommonOptions {
   readonly intent?: string;
   readonly answer?: boolean;
   readonly hangUpAfter?: string;
+  readonly topic?: string;
+  readonly nodeAttribute?: readonly string[];
 }
 
 export function registerPhone(program: Command, terminal: Terminal): void {
@@ -36,6 +39,15 @@ export function registerPhone(program: Command, terminal: Terminal): void {
     )
     .option('--intent <text>', 'what the call is about; it is signed and recorded')
     .option('--answer', 'answer every call')
+    .option(
+      '--topic <text>',
+      'calls are about this: the callee sees its hash; with --answer only such calls are taken',
+    )
+    .option(
+      '--node-attribute <name=value>',
+      `of this run, beside those of the identity: ${attributeHelp}`,
+      collect,
+    )
     .option('--hang-up-after <seconds>', 'end an answered call after this time')
     .action(async (options: PhoneOptions) => {
       const { output, config } = openContext(terminal, options);
@@ -52,6 +64,9 @@ export function registerPhone(program: Command, terminal: Terminal): void {
         token: identity.token,
         key: identity.key,
         gateway,
+        attributes: identity.attributes,
+        nodeAttributes: (options.nodeAttribute ?? []).map(parseAttribute),
+        succession: identity.succession,
         ...(options.domain === undefined ? {} : { domain: options.domain }),
         onEvent: (event) => session.on(event),
       });

@@ -8,6 +8,7 @@ import { explain } from './failure.ts';
 import { registerIdentity } from './identity.ts';
 import { registerOverlay } from './overlay.ts';
 import { registerPhone } from './phone.ts';
+import { registerRealm } from './realm.ts';
 import { registerServe } from './serve.ts';
 import { registerStatus } from './status.ts';
 import type { Terminal } from './terminal.ts';
@@ -43,6 +44,7 @@ export function createProgram(terminal: Terminal): Command {
   registerDevice(program, terminal);
   registerOverlay(program, terminal);
   registerAudit(program, terminal);
+  registerRealm(program, terminal);
   registerStatus(program, terminal);
   return program;
 }

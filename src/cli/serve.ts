@@ -32,6 +32,7 @@ export function registerServe(program: Command, terminal: Terminal): void {
     const urls = [
       ...addresses.listen.map(formatListenAddress),
       ...(addresses.admin ? [formatWebAddress(addresses.admin)] : []),
+      ...(addresses.realm ? [addresses.realm] : []),
     ];
     if (output.json) output.jsonLine({ ready: true, domain: loaded.domain, addresses: urls });
     else {

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 export interface DataPaths {
   /** Who the gateway is: an identity file. */
   readonly gatewayKey: string;
+  /** The running node's token, and how it and the gateway's identity have signed each other; public. */
+  readonly nodeProof: string;
   /** Signs checkpoints: an identity file. */
   readonly checkpointKey: string;
   /** Its seed is the secret under the MAC of flow tokens. */
@@ -23,6 +25,7 @@ export interface DataPaths {
 export function dataPaths(dataDir: string): DataPaths {
   return {
     gatewayKey: join(dataDir, 'keys', 'gateway.json'),
+    nodeProof: join(dataDir, 'keys', 'node.json'),
     checkpointKey: join(dataDir, 'keys', 'checkpoint.json'),
     flowKey: join(dataDir, 'keys', 'flows.json'),
     overlay: join(dataDir, 'overlay'),

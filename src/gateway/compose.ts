@@ -231,6 +231,7 @@ export async function compose(
   const signer = new OnBehalfSigner({
     key: keys.gateway.key,
     fingerprint: keys.gateway.token.fingerprint,
+    node: keys.node.token.fingerprint,
     clock,
     random,
   });

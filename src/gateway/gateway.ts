@@ -29,7 +29,7 @@ export interface GatewayAddresses {
   readonly listen: readonly ListenAddress[];
   readonly admin: WebAddress | undefined;
   /** Where this gateway answers for a realm. */
-  readonly realm: WebAddress | undefined;
+  readonly realm: string | undefined;
 }
 
 /** A whole gateway: builds its parts from the configuration, starts and stops them. */

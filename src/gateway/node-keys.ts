@@ -1,9 +1,13 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Clock, epochSeconds } from '../base/index.ts';
+import { type Clock, encodeBase64Url, epochSeconds } from '../base/index.ts';
+import { dataPaths } from '../config/index.ts';
 import {
+  type CrossSigning,
   createIdentityToken,
   createNodeToken,
+  crossSign,
+  encodeCrossSigning,
   generateSigningKey,
   type IdentityToken,
   loadIdentity,
@@ -31,6 +35,8 @@ export interface NodeKeys {
   readonly gateway: LoadedKey;
   /** Made at this start and never saved: signs the receipts of this run's records. */
   readonly node: { readonly token: IdentityToken; readonly key: SigningKey };
+  /** Node and gateway have signed each other. */
+  readonly crossSigning: CrossSigning;
   /** Signs checkpoints, and nothing else. */
   readonly checkpoint: LoadedKey;
   /** Not a signing key: its seed is the secret under the MAC of flow tokens. */
@@ -52,12 +58,26 @@ export async function loadNodeKeys(dataDir: string, domain: string, clock: Clock
     expires: now + nodeLifetimeSeconds,
     now,
   });
+  const gateway = await load('gateway.json', `sip:gateway@${domain}`);
+  const crossSigning = crossSign({ key: nodeKey, token: node }, gateway);
+  await publishNode(dataPaths(dataDir).nodeProof, node, crossSigning);
   return {
     node: { token: node, key: nodeKey },
-    gateway: await load('gateway.json', `sip:gateway@${domain}`),
+    crossSigning,
+    gateway,
     checkpoint: await load('checkpoint.json', `log:checkpoint@${domain}`),
     flows: await load('flows.json', `sip:flows@${domain}`),
   };
+}
+
+/** For whoever wants to check a node that a token names: of the latest start only. */
+async function publishNode(path: string, node: IdentityToken, crossSigning: CrossSigning): Promise<void> {
+  const proof = {
+    node: encodeBase64Url(node.bytes),
+    crossSigning: encodeBase64Url(encodeCrossSigning(crossSigning)),
+  };
+  await writeFile(`${path}.tmp`, `${JSON.stringify(proof)}\n`, { mode: 0o644 });
+  await rename(`${path}.tmp`, path);
 }
 
 async function loadOrMake(path: string, subject: string, clock: Clock): Promise<LoadedKey> {

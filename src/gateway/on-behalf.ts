@@ -11,6 +11,8 @@ export interface OnBehalfOptions {
   /** The gateway's own identity: its fingerprint is the token's kid, so that nobody takes it for the caller's. */
   readonly key: SigningKey;
   readonly fingerprint: string;
+  /** The run of the gateway, which its identity has signed and which has signed it. */
+  readonly node: string;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -34,7 +36,7 @@ export class OnBehalfSigner {
 
   /** The `Intent-Token` value for a request whose sender did not sign. */
   sign(intent: OnBehalfIntent): string {
-    const { key, fingerprint, clock, random } = this.#options;
+    const { key, fingerprint, node, clock, random } = this.#options;
     const now = epochSeconds(clock);
     return createIntentToken({
       signer: { key, fingerprint },
@@ -47,6 +49,7 @@ export class OnBehalfSigner {
       callee: this.#calleeClaim(intent.callee),
       intent: { code: intent.request.method.toLowerCase(), text: intent.text },
       parents: [],
+      node,
       assurance: intent.assurance,
     });
   }

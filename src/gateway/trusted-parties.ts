@@ -7,8 +7,9 @@ import {
   MemberBook,
   VouchingClient,
   VouchingService,
+  vouchingPath,
 } from '../admission/index.ts';
-import type { WebAddress } from '../config/index.ts';
+import { formatWebAddress } from '../config/index.ts';
 import type { IdentityOverlay } from '../overlay/index.ts';
 import { loadIdentity, parsePublicToken, TokenError } from '../tokens/index.ts';
 import { Authorisation } from './authorisation.ts';
@@ -52,7 +53,7 @@ export function createAuthorisation(
 export async function startRealm(
   { config, clock, closing }: Surroundings,
   authorities: Authorities,
-): Promise<WebAddress | undefined> {
+): Promise<string | undefined> {
   const { realm } = config;
   if (realm === undefined) return undefined;
   const { identity, passphraseFile, members, listen, answerLifetimeSeconds } = realm;
@@ -70,5 +71,5 @@ export async function startRealm(
   });
   const port = await service.start();
   closing.opened(() => service.close());
-  return { host: listen.host, port };
+  return `${formatWebAddress({ host: listen.host, port })}${vouchingPath}`;
 }

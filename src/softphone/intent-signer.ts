@@ -9,12 +9,15 @@ import {
   type SipRequest,
 } from '../sip/index.ts';
 import {
+  type Attribute,
   calleeHash,
   createIntentToken,
   fitIntentText,
   type IdentityToken,
+  mergeAttributes,
   type SigningKey,
 } from '../tokens/index.ts';
+import type { PhoneNode } from './phone-node.ts';
 import type { MessageTap } from './signing-transport.ts';
 
 /** How long a request's token says it is good for; the gateway itself accepts it for 60 s. */
@@ -27,6 +30,14 @@ export interface IntentSignerOptions {
   readonly random: Random;
   /** What the person declares for the call with this Call-ID, asked anew for each INVITE. */
   readonly declaredIntent: (callId: string) => string | undefined;
+  /** What a call is to be matched by, in the same way. */
+  readonly topic?: (callId: string) => string | undefined;
+  /** The identity's, of every level; the node's are added to them. */
+  readonly attributes?: readonly Attribute[];
+  /** The run of this program; without one no node is named. */
+  readonly node?: PhoneNode;
+  /** `encodeSuccession`: the identity takes the place of an earlier one. */
+  readonly succession?: Uint8Array | undefined;
 }
 
 /** Adds a fresh `Intent-Token` to each request that a phone sends; responses and keepalives pass untouched. */
@@ -77,6 +88,8 @@ export class IntentSigner implements MessageTap {
     const callee = addressOf(inDialog || request.method === 'REGISTER' ? request.to.uri : request.uri);
     const salt = random.bytes(16);
     const nonce = this.#nonce;
+    const { node, attributes = [], succession } = this.#options;
+    const topic = request.method === 'INVITE' ? this.#options.topic?.(request.callId) : undefined;
     return createIntentToken({
       signer: { key, fingerprint: token.fingerprint, expires: token.expires },
       audience: callee.slice(callee.lastIndexOf('@') + 1),
@@ -89,8 +102,17 @@ export class IntentSigner implements MessageTap {
       intent: { code: request.method.toLowerCase(), text: this.#textFor(request, callee) },
       parents: [],
       assurance: 3,
-      // Until a gateway has accepted us once it may not know our key.
-      ...(this.#known ? {} : { identityToken: token.bytes }),
+      attributes: mergeAttributes(attributes, node?.attributes ?? []),
+      ...(topic === undefined ? {} : { topic }),
+      ...(node && { node: node.fingerprint }),
+      // Until a gateway has accepted us once it may not know our key, nor our node.
+      ...(this.#known
+        ? {}
+        : {
+            identityToken: token.bytes,
+            ...(succession && { succession }),
+            ...(node && { nodeProof: node.proof }),
+          }),
     });
   }
 

@@ -1,8 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { type Core, type Invitation, Inviter, type URI, UserAgent } from 'sip.js';
 import { type Clock, type Random, systemClock, systemRandom, type Timer } from '../base/index.ts';
-import { type IdentityToken, isFingerprint, parseName, type SigningKey, sipUserOf } from '../tokens/index.ts';
+import {
+  type Attribute,
+  type IdentityToken,
+  isFingerprint,
+  parseName,
+  type SigningKey,
+  sipUserOf,
+} from '../tokens/index.ts';
 import { IntentSigner } from './intent-signer.ts';
+import { startPhoneNode } from './phone-node.ts';
 import { Registration } from './registration.ts';
 import { type Call, SessionCall } from './session-call.ts';
 import { signingTransport } from './signing-transport.ts';
@@ -28,6 +36,12 @@ export interface SoftphoneOptions {
   readonly registrationSeconds?: number;
   /** A UUID that names this phone among the identity's phones (RFC 5626 §4.1); by default new for each object. */
   readonly instanceId?: string;
+  /** The identity's, of every level: what belongs on a call or message is shown there. */
+  readonly attributes?: readonly Attribute[];
+  /** Of this run of the program; where both have one, the identity's counts. */
+  readonly nodeAttributes?: readonly Attribute[];
+  /** From the identity's file: it takes the place of an earlier one. */
+  readonly succession?: Uint8Array | undefined;
   readonly onEvent: (event: SoftphoneEvent) => void;
   readonly clock?: Clock;
   readonly random?: Random;
@@ -64,6 +78,7 @@ export class Softphone {
   readonly #calls = new Set<SessionCall>();
   /** What was declared for each call that was placed here, by Call-ID. */
   readonly #intents = new Map<string, string>();
+  readonly #topics = new Map<string, string>();
   #reconnectMs = firstReconnectMs;
   #reconnect: Timer | undefined;
   #closing = false;
@@ -80,6 +95,10 @@ export class Softphone {
       clock: this.#clock,
       random: this.#random,
       declaredIntent: (callId) => this.#intents.get(callId),
+      topic: (callId) => this.#topics.get(callId),
+      attributes: options.attributes ?? [],
+      node: startPhoneNode(options, options.nodeAttributes ?? [], this.#clock, this.#random),
+      succession: options.succession,
     });
     this.#agent = new UserAgent({
       uri: this.#addressOf(options.token.subject, options.token.fingerprint),
@@ -121,11 +140,15 @@ export class Softphone {
     await this.#agent.start().catch(() => this.#disconnected());
   }
 
-  /** Calls `jis:bob`, `bob`, an extension, a fingerprint or a SIP address; resolves when the INVITE is on its way. */
-  async call(target: string, declaredIntent?: string): Promise<Call> {
+  /**
+   * Calls `jis:bob`, `bob`, an extension, a fingerprint or a SIP address; resolves when the INVITE is on its way. The
+   * callee sees a `topic` only as its hash: whoever has the same topic recognises it.
+   */
+  async call(target: string, declaredIntent?: string, topic?: string): Promise<Call> {
     const { onEvent } = this.#options;
     const inviter = new Inviter(this.#agent, this.#addressOf(target));
     const call = this.#track(new SessionCall(inviter, this.#listener));
+    if (topic !== undefined) this.#topics.set(call.callId, topic);
     this.#intents.set(call.callId, declaredIntent || `voice call to ${target}`);
     onEvent({ kind: 'calling', call });
     const refused = ({ message }: Core.IncomingResponse): void =>
@@ -158,6 +181,7 @@ export class Softphone {
     answered: (call: Call): void => this.#options.onEvent({ kind: 'answered', call }),
     ended: (call: Call, status: number | undefined, reason: string): void => {
       this.#intents.delete(call.callId);
+      this.#topics.delete(call.callId);
       for (const tracked of this.#calls) if (tracked === call) this.#calls.delete(tracked);
       this.#options.onEvent({ kind: 'ended', call, status, reason });
     },

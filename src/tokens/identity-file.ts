@@ -16,6 +16,8 @@ export interface IdentityFileContent {
   readonly token: IdentityToken;
   readonly seed: Uint8Array;
   readonly attributes?: readonly Attribute[];
+  /** `encodeSuccession`, of an identity that takes the place of another. */
+  readonly succession?: Uint8Array | undefined;
 }
 
 export interface LoadedIdentity {
@@ -23,6 +25,7 @@ export interface LoadedIdentity {
   readonly key: SeededSigningKey;
   /** Of every level, for the intents and messages that this identity signs. */
   readonly attributes: readonly Attribute[];
+  readonly succession: Uint8Array | undefined;
   readonly encrypted: boolean;
   /** Other users of the machine can read a secret that is not encrypted: worth a warning. */
   readonly exposed: boolean;
@@ -87,8 +90,9 @@ export async function loadIdentity(path: string, passphrase?: string): Promise<L
     file['attributes'] === undefined
       ? token.attributes
       : decodeAttributes(decodeCbor(bytesField(file, 'attributes')));
+  const succession = file['succession'] === undefined ? undefined : bytesField(file, 'succession');
   const { mode } = await stat(path);
-  return { token, key, attributes, encrypted, exposed: !encrypted && (mode & 0o077) !== 0 };
+  return { token, key, attributes, succession, encrypted, exposed: !encrypted && (mode & 0o077) !== 0 };
 }
 
 /** The file's JSON text; subject and fingerprint are there for people, the token alone counts. */
@@ -96,7 +100,7 @@ async function identityFileText(
   content: IdentityFileContent,
   passphrase: string | undefined,
 ): Promise<string> {
-  const { token, seed } = content;
+  const { token, seed, succession } = content;
   const key = signingKeyFromSeed(seed);
   if (!equalBytes(key.publicKey, token.publicKey))
     throw new TokenError('key-invalid', 'the secret does not belong to the token');
@@ -108,6 +112,7 @@ async function identityFileText(
     fingerprint: token.fingerprint,
     token: encodeBase64Url(token.bytes),
     ...(attributes && { attributes: encodeBase64Url(encodeCbor(attributes)) }),
+    ...(succession && { succession: encodeBase64Url(succession) }),
     secret:
       passphrase === undefined
         ? { seed: encodeBase64Url(seed) }

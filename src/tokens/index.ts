@@ -47,6 +47,7 @@ export {
   identityTokenLabel,
   intentTokenHeader,
   intentTyp,
+  type NodeProof,
   verifyIntentToken,
 } from './intent-token.ts';
 export * from './intent-token-decoder.ts';

@@ -127,7 +127,27 @@ describe('identity renew', () => {
 });
 
 describe('identity pseudonym', () => {
-  it('is approved by its parent, also for a renewal', async () => {
+  it('seed 29: does not tell its parent, who can prove the link to an auditor', async () => {
+    const person = await make('trent');
+    const [file, proof] = [path('hidden.json'), path('hidden.link')];
+    const parent = ['--parent', path('trent.json')];
+    const made = await runCli(['identity', 'pseudonym', ...parent, '--name', 'jis:hidden', '--out', file]);
+    expect(made.code, made.err).toBe(0);
+    expect(await show('hidden.json')).toMatchObject({ pseudonymOf: 'not told' });
+    expect((await runCli(['identity', 'renew', file])).code).toBe(0);
+    const link = ['--pseudonym', file, '--auditor', 'case 17', '--out', proof];
+    expect((await runCli(['identity', 'prove-link', ...parent, ...link])).code).toBe(0);
+    const checked = await runCli(['audit', 'check-link', proof, '--auditor', 'case 17', '--json']);
+    expect(JSON.parse(checked.out)).toMatchObject({ name: 'jis:hidden', person, by: 'parent' });
+    expect((await runCli(['audit', 'check-link', proof, '--auditor', 'gossip'])).code).toBe(
+      exitCodes.refused,
+    );
+    await make('stranger');
+    const stranger = ['--parent', path('stranger.json'), '--pseudonym', file, '--auditor', 'x'];
+    expect((await runCli(['identity', 'prove-link', ...stranger])).code).toBe(exitCodes.refused);
+  });
+
+  it('is approved by a parent that it shows, also for a renewal', async () => {
     const parent = await make('grace');
     const file = path('night.json');
     const made = await runCli([
@@ -135,6 +155,7 @@ describe('identity pseudonym', () => {
       'pseudonym',
       '--parent',
       path('grace.json'),
+      '--show-parent',
       '--name',
       'jis:night',
       '--out',

@@ -1,11 +1,16 @@
 import type { Clock } from '../../src/base/index.ts';
 import type { HeaderField } from '../../src/sip/index.ts';
-import type { IdentityToken, SigningKey } from '../../src/tokens/index.ts';
+import type { PhoneNode } from '../../src/softphone/index.ts';
+import type { Attribute, IdentityToken, SigningKey } from '../../src/tokens/index.ts';
 import type { WireAddresses, WireTransport } from './sip-wire.ts';
 
 export interface KeyIdentity {
   readonly token: IdentityToken;
   readonly key: SigningKey;
+  /** Of every level. */
+  readonly attributes?: readonly Attribute[];
+  readonly node?: PhoneNode;
+  readonly succession?: Uint8Array | undefined;
 }
 
 export interface AgentOptions {

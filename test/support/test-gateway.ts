@@ -14,6 +14,7 @@ import {
 } from '../../src/provenance/index.ts';
 import { mintDigestCredential, type TransportName } from '../../src/sip/index.ts';
 import {
+  type AdmissionHooks,
   createIdentityToken,
   generateSigningKey,
   type IdentityToken,
@@ -41,6 +42,7 @@ export interface TestGatewayOptions {
   readonly devices?: readonly StockPhone[];
   /** `path=value`, as on the command line. */
   readonly set?: readonly string[];
+  readonly hooks?: Partial<AdmissionHooks>;
 }
 
 /** The machine's clock, moved by as much as a test says; what waits for a timer is not hurried. */
@@ -81,11 +83,15 @@ export class TestGateway {
   }
 
   static async open(options: TestGatewayOptions = {}): Promise<TestGateway> {
-    const { devices = [], set = [] } = options;
+    const { devices = [], set = [], hooks = {} } = options;
     const gateway = new TestGateway(await mkdtemp(join(tmpdir(), 'tibet-sip-gateway-')));
     await gateway.#enrol(devices);
-    await gateway.#start(set);
+    await gateway.#start(set, hooks);
     return gateway;
+  }
+
+  get dataDir(): string {
+    return this.#dataDir;
   }
 
   port(transport: TransportName): number {
@@ -175,7 +181,7 @@ export class TestGateway {
     await overlay.close();
   }
 
-  async #start(set: readonly string[]): Promise<void> {
+  async #start(set: readonly string[], hooks: Partial<AdmissionHooks>): Promise<void> {
     const config = loadConfig({
       overrides: [
         `domain=${this.domain}`,
@@ -185,7 +191,7 @@ export class TestGateway {
         ...set,
       ],
     });
-    const gateway = createGateway({ config, logger: this.#logger(), clock: this.clock });
+    const gateway = createGateway({ config, logger: this.#logger(), clock: this.clock, hooks });
     const { listen } = await gateway.start();
     this.#ports = new Map(listen.map(({ transport, port }) => [transport, port]));
     this.#stop = () => gateway.close();
