@@ -66,13 +66,15 @@ export class Lab {
     }
   }
 
-  /** A phone that has registered. */
+  /** A phone that has registered; who is there already, stays where it is. */
   async phone(
     program: PhoneProgram,
     name: string,
     place: Place,
     options: Partial<PhoneOptions> = {},
   ): Promise<LabPhone> {
+    const present = this.#phones.find((phone) => phone.name === name);
+    if (present !== undefined) return present;
     const password = this.password(name);
     await this.network.addPhone(name, place);
     const phone = start[program](this.network.sandbox, {
@@ -91,22 +93,22 @@ export class Lab {
     return phone;
   }
 
-  /** Resolves once somebody is registered, `times` times in all; returns the newest registration's record. */
+  /** Resolves once somebody has registered, `times` times in all; returns the newest registration's record. */
   async registered(name: string, times = 1): Promise<StoredRecord> {
     let added: readonly StoredRecord[] = [];
-    await until(
-      `${name} is registered`,
-      async () => {
-        added = (await this.records('registration.added')).filter(
-          ({ erin }) => erin['identity'] === `jis:${name}`,
-        );
-        return added.length >= times;
-      },
-      registerMs,
-    );
+    const enough = async (): Promise<boolean> => {
+      added = await this.#registrations(name);
+      return added.length >= times;
+    };
+    await until(`${name} has registered ${times} times`, enough, registerMs);
     const newest = added.at(-1);
     if (newest === undefined) throw new Error('no registration');
     return newest;
+  }
+
+  /** How often somebody has registered a way to be reached that was new. */
+  async registrations(name: string): Promise<number> {
+    return (await this.#registrations(name)).length;
   }
 
   password(name: string): string {
@@ -118,6 +120,12 @@ export class Lab {
   /** What the gateway has on record, all or of one kind of event. */
   async records(event?: string): Promise<readonly StoredRecord[]> {
     return (await readTrail(this.dataDir)).filter((record) => event === undefined || record.event === event);
+  }
+
+  async #registrations(name: string): Promise<readonly StoredRecord[]> {
+    return (await this.records('registration.added')).filter(
+      ({ erin }) => erin['identity'] === `jis:${name}`,
+    );
   }
 
   log(): string {

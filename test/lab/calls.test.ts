@@ -1,0 +1,23 @@
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { Lab } from './lab.ts';
+import { whyNoLab } from './permission.ts';
+import { differentCarriers, sameCarrier } from './scenes/calls.ts';
+import { castNames } from './scenes/cast.ts';
+import { movedPhone, renumberedMapping } from './scenes/moving.ts';
+
+const why = await whyNoLab();
+if (why !== undefined) process.stderr.write(`skipped: test/lab/calls.test.ts: ${why}\n`);
+
+describe.skipIf(why !== undefined)('calls through carrier-grade NATs', () => {
+  let lab: Lab;
+  beforeAll(async () => {
+    lab = await Lab.open({ users: castNames, set: ['media.mode=relay'] });
+  }, 60_000);
+  afterAll(() => lab.close());
+
+  it.each(
+    [differentCarriers, sameCarrier, movedPhone, renumberedMapping].map(
+      (scene) => [scene.title, scene] as const,
+    ),
+  )('%s', (_, scene) => scene.play({ lab, say: () => {} }), 60_000);
+});

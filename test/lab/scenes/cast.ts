@@ -1,0 +1,28 @@
+import type { PhoneProgram } from '../lab.ts';
+import type { Place } from '../network.ts';
+import type { LabPhone } from '../phones/phone.ts';
+import type { Stage } from './scene.ts';
+
+interface Part {
+  readonly program: PhoneProgram;
+  readonly place: Place;
+}
+
+export type CastName = 'alice' | 'bob' | 'carol' | 'dave' | 'erin';
+
+/** Most have the same address at home: nothing may hang on it. */
+const parts: Readonly<Record<CastName, Part>> = {
+  alice: { program: 'baresip', place: { home: 'a1', address: '10.0.0.10' } },
+  bob: { program: 'baresip', place: { home: 'b1', address: '10.0.0.10' } },
+  carol: { program: 'baresip', place: { home: 'a2', address: '10.0.0.10' } },
+  dave: { program: 'linphone', place: { home: 'b2', address: '10.0.0.10' } },
+  erin: { program: 'linphone', place: { home: 'a2', address: '10.0.0.11' } },
+};
+
+export const castNames: readonly string[] = Object.keys(parts);
+
+/** One of the phones, registered; it is started for the first scene that needs it. */
+export function appear({ lab }: Stage, name: CastName): Promise<LabPhone> {
+  const { program, place } = parts[name];
+  return lab.phone(program, name, place);
+}
