@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, it } from 'vitest';
 import { Lab } from './lab.ts';
 import { whyNoLab } from './permission.ts';
 import { differentCarriers, sameCarrier } from './scenes/calls.ts';
-import { castNames } from './scenes/cast.ts';
+import { castNames, castSettings } from './scenes/cast.ts';
 import { movedPhone, renumberedMapping } from './scenes/moving.ts';
 
 const why = await whyNoLab();
@@ -11,7 +11,7 @@ if (why !== undefined) process.stderr.write(`skipped: test/lab/calls.test.ts: ${
 describe.skipIf(why !== undefined)('calls through carrier-grade NATs', () => {
   let lab: Lab;
   beforeAll(async () => {
-    lab = await Lab.open({ users: castNames, set: ['media.mode=relay'] });
+    lab = await Lab.open({ users: castNames, set: ['media.mode=relay', ...castSettings] });
   }, 60_000);
   afterAll(() => lab.close());
 

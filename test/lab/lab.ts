@@ -93,22 +93,23 @@ export class Lab {
     return phone;
   }
 
-  /** Resolves once somebody has registered, `times` times in all; returns the newest registration's record. */
+  /** Resolves once somebody has registered from `times` different places; returns the newest registration's record. */
   async registered(name: string, times = 1): Promise<StoredRecord> {
-    let added: readonly StoredRecord[] = [];
+    let newest: StoredRecord | undefined;
     const enough = async (): Promise<boolean> => {
-      added = await this.#registrations(name);
-      return added.length >= times;
+      const found = await this.#registrations(name);
+      newest = found.at(-1);
+      return new Set(found.map(sourceOf)).size >= times;
     };
-    await until(`${name} has registered ${times} times`, enough, registerMs);
-    const newest = added.at(-1);
+    await until(`${name} has registered from ${times} places`, enough, registerMs);
     if (newest === undefined) throw new Error('no registration');
     return newest;
   }
 
-  /** How often somebody has registered a way to be reached that was new. */
-  async registrations(name: string): Promise<number> {
-    return (await this.#registrations(name)).length;
+  /** Resolves once somebody registers from another place than before. */
+  async comesBack(name: string): Promise<StoredRecord> {
+    const places = new Set((await this.#registrations(name)).map(sourceOf));
+    return this.registered(name, places.size + 1);
   }
 
   password(name: string): string {
@@ -123,8 +124,10 @@ export class Lab {
   }
 
   async #registrations(name: string): Promise<readonly StoredRecord[]> {
-    return (await this.records('registration.added')).filter(
-      ({ erin }) => erin['identity'] === `jis:${name}`,
+    return (await this.records()).filter(
+      ({ event, erin }) =>
+        (event === 'registration.added' || event === 'registration.refreshed') &&
+        erin['identity'] === `jis:${name}`,
     );
   }
 
@@ -137,4 +140,9 @@ export class Lab {
     await this.#gateway.stop();
     await this.network.close();
   }
+}
+
+/** The outside address and port, as the gateway saw it. */
+export function sourceOf({ eromheen }: StoredRecord): string {
+  return String(eromheen['source']);
 }

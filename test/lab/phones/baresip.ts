@@ -49,10 +49,9 @@ export function startBaresip(sandbox: Sandbox, options: PhoneOptions): LabPhone 
         .map((file) => join(directory, file)),
     dial: (callee) => `/dial sip:${callee}@${domain}`,
     hangUp: '/hangup',
-    register: `/uareg ${registerSeconds} 0`,
     quit: '/quit',
     established: 'Call established',
-    ended: 'session closed',
+    ended: 'audio: destroyed',
   });
 }
 

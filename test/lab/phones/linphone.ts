@@ -48,7 +48,6 @@ export function startLinphone(sandbox: Sandbox, options: PhoneOptions): LabPhone
         .map((entry) => join(directory, entry)),
     dial: (callee) => `call sip:${callee}@${domain}`,
     hangUp: 'terminate',
-    register: 'register',
     quit: 'quit',
     established: ' connected.',
     ended: ' ended',

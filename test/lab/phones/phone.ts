@@ -24,7 +24,6 @@ export interface PhoneWords {
   readonly recordings: () => readonly string[];
   readonly dial: (callee: string) => string;
   readonly hangUp: string;
-  readonly register: string;
   readonly quit: string;
   readonly established: string;
   readonly ended: string;
@@ -59,11 +58,6 @@ export class LabPhone {
 
   type(line: string): void {
     this.#child.stdin?.write(`${line}\n`);
-  }
-
-  /** Registers again, as its user would make it do. */
-  register(): void {
-    this.type(this.#words.register);
   }
 
   dial(callee: string): void {
