@@ -29,6 +29,8 @@ export interface SippOptions {
   readonly expiresSeconds?: number;
   readonly calls?: number;
   readonly callsPerSecond?: number;
+  /** Calls at one time; the next one waits for the end of another. */
+  readonly concurrent?: number;
   /** How long an answered call lasts. */
   readonly holdMs?: number;
   /** SIPp's `-cid_str`: for scenarios whose two sides must agree on it. */
@@ -56,7 +58,7 @@ export async function sipp(options: SippOptions): Promise<SippResult> {
     t: options.transport === 'tcp' ? 't1' : 'u1',
     m: calls,
     r: callsPerSecond,
-    l: 2_000,
+    l: options.concurrent ?? 2_000,
     d: holdMs,
     s: options.callee ?? user,
     au: user,
