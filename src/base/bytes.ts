@@ -6,21 +6,28 @@ const base32Values: Int8Array = (() => {
   return values;
 })();
 
+const base32Codes: Uint8Array = Uint8Array.from(base32Alphabet, (character) => character.charCodeAt(0));
+
+/** Texts up to here are written into memory that is used again: one string instead of one for each character. */
+const base32Scratch: Buffer = Buffer.allocUnsafeSlow(256);
+
 /** RFC 4648 §6 base32 in lower case, without padding. */
 export function encodeBase32(bytes: Uint8Array): string {
-  let text = '';
+  const length = Math.ceil((bytes.length * 8) / 5);
+  const text = length <= base32Scratch.length ? base32Scratch : Buffer.allocUnsafe(length);
   let buffer = 0;
   let bits = 0;
-  for (const byte of bytes) {
-    buffer = ((buffer << 8) | byte) & 0xfff;
+  let at = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    buffer = ((buffer << 8) | (bytes[i] ?? 0)) & 0xfff;
     bits += 8;
     while (bits >= 5) {
       bits -= 5;
-      text += base32Alphabet[(buffer >> bits) & 31];
+      text[at++] = base32Codes[(buffer >> bits) & 31] ?? 0;
     }
   }
-  if (bits > 0) text += base32Alphabet[(buffer << (5 - bits)) & 31];
-  return text;
+  if (bits > 0) text[at++] = base32Codes[(buffer << (5 - bits)) & 31] ?? 0;
+  return text.toString('latin1', 0, at);
 }
 
 /** The bytes of canonical lower-case base32, or undefined: one text for one value, so trailing bits must be zero. */

@@ -49,32 +49,29 @@ function writeObject(writer: ByteWriter, object: object, depth: number): void {
   // A Date or a Map would come out empty: better to refuse than to lose what it said.
   const prototype: unknown = Object.getPrototypeOf(object);
   if (prototype !== Object.prototype && prototype !== null) throw invalid('it holds an object of a class');
-  const fields: [string, unknown][] = [];
-  for (const field of Object.entries(object)) if (field[1] !== undefined) fields.push(field);
-  sortFields(fields);
-  writer.head(cborMajor.map, fields.length);
-  for (const [key, value] of fields) {
+  const fields: Readonly<Record<string, unknown>> = { ...object };
+  const keys: string[] = [];
+  for (const key in fields) if (fields[key] !== undefined) insertKey(keys, key);
+  writer.head(cborMajor.map, keys.length);
+  for (let at = 0; at < keys.length; at++) {
+    const key = keys[at] ?? '';
     writer.text(key);
-    writeValue(writer, value, depth + 1);
+    writeValue(writer, fields[key], depth + 1);
   }
 }
 
 /** RFC 8949 §4.2.1 order for ASCII keys: shorter first, then by character. Insertion sort: layers are small. */
-function sortFields(fields: [string, unknown][]): void {
-  for (let i = 1; i < fields.length; i++) {
-    const field = fields[i];
-    if (!field) return;
-    let at = i - 1;
-    for (; at >= 0; at--) {
-      const before = fields[at];
-      if (!before || !precedes(field[0], before[0])) break;
-      fields[at + 1] = before;
-    }
-    fields[at + 1] = field;
+function insertKey(keys: string[], key: string): void {
+  for (let i = 0; i < key.length; i++)
+    if (key.charCodeAt(i) > 0x7e || key.charCodeAt(i) < 0x20) throw invalid('a key is not plain ASCII');
+  let at = keys.length;
+  keys.push(key);
+  for (; at > 0; at--) {
+    const before = keys[at - 1] ?? '';
+    if (!precedes(key, before)) break;
+    keys[at] = before;
   }
-  for (const [key] of fields)
-    for (let i = 0; i < key.length; i++)
-      if (key.charCodeAt(i) > 0x7e || key.charCodeAt(i) < 0x20) throw invalid('a key is not plain ASCII');
+  keys[at] = key;
 }
 
 function precedes(a: string, b: string): boolean {

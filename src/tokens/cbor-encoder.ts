@@ -23,7 +23,9 @@ export const majorType = { unsigned: 0, negative: 1, bytes: 2, text: 3, array: 4
 export const maxCborDepth = 24;
 
 const maxUint64 = 0xffff_ffff_ffff_ffffn;
-const initialBytes = 512;
+const initialBytes = 4_096;
+/** A writer that had to grow beyond this for one large value does not stay that large. */
+const keptBytes = 65_536;
 const textEncoder = new TextEncoder();
 
 /**
@@ -34,7 +36,7 @@ const textEncoder = new TextEncoder();
  * decodes leniently; a test checks the bytes against cbor-x where the two agree.
  */
 export function encodeCbor(value: CborValue): Uint8Array {
-  const writer = new CborWriter();
+  writer.begin();
   writer.value(value, 0);
   return writer.finish();
 }
@@ -42,6 +44,11 @@ export function encodeCbor(value: CborValue): Uint8Array {
 class CborWriter {
   #bytes = new Uint8Array(initialBytes);
   #at = 0;
+
+  begin(): void {
+    this.#at = 0;
+    if (this.#bytes.length > keptBytes) this.#bytes = new Uint8Array(initialBytes);
+  }
 
   finish(): Uint8Array {
     return this.#bytes.slice(0, this.#at);
@@ -87,7 +94,16 @@ class CborWriter {
 
   #map(map: CborMap, depth: number): void {
     this.#head(majorType.map, map.size);
-    const entries = [...map].sort(([a], [b]) => compareCborKeys(a, b));
+    // Most maps are made in this order: nothing to sort, nothing to copy.
+    if (inOrder(map)) this.#entries(map, depth);
+    else
+      this.#entries(
+        [...map].sort(([a], [b]) => compareCborKeys(a, b)),
+        depth,
+      );
+  }
+
+  #entries(entries: Iterable<readonly [number | string, CborValue]>, depth: number): void {
     for (const [key, item] of entries) {
       this.value(key, depth + 1);
       this.value(item, depth + 1);
@@ -167,6 +183,18 @@ class CborWriter {
     grown.set(this.#bytes.subarray(0, this.#at));
     this.#bytes = grown;
   }
+}
+
+/** Used again for each value: memory of its own for each costs as much as the encoding. Encoding never nests. */
+const writer = new CborWriter();
+
+function inOrder(map: CborMap): boolean {
+  let before: number | string | undefined;
+  for (const key of map.keys()) {
+    if (before !== undefined && compareCborKeys(before, key) > 0) return false;
+    before = key;
+  }
+  return true;
 }
 
 /** Narrows to the map alternative; `instanceof` alone loses the key and value types. */

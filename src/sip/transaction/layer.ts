@@ -2,12 +2,14 @@ import { type Clock, type Logger, type Random, randomId } from '../../base/index
 import { createResponse, headerField, type SipRequest, type SipResponse } from '../message/index.ts';
 import type { Flow, TransportUser } from '../transport/index.ts';
 import type { Admission } from './admission.ts';
+import { AnsweredRequests } from './answered-requests.ts';
 import { type ClientTransactionHost, ClientTransactionRunner } from './client-runner.ts';
 import type { ClientTransaction, ClientTransactionHandler, LateAnswers } from './client-transaction.ts';
 import { FlowIndex } from './flow-index.ts';
 import { clientKey, matchedMethod, serverKey } from './key.ts';
 import { Lingering } from './lingering.ts';
-import { offersOverloadControl, withOverloadFeedback } from './overload-feedback.ts';
+import { withOverloadFeedback } from './overload-feedback.ts';
+import { overloadRefusal } from './overload-refusal.ts';
 import { type ServerTransactionHost, ServerTransactionRunner } from './server-runner.ts';
 import type { ServerTransaction } from './server-transaction.ts';
 import { TimerWheel } from './timer-wheel.ts';
@@ -62,13 +64,6 @@ export interface TransactionCounts {
   readonly refused: number;
 }
 
-/** An INVITE that was answered with 2xx, or another request with its final response. */
-interface AnsweredRequest {
-  readonly flow: Flow;
-  /** As latin1 text. None where retransmissions are only absorbed: after a 2xx (RFC 6026 §7.1). */
-  readonly answer: string | undefined;
-}
-
 /** Ongoing dialogs and CANCELs free what calls hold, so they still find room when new requests do not. */
 const inDialogHeadroom = 1.25;
 
@@ -88,7 +83,7 @@ export class TransactionLayer<Started>
   readonly feedback: ((response: SipResponse) => SipResponse) | undefined;
   readonly #servers = new Map<string, ServerTransactionRunner>();
   readonly #clients = new Map<string, ClientTransactionRunner>();
-  readonly #answered: Lingering<AnsweredRequest>;
+  readonly #answered: AnsweredRequests;
   readonly #lateAnswers: Lingering<LateAnswers>;
   readonly #serversByFlow = new FlowIndex<ServerTransactionRunner>();
   readonly #clientsByFlow = new FlowIndex<ClientTransactionRunner>();
@@ -106,7 +101,7 @@ export class TransactionLayer<Started>
       this.feedback = (response) => withOverloadFeedback(response, admission.lossPercent, clock);
     this.settings = options.timers ?? defaultTimerSettings;
     this.timers = new TimerWheel(options.clock);
-    this.#answered = new Lingering(options.clock);
+    this.#answered = new AnsweredRequests(options.clock);
     this.#lateAnswers = new Lingering(options.clock);
   }
 
@@ -174,11 +169,7 @@ export class TransactionLayer<Started>
       this.#user?.onAck(request, flow);
       return;
     }
-    const answered = this.#answered.get(key);
-    if (answered !== undefined) {
-      if (answered.answer !== undefined) answered.flow.send(Buffer.from(answered.answer, 'latin1'));
-      return;
-    }
+    if (this.#answered.meetRetransmission(key)) return;
     if (!this.#hasRoom(request)) {
       this.#refuse(request, flow, this.#limits.retryAfterSeconds);
       return;
@@ -237,7 +228,7 @@ export class TransactionLayer<Started>
     durationMs: number,
   ): void {
     this.onServerEnded(transaction);
-    this.#answered.keep(transaction.key, { flow: transaction.flow, answer }, durationMs);
+    this.#answered.keep(transaction, answer, durationMs);
   }
 
   onAnswerAbandoned(transaction: ServerTransactionRunner): void {
@@ -258,7 +249,7 @@ export class TransactionLayer<Started>
   #cancel(cancel: SipRequest, transaction: ServerTransaction): void {
     const key = serverKey(cancel, 'INVITE');
     const invite = this.#servers.get(key);
-    const owner = (invite ?? this.#answered.get(key))?.flow;
+    const owner = invite?.flow ?? this.#answered.flowOf(key);
     const toTag = randomId(this.#random, 64);
     if (owner === undefined || !isSameSender(owner, transaction.flow)) {
       transaction.respond(createResponse(cancel, 481, undefined, { toTag }));
@@ -281,14 +272,7 @@ export class TransactionLayer<Started>
   #refuse(request: SipRequest, flow: Flow, retryAfterSeconds: number): void {
     this.#refused++;
     if (this.#logger.debugEnabled) this.#logger.debug({ method: request.method }, 'refused: too much load');
-    // A peer that holds back by itself would stop altogether at a Retry-After.
-    const { feedback } = this;
-    const told = feedback !== undefined && offersOverloadControl(request);
-    const headers = told ? [] : [headerField('Retry-After', String(retryAfterSeconds))];
-    // RFC 3261 §8.2.7 wants the same tag for a retransmission; branch and Call-ID are all that is remembered of it.
-    const toTag = `${request.via.branch?.length ?? 0}-${request.cseq.number}`;
-    const response = createResponse(request, 503, undefined, { toTag, headers });
-    flow.send(told ? feedback(response) : response);
+    flow.send(overloadRefusal(request, retryAfterSeconds, this.feedback));
   }
 }
 

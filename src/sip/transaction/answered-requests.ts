@@ -1,0 +1,50 @@
+import type { Clock } from '../../base/index.ts';
+import type { Flow } from '../transport/index.ts';
+import { Lingering } from './lingering.ts';
+
+interface AnsweredRequest {
+  readonly flow: Flow;
+  readonly answer: string | undefined;
+}
+
+/** Requests with their final answer, whose retransmissions are met for a while: an INVITE with a 2xx, or any other. */
+export class AnsweredRequests {
+  readonly #requests: Lingering<AnsweredRequest>;
+
+  constructor(clock: Clock) {
+    this.#requests = new Lingering(clock);
+  }
+
+  get size(): number {
+    return this.#requests.size;
+  }
+
+  /** `answer` is latin1 text, undefined where retransmissions are only absorbed: after a 2xx (RFC 6026 §7.1). */
+  keep(
+    { key, flow }: { readonly key: string; readonly flow: Flow },
+    answer: string | undefined,
+    durationMs: number,
+  ): void {
+    this.#requests.keep(key, { flow, answer }, durationMs);
+  }
+
+  /** Sends the answer again; false when there was no such request. */
+  meetRetransmission(key: string): boolean {
+    const request = this.#requests.get(key);
+    if (request === undefined) return false;
+    if (request.answer !== undefined) request.flow.send(Buffer.from(request.answer, 'latin1'));
+    return true;
+  }
+
+  flowOf(key: string): Flow | undefined {
+    return this.#requests.get(key)?.flow;
+  }
+
+  forget(key: string): void {
+    this.#requests.forget(key);
+  }
+
+  clear(): void {
+    this.#requests.clear();
+  }
+}
