@@ -1,5 +1,5 @@
 import { type Clock, type Logger, type Random, randomId } from '../../base/index.ts';
-import { createResponse, headerField, type SipRequest, type SipResponse } from '../message/index.ts';
+import { createResponse, type SipRequest, type SipResponse } from '../message/index.ts';
 import type { Flow, TransportUser } from '../transport/index.ts';
 import type { Admission } from './admission.ts';
 import { AnsweredRequests } from './answered-requests.ts';
