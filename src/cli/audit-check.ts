@@ -5,6 +5,7 @@ import type { Terminal } from './terminal.ts';
 export interface TrustOptions extends CommonOptions {
   readonly vkey?: string;
   readonly policy?: string;
+  readonly receipts?: string;
 }
 
 /**
@@ -19,12 +20,17 @@ export function registerAuditChecking(group: Command, terminal: Terminal): void 
         'check a proof file, a directory or the URL of a published log; without a target, this log, every byte',
       example: 'audit verify call.tlog-proof --vkey log.vkey --policy witnesses.policy',
     }),
-  ).action(async (target: string | undefined, options: TrustOptions) => {
-    const { output, config } = openContext(terminal, options);
-    const { verifyOwnLog, verifyTarget } = await import('./audit-verdict.ts');
-    if (target === undefined) await verifyOwnLog(output, config(), options);
-    else await verifyTarget(output, target, options);
-  });
+  )
+    .option(
+      '--receipts <file>',
+      'receipts that a party kept: a whole log must hold every record that they name',
+    )
+    .action(async (target: string | undefined, options: TrustOptions) => {
+      const { output, config } = openContext(terminal, options);
+      const { verifyOwnLog, verifyTarget } = await import('./audit-verdict.ts');
+      if (target === undefined) await verifyOwnLog(output, config(), options);
+      else await verifyTarget(output, target, options);
+    });
 
   addTrust(
     addCommand(group, {

@@ -1,7 +1,13 @@
 import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Config, dataPaths } from '../config/index.ts';
-import { type LogVerdict, type Problem, PublishedLog, verifyLog } from '../provenance/index.ts';
+import {
+  type LogVerdict,
+  type Problem,
+  PublishedLog,
+  parseReceipts,
+  verifyLog,
+} from '../provenance/index.ts';
 import {
   cosignatures,
   openCheckpoint,
@@ -92,6 +98,9 @@ async function verifyWhole(
   const verdict = await verifyLog({
     directory,
     ...(options.vkey !== undefined && { vkey: keyText(options.vkey) }),
+    ...(options.receipts !== undefined && {
+      receipts: parseReceipts(readFileSync(options.receipts, 'utf8')),
+    }),
   });
   const log = new PublishedLog(filesIn(join(directory, 'public')));
   await conclude(output, verdict, log, options, forOthers);
@@ -146,6 +155,7 @@ function showVerdict(output: Output, verdict: LogVerdict, word: Verdict): void {
     ['identities', identities > 0 ? `${identities}, each with an unbroken sequence` : undefined],
     ['open calls', String(openCalls)],
     ['erased', verdict.redacted > 0 ? `${verdict.redacted} records, in part or whole` : undefined],
+    ['receipts', verdict.receiptsKept > 0 ? `${verdict.receiptsKept} name records of this log` : undefined],
     ['checked with', vkey],
     ...notes.map((note) => ['note', note] as const),
     ...problems.map((problem) => ['PROBLEM', describeProblem(problem)] as const),

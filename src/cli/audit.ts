@@ -6,7 +6,7 @@ import { registerAuditErasure } from './audit-erase.ts';
 import { registerAuditProving } from './audit-prove.ts';
 
 import { registerAuditReading } from './audit-read.ts';
-
+import { registerAuditReceipts } from './audit-receipts.ts';
 import { addGroup } from './command.ts';
 import { registerCheckLink } from './link-proofs.ts';
 import type { Terminal } from './terminal.ts';
@@ -18,6 +18,7 @@ export function registerAudit(program: Command, terminal: Terminal): void {
   registerAuditProving(group, terminal);
   registerAuditChecking(group, terminal);
   registerAuditErasure(group, terminal);
+  registerAuditReceipts(group, terminal);
   registerVerifyToken(group, terminal);
   registerCheckLink(group, terminal);
 }

@@ -5,6 +5,7 @@ import type { ExitReason } from './exit-codes.ts';
 import { CliError } from './failure.ts';
 import { showValue } from './identity-attributes.ts';
 import { type Output, printable } from './output.ts';
+import type { KeptReceipt } from './receipt-book.ts';
 import type { Terminal } from './terminal.ts';
 
 /** What may be typed while the phone runs. */
@@ -103,6 +104,12 @@ export class PhoneSession {
         this.#end(event.call, event.status, event.reason);
         break;
     }
+  }
+
+  /** A receipt of the gateway's log has come. */
+  kept({ record, seq, fault }: KeptReceipt): void {
+    const text = `receipt: record ${seq} of this identity is ${record.slice(0, 12)}`;
+    this.#say('receipt', fault === undefined ? text : `${text}; BUT ${fault}`, { record, seq, fault });
   }
 
   #refused(status: number, reason: string, retryMs: number | undefined): void {

@@ -6,6 +6,7 @@ import { addCommand, type CommonOptions, collect, openContext } from './command.
 import { CliError } from './failure.ts';
 import { attributeHelp, parseAttribute } from './identity-attributes.ts';
 import { keys, PhoneSession } from './phone-session.ts';
+import { ReceiptBook } from './receipt-book.ts';
 import type { Terminal } from './terminal.ts';
 
 interface PhoneOptions extends CommonOptions {
@@ -18,6 +19,7 @@ interface PhoneOptions extends CommonOptions {
   readonly hangUpAfter?: string;
   readonly topic?: string;
   readonly nodeAttribute?: readonly string[];
+  readonly receipts?: string;
 }
 
 export function registerPhone(program: Command, terminal: Terminal): void {
@@ -48,6 +50,7 @@ export function registerPhone(program: Command, terminal: Terminal): void {
       `of this run, beside those of the identity: ${attributeHelp}`,
       collect,
     )
+    .option('--receipts <file>', 'keep the receipts of the records about this identity there')
     .option('--hang-up-after <seconds>', 'end an answered call after this time')
     .action(async (options: PhoneOptions) => {
       const { output, config } = openContext(terminal, options);
@@ -68,6 +71,13 @@ export function registerPhone(program: Command, terminal: Terminal): void {
         nodeAttributes: (options.nodeAttribute ?? []).map(parseAttribute),
         succession: identity.succession,
         ...(options.domain === undefined ? {} : { domain: options.domain }),
+        ...(options.receipts === undefined
+          ? {}
+          : {
+              receipts: new ReceiptBook(options.receipts, identity.token.fingerprint, (receipt) =>
+                session.kept(receipt),
+              ),
+            }),
         onEvent: (event) => session.on(event),
       });
       output.note(`${identity.token.subject} at ${gateway} (${keys})`);

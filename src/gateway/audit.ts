@@ -1,4 +1,4 @@
-import type { AppendResult, Erasure, OpenCall, RecordDraft } from '../provenance/index.ts';
+import type { AppendResult, Erasure, OpenCall, ReceiptBatch, RecordDraft } from '../provenance/index.ts';
 
 /** What the gateway needs of an audit log. */
 export interface Audit {
@@ -8,6 +8,10 @@ export interface Audit {
   openCalls(): readonly OpenCall[];
   /** Destroys what the log says about one party; throws ProvenanceError `identity-unknown`. */
   erase(fingerprint: string, reason?: string): Promise<Erasure>;
+  /** What a party may keep of its records after number `afterSeq`; at most the newest `limit`. */
+  receipts(fingerprint: string, afterSeq: number, limit: number): Promise<ReceiptBatch>;
+  /** Calls back with the receipt of each record of a party as it becomes durable; returns how to stop. */
+  watchReceipts(fingerprint: string, listener: (receipt: Uint8Array) => void): () => void;
   /** Entries under the newest checkpoint. */
   readonly size: number;
   checkpoint(): string | undefined;
@@ -19,6 +23,8 @@ export const noAudit: Audit = {
   healthy: true,
   append: () => ({ id: '', durability: { state: 'durable', whenSettled: (settled) => settled('durable') } }),
   openCalls: () => [],
+  receipts: async () => ({ receipts: [], nodeTokens: [] }),
+  watchReceipts: () => () => {},
   erase: async () => ({ record: '', records: 0 }),
   size: 0,
   checkpoint: () => undefined,

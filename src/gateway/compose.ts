@@ -43,6 +43,7 @@ import { composePeers, type Peering } from './peers/compose-peers.ts';
 import { PeerTable } from './peers/peer-table.ts';
 import { PhoneNodes } from './phone-nodes.ts';
 import { Reachability } from './reachability.ts';
+import { ReceiptDelivery } from './receipt-delivery.ts';
 import { RegEvent } from './reg-event.ts';
 import { Registration } from './registration.ts';
 import { RevocationWatch } from './revocation-watch.ts';
@@ -169,6 +170,17 @@ export async function compose(
     authentication,
     recordsOf: (fingerprint) => registration.recordsOf(fingerprint),
   });
+  const receipts = new ReceiptDelivery({
+    audit,
+    domain: config.domain,
+    nodeToken: keys.node.token.bytes,
+    clock,
+    random,
+    logger,
+    addressFor: (flow) => addresses.towards(flow),
+    send: (request, flow, handler) => transactions.send(request, flow, handler),
+  });
+  closing.opened(() => receipts.close());
   const registration: Registration = new Registration({
     authentication,
     authorisation,
@@ -200,6 +212,11 @@ export async function compose(
     audit,
     clock,
     random,
+    onRegistered: (request, flow, fingerprint) => {
+      receipts
+        .registered(request, flow, fingerprint)
+        .catch((error: unknown) => logger.warn({ error: String(error) }, 'receipts could not be read'));
+    },
     onAccepted: (change) => metrics.registrationAccepted(change),
     onChanged: (fingerprint, changes) => {
       reachability.changed(changes);
@@ -280,6 +297,7 @@ export async function compose(
     onFlowClosed: (flow) => {
       authentication.forget(flow);
       regEvent.onFlowClosed(flow);
+      receipts.onFlowClosed(flow);
       lostFlows.onFlowClosed(flow);
     },
   });

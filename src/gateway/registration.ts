@@ -40,6 +40,8 @@ export interface RegistrationOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly onAccepted: (change: RegistrationChange['kind']) => void;
+  /** Told once a phone has its 200. */
+  readonly onRegistered: (request: SipRequest, flow: Flow, fingerprint: string) => void;
   /** Told once the changes are stored. */
   readonly onChanged: (fingerprint: string, changes: readonly RegistrationChange[]) => void;
 }
@@ -146,6 +148,8 @@ export class Registration {
       for (const { kind } of changes) onAccepted(kind);
     }
     transaction.respond(response);
+    if (response.status === 200 && changes.some(({ kind }) => kind !== 'removed'))
+      this.#options.onRegistered(request, flow, identity.fingerprint);
     if (changes.length > 0) this.#options.onChanged(identity.fingerprint, changes);
   }
 

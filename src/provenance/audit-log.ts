@@ -14,7 +14,13 @@ import { ProvenanceError } from './error.ts';
 import { type AuditLimits, defaultAuditLimits } from './limits.ts';
 import { LogReader } from './log-reader.ts';
 import { type AppendResult, LogWriter, type NodeIdentity } from './log-writer.ts';
-import { findByIdPrefix, type QuerySource, queryRecords, type RecordQuery } from './query.ts';
+import { findByIdPrefix, queryRecords, type RecordQuery } from './query.ts';
+import {
+  collectReceipts,
+  type ReceiptBatch,
+  type ReceiptListener,
+  type ReceiptSource,
+} from './receipt-access.ts';
 import {
   type OpenCall,
   type OpenedRecord,
@@ -166,6 +172,20 @@ export class AuditLog {
     return this.#eraser.erase(fingerprint, reason);
   }
 
+  /** What a party may keep of its records after number `afterSeq`; at most the newest `limit`. */
+  receipts(
+    fingerprint: Fingerprint,
+    afterSeq = 0,
+    limit: number = Number.POSITIVE_INFINITY,
+  ): Promise<ReceiptBatch> {
+    return collectReceipts(this.#source(), fingerprint, afterSeq, limit);
+  }
+
+  /** Calls back with the receipt of each record of a party as soon as it is durable; returns how to stop. */
+  watchReceipts(fingerprint: Fingerprint, listener: ReceiptListener): () => void {
+    return this.#parts.writer.receipts.add(fingerprint, listener);
+  }
+
   /** Writes everything out, signs the last checkpoint and lets another process open the log. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
@@ -182,16 +202,18 @@ export class AuditLog {
     }
   }
 
-  #source(): QuerySource {
+  #source(): ReceiptSource {
     const { writer, index } = this.#parts;
     const { integrator } = writer;
     // A copy: integration takes records out of the original while a query reads.
     const waiting = integrator.waiting.slice();
     const size = integrator.size;
+    const opened: ReceiptSource['opened'] = (position) => this.#opened(waiting[position - size], position);
     return {
       index,
       size: size + waiting.length,
-      read: async (position) => readRecord(await this.#opened(waiting[position - size], position)),
+      opened,
+      read: async (position) => readRecord(await opened(position)),
     };
   }
 

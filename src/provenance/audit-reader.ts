@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Fingerprint } from '../tokens/index.ts';
 import { onlyOne } from './audit-log.ts';
 import { peekCheckpoint } from './checkpoint.ts';
 import { DiskStorage } from './disk-storage.ts';
@@ -7,10 +8,11 @@ import { ProvenanceError } from './error.ts';
 import { readJournal } from './journal.ts';
 import { LogReader } from './log-reader.ts';
 import { PartyKeySnapshot } from './party-keys.ts';
-import { findByIdPrefix, type QuerySource, queryRecords, type RecordQuery } from './query.ts';
+import { findByIdPrefix, queryRecords, type RecordQuery } from './query.ts';
+import { collectReceipts, type ReceiptBatch, type ReceiptSource } from './receipt-access.ts';
 import { openRecord, type RawRecord, type RecordId, readRecord, type StoredRecord } from './record.ts';
 import { RecordIndex } from './record-index.ts';
-import { type ProofOptions, type ProofSubject, proveRecords } from './record-proof.ts';
+import { type ProofOptions, type ProofSource, type ProofSubject, proveRecords } from './record-proof.ts';
 import type { Storage } from './storage.ts';
 import { checkpointPath } from './tile-layout.ts';
 
@@ -21,6 +23,8 @@ export interface AuditReader {
   get(idPrefix: RecordId): Promise<StoredRecord | undefined>;
   /** One C2SP tlog-proof file; throws `record-unknown` or `record-pending`. */
   prove(subject: RecordId | ProofSubject, options?: ProofOptions): Promise<string>;
+  /** What a party may keep of its records after number `afterSeq`. */
+  receipts(fingerprint: Fingerprint, afterSeq?: number): Promise<ReceiptBatch>;
   /** The signed checkpoint as it lies on disk. */
   checkpoint(): Promise<string>;
   close(): Promise<void>;
@@ -55,17 +59,20 @@ class FileAuditReader implements AuditReader {
   }
 
   async *query(query: RecordQuery = {}): AsyncGenerator<StoredRecord, void, undefined> {
-    yield* queryRecords((await this.#snapshot()).source, query);
+    yield* queryRecords(await this.#snapshot(), query);
   }
 
   async get(idPrefix: RecordId): Promise<StoredRecord | undefined> {
-    return onlyOne(await findByIdPrefix((await this.#snapshot()).source, idPrefix));
+    return onlyOne(await findByIdPrefix(await this.#snapshot(), idPrefix));
   }
 
   async prove(subject: RecordId | ProofSubject, options?: ProofOptions): Promise<string> {
-    const { source, checkpoint, keys } = await this.#snapshot();
-    const proofSource = { ...source, reader: this.#reader, keys, checkpoints: [checkpoint] };
-    return proveRecords(proofSource, typeof subject === 'string' ? { record: subject } : subject, options);
+    const source = await this.#snapshot();
+    return proveRecords(source, typeof subject === 'string' ? { record: subject } : subject, options);
+  }
+
+  async receipts(fingerprint: Fingerprint, afterSeq = 0): Promise<ReceiptBatch> {
+    return collectReceipts(await this.#snapshot(), fingerprint, afterSeq, Number.POSITIVE_INFINITY);
   }
 
   checkpoint(): Promise<string> {
@@ -77,11 +84,7 @@ class FileAuditReader implements AuditReader {
   }
 
   /** Index, journal, checkpoint, in this order: whatever moves on meanwhile moves to what is read later. */
-  async #snapshot(): Promise<{
-    readonly source: QuerySource;
-    readonly checkpoint: string;
-    readonly keys: PartyKeySnapshot;
-  }> {
+  async #snapshot(): Promise<ProofSource & ReceiptSource> {
     this.#index?.refresh();
     const journal = await this.#journal();
     const checkpoint = await readCheckpoint(this.#storage);
@@ -89,13 +92,17 @@ class FileAuditReader implements AuditReader {
     const keys = await PartyKeySnapshot.read(this.#storage);
     const { size } = peekCheckpoint(checkpoint);
     const beyond = journal.filter(({ position }) => position >= size);
-    const source: QuerySource = {
+    const opened: ReceiptSource['opened'] = async (position) =>
+      openRecord(beyond[position - size] ?? (await this.#reader.raw(position, size)), keys);
+    return {
       index: this.#index,
       size: size + beyond.length,
-      read: async (position) =>
-        readRecord(openRecord(beyond[position - size] ?? (await this.#reader.raw(position, size)), keys)),
+      opened,
+      read: async (position) => readRecord(await opened(position)),
+      reader: this.#reader,
+      keys,
+      checkpoints: [checkpoint],
     };
-    return { source, checkpoint, keys };
   }
 
   /** A segment that is being replaced at this moment reads as damaged; a moment later it does not. */

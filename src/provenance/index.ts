@@ -7,6 +7,7 @@ export { csvHeader, jsonValue, recordToCsv, recordToJson } from './export.ts';
 export type { Layer } from './layer.ts';
 export * from './limits.ts';
 export type { AppendResult } from './log-writer.ts';
+export { type PartyReceipt, readPartyReceipt } from './party-receipt.ts';
 export {
   compareCheckpoints,
   type PublishedFiles,
@@ -14,6 +15,8 @@ export {
   type VerifyPublishedOptions,
 } from './published-log.ts';
 export type { RecordQuery } from './query.ts';
+export type { ReceiptBatch } from './receipt-access.ts';
+export * from './receipt-file.ts';
 export type {
   CallPhase,
   DraftParty,

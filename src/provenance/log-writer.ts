@@ -9,6 +9,7 @@ import type { AuditLimits } from './limits.ts';
 import { LogHealth } from './log-health.ts';
 import { searchedFor, sipCallIdOf } from './log-reader.ts';
 import type { PartyKeys } from './party-keys.ts';
+import { ReceiptWatch } from './receipt-access.ts';
 import type { RecordDraft, RecordId } from './record.ts';
 import { RecordBuilder } from './record-builder.ts';
 import type { RecordIndex } from './record-index.ts';
@@ -51,6 +52,8 @@ export class LogWriter {
   readonly #commit: GroupCommit;
   readonly #integrator: Integrator;
   readonly #health: LogHealth;
+  /** Who waits for receipts. */
+  readonly receipts: ReceiptWatch = new ReceiptWatch();
   readonly #failed = new Set<RecordId>();
   /** Where the next record goes; falls back to the durable end when a batch fails. */
   #next: number;
@@ -190,6 +193,7 @@ export class LogWriter {
   #accept(records: readonly DurableRecord[]): void {
     for (const { facts, position } of records) this.#ledger.settle(facts, position);
     this.#durableEnd += records.length;
+    this.receipts.offer(records, this.keys);
     this.#integrator.add(records);
     this.#scheduleIntegration();
   }

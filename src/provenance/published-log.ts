@@ -74,6 +74,7 @@ export class PublishedLog {
       identities: 0,
       openCalls: 0,
       redacted: 0,
+      receiptsKept: 0,
       vkey: options.vkey,
     };
   }

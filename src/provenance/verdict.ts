@@ -11,6 +11,7 @@ export type ProblemKind =
   | 'statement'
   | 'receipt'
   | 'party-key'
+  | 'receipt-missing'
   | 'sequence'
   | 'call'
   | 'parent'
@@ -41,6 +42,8 @@ export interface LogVerdict {
   readonly identities: number;
   /** Records of which something was erased together with a party, as a redaction record says. */
   readonly redacted: number;
+  /** Receipts of parties that were given and that the log keeps. */
+  readonly receiptsKept: number;
   /** Calls without a closing record. */
   readonly openCalls: number;
   /** The key everything was checked against. */

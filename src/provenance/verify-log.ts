@@ -5,18 +5,22 @@ import { readJournal } from './journal.ts';
 import { isSegmentName } from './journal-frame.ts';
 import { type LogInventory, takeInventory } from './log-inventory.ts';
 import { PartyKeySnapshot, partyKeysPath } from './party-keys.ts';
+import type { ReceiptFile } from './receipt-file.ts';
 import type { RawRecord } from './record.ts';
 import { parseVkey } from './signed-note.ts';
 import { type Storage, temporaryDirectory } from './storage.ts';
 import { checkpointPath, journalDirectory, tileWidth, vkeyPath } from './tile-layout.ts';
 import { Findings, type LogVerdict, notAccountedFor } from './verdict.ts';
 import { BundleVerifier } from './verify-bundles.ts';
+import { ExpectedReceipts } from './verify-receipts.ts';
 import { RecordVerifier } from './verify-records.ts';
 
 export interface VerifyLogOptions {
   readonly directory: string;
   /** The key that the auditor trusts. Without it the log's own copy is used, and the verdict says so. */
   readonly vkey?: string;
+  /** What parties kept: the log must hold every record that these name. */
+  readonly receipts?: ReceiptFile;
   readonly onProgress?: (done: { readonly records: number; readonly size: number }) => void;
   readonly signal?: AbortSignal;
   readonly storage?: Storage;
@@ -38,12 +42,15 @@ class LogVerification {
   /** Somebody is writing: files may come, grow and go. */
   readonly #live: boolean;
   readonly #findings = new Findings();
-  readonly #records = new RecordVerifier(this.#findings);
+  readonly #receipts: ExpectedReceipts | undefined;
+  readonly #records: RecordVerifier;
 
   constructor(options: VerifyLogOptions, storage: Storage, live: boolean) {
     this.#options = options;
     this.#storage = storage;
     this.#live = live;
+    this.#receipts = options.receipts && new ExpectedReceipts(options.receipts);
+    this.#records = new RecordVerifier(this.#findings, this.#receipts);
   }
 
   async run(): Promise<LogVerdict> {
@@ -59,6 +66,7 @@ class LogVerification {
     this.#others(inventory);
     for (const raw of beyond) this.#records.check(raw, journalDirectory);
     this.#records.conclude();
+    this.#receipts?.conclude(this.#records.nodeKeys, this.#findings);
     return this.#verdict(head, beyond.length, vkey);
   }
 
@@ -178,6 +186,7 @@ class LogVerification {
       journaled,
       identities: this.#records.identities,
       redacted: this.#records.redacted,
+      receiptsKept: this.#receipts?.kept ?? 0,
       openCalls: this.#records.openCalls,
       vkey,
     };

@@ -19,6 +19,7 @@ import { redactedSlot } from './redaction.ts';
 import { decodeStatement, type Statement } from './statement.ts';
 import { openingsPath, tileWidth } from './tile-layout.ts';
 import type { Findings } from './verdict.ts';
+import type { ExpectedReceipts } from './verify-receipts.ts';
 
 /** Checks what records say, one after the other in log order: receipts, commitments, and the chains they form. */
 export class RecordVerifier {
@@ -35,8 +36,16 @@ export class RecordVerifier {
   readonly #erased = new Set<number>();
   #redacted = 0;
 
-  constructor(findings: Findings) {
+  readonly #expected: ExpectedReceipts | undefined;
+
+  constructor(findings: Findings, expected?: ExpectedReceipts) {
     this.#findings = findings;
+    this.#expected = expected;
+  }
+
+  /** The keys that nodes have published. */
+  get nodeKeys(): ReadonlyMap<Fingerprint, Uint8Array> {
+    return this.#nodeKeys;
   }
 
   /** Before the first `check`. */
@@ -91,6 +100,7 @@ export class RecordVerifier {
       const id = leafHash(bytes);
       this.#checkReceipt(statement, receipt, id, { file, record });
       this.#ids.add(id);
+      this.#expected?.saw(id);
       this.#checkOpening(raw, statement);
     } catch (error) {
       if (!(error instanceof ProvenanceError || error instanceof TokenError)) throw error;

@@ -20,6 +20,8 @@ export interface RegistrationOptions {
   readonly expiresSeconds: number;
   readonly clock: Clock;
   readonly listener: RegistrationListener;
+  /** More header fields for each REGISTER, asked anew each time. */
+  readonly extraHeaders?: () => readonly string[];
 }
 
 /**
@@ -151,7 +153,7 @@ export class Registration {
       aor,
       aor,
       { ...this.#dialog, cseq: ++this.#cseq },
-      [`Contact: ${contact}`],
+      [`Contact: ${contact}`, ...(this.#options.extraHeaders?.() ?? [])],
     );
     this.#pending = core.register(request, delegate);
   }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type Core, type Invitation, Inviter, type URI, UserAgent } from 'sip.js';
+import { type Core, type Invitation, Inviter, type Message, type URI, UserAgent } from 'sip.js';
 import { type Clock, type Random, systemClock, systemRandom, type Timer } from '../base/index.ts';
 import {
   type Attribute,
@@ -42,10 +42,23 @@ export interface SoftphoneOptions {
   readonly nodeAttributes?: readonly Attribute[];
   /** From the identity's file: it takes the place of an earlier one. */
   readonly succession?: Uint8Array | undefined;
+  /** Keeps the receipts of the gateway's log; without it the phone asks for none. */
+  readonly receipts?: ReceiptKeeper;
   readonly onEvent: (event: SoftphoneEvent) => void;
   readonly clock?: Clock;
   readonly random?: Random;
 }
+
+/** Where a phone keeps what the gateway's log has promised it. */
+export interface ReceiptKeeper {
+  /** The number of the newest record of this identity whose receipt is kept; 0 for none. */
+  readonly newest: number;
+  /** Takes in the text of one delivery; false when it cannot be kept, so that it is sent again later. */
+  keep(text: string): boolean;
+}
+
+/** The media type of a delivery; what it holds is for the keeper to read. */
+const receiptsMediaType = 'application/vnd.tibet.receipts';
 
 export type SoftphoneEvent =
   | { readonly kind: 'connected' | 'registered' | 'unregistered' }
@@ -118,12 +131,15 @@ export class Softphone {
         onConnect: () => this.#connected(),
         onDisconnect: () => this.#disconnected(),
         onInvite: (invitation) => this.#invited(invitation),
+        onMessage: (message) => void this.#messaged(message).catch(() => {}),
       },
     });
     this.#registration = new Registration({
       agent: this.#agent,
       expiresSeconds: options.registrationSeconds ?? defaultRegistrationSeconds,
       clock: this.#clock,
+      extraHeaders: () =>
+        options.receipts === undefined ? [] : [`Receipts-After: ${options.receipts.newest}`],
       listener: {
         registered: () => {
           this.#reconnectMs = firstReconnectMs;
@@ -206,6 +222,15 @@ export class Softphone {
       this.#agent.reconnect().catch(() => this.#disconnected());
     });
     this.#options.onEvent({ kind: 'disconnected', retryMs });
+  }
+
+  /** RFC 3428: only deliveries of receipts are taken; this phone shows no texts. */
+  async #messaged(message: Message): Promise<void> {
+    const { receipts } = this.#options;
+    const type = message.request.getHeader('Content-Type')?.toLowerCase();
+    if (receipts === undefined || type !== receiptsMediaType) await message.reject({ statusCode: 415 });
+    else if (receipts.keep(message.request.body)) await message.accept();
+    else await message.reject({ statusCode: 500 });
   }
 
   #invited(invitation: Invitation): void {

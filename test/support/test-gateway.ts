@@ -10,6 +10,7 @@ import {
   openAuditReader,
   type RecordQuery,
   type StoredRecord,
+  type VerifyLogOptions,
   verifyLog,
 } from '../../src/provenance/index.ts';
 import { mintDigestCredential, type TransportName } from '../../src/sip/index.ts';
@@ -141,8 +142,8 @@ export class TestGateway {
   }
 
   /** Checks the whole log, as `audit verify` does. */
-  verifyLog(): Promise<LogVerdict> {
-    return verifyLog({ directory: dataPaths(this.#dataDir).log });
+  verifyLog(options: Omit<VerifyLogOptions, 'directory'> = {}): Promise<LogVerdict> {
+    return verifyLog({ ...options, directory: dataPaths(this.#dataDir).log });
   }
 
   /** Ends the gateway; its records can still be read. */

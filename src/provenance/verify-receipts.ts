@@ -1,0 +1,61 @@
+import { encodeBase32 } from '../base/index.ts';
+import type { Fingerprint } from '../tokens/index.ts';
+import type { PartyReceipt } from './party-receipt.ts';
+import type { ReceiptFile } from './receipt-file.ts';
+import type { RecordId } from './record.ts';
+import type { Findings } from './verdict.ts';
+
+/**
+ * What parties hold against the log: each record that a receipt names, and the one that it names as the party's record
+ * before, has to be there. Finds what was dropped from the middle or the end, also in a log that was made anew from
+ * what is left, with all sequences and signatures right.
+ */
+export class ExpectedReceipts {
+  readonly #file: ReceiptFile;
+  readonly #wanted: ReadonlySet<RecordId>;
+  readonly #found = new Set<RecordId>();
+
+  constructor(file: ReceiptFile) {
+    this.#file = file;
+    this.#wanted = new Set(
+      file.receipts.flatMap(({ record, prev }) => (prev === undefined ? [record] : [record, prev])),
+    );
+  }
+
+  /** Receipts whose record is in the log. */
+  get kept(): number {
+    return this.#file.receipts.filter(({ record }) => this.#found.has(record)).length;
+  }
+
+  saw(id: Uint8Array): void {
+    if (this.#wanted.size === 0) return;
+    const text = encodeBase32(id);
+    if (this.#wanted.has(text)) this.#found.add(text);
+  }
+
+  /** `nodeKeys` are those that the log itself has published. */
+  conclude(nodeKeys: ReadonlyMap<Fingerprint, Uint8Array>, findings: Findings): void {
+    const { receipts, unreadable } = this.#file;
+    if (unreadable > 0) findings.note(`${unreadable} lines of the receipts are no receipts`);
+    for (const receipt of receipts) {
+      const { record, prev, seq, fingerprint } = receipt;
+      const name = `record ${seq} of identity ${fingerprint}`;
+      if (!this.#isSigned(receipt, nodeKeys))
+        findings.note(`a receipt for ${name} is signed by no node that this log or its bearer can show`);
+      else if (!this.#found.has(record))
+        findings.problem(
+          'receipt-missing',
+          nodeKeys.has(receipt.node)
+            ? `a party holds a receipt for ${name} (${record}): it was dropped`
+            : `a party holds a receipt for ${name} (${record}) by node ${receipt.node}, of whose run the log knows nothing`,
+        );
+      else if (prev !== undefined && !this.#found.has(prev))
+        findings.problem('receipt-missing', `${name} follows on ${prev}, which was dropped`);
+    }
+  }
+
+  #isSigned(receipt: PartyReceipt, nodeKeys: ReadonlyMap<Fingerprint, Uint8Array>): boolean {
+    const key = nodeKeys.get(receipt.node) ?? this.#file.nodeKeys.get(receipt.node);
+    return key !== undefined && receipt.holds(key);
+  }
+}
