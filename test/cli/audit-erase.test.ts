@@ -43,4 +43,4 @@ test('audit erase: beside a running gateway and without one; the log stays whole
   expect(readdirSync(join(data.path, 'spool'))).toEqual([]);
   const verified = await audit('verify', '--json');
   expect(JSON.parse(verified.out)).toMatchObject({ valid: true, redacted: expect.any(Number), problems: [] });
-}, 30_000);
+}, 90_000);
