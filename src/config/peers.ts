@@ -21,6 +21,8 @@ export interface PeerConfig {
   readonly match: readonly string[];
   /** Names in verified TLS client certificates that speak for it, wherever they come from. */
   readonly certificates: readonly string[];
+  /** How it answers this gateway's challenges, wherever it comes from. */
+  readonly digest?: Pick<PeerCredentialConfig, 'username' | 'password'> | undefined;
   /** Where requests for this peer go. */
   readonly target: PeerTarget;
   readonly role: 'pbx' | 'trunk';
@@ -150,6 +152,7 @@ export const peer: z.ZodType<PeerConfig> = z
       name: peerName,
       match: listOf(addressOrNetwork).prefault(''),
       certificates: listOf(nonEmptyText.refine(isHostName, 'must be host names')).prefault(''),
+      digest: z.strictObject({ username: userPart, password: secretText }, { error: groupError }).optional(),
       target: peerTarget,
       role: oneOf(['pbx', 'trunk']),
       domain: hostName.optional(),
@@ -192,7 +195,7 @@ export const peer: z.ZodType<PeerConfig> = z
     },
     { error: groupError },
   )
-  .refine(({ match, certificates }) => match.length > 0 || certificates.length > 0, {
-    path: ['match'],
-    error: 'must name at least one address, or `certificates` a name',
-  });
+  .refine(
+    ({ match, certificates, digest }) => match.length + certificates.length > 0 || digest !== undefined,
+    { path: ['match'], error: 'must name at least one address, unless `certificates` or `digest` is given' },
+  );

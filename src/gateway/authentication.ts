@@ -62,6 +62,8 @@ export class Authentication {
    * address proves nothing, so UDP flows stay out unless configured.
    */
   readonly #speakers = new Map<string, Map<string, Assurance>>();
+  /** Peers that have shown their password on a connection, by the flow's id. */
+  readonly #peers = new Map<string, PeerConfig>();
   /** Revoked while they had something in progress here. */
   readonly #barred = new Set<string>();
 
@@ -116,6 +118,7 @@ export class Authentication {
 
   forget(flow: Flow): void {
     this.#speakers.delete(flow.id);
+    this.#peers.delete(flow.id);
   }
 
   /** Whether a party of a dialog was revoked since it began. */
@@ -149,7 +152,7 @@ export class Authentication {
   }
 
   peerOf(flow: Flow): PeerConfig | undefined {
-    return this.#options.peers.match(flow);
+    return this.#options.peers.match(flow) ?? this.#peers.get(flow.id);
   }
 
   /** A peer that is a proxy brings back what a phone here has sent by it; what else is wrong with a token is its affair. */
@@ -241,6 +244,11 @@ export class Authentication {
     const pending = digest.verify(request, flow, kind);
     const verdict = pending instanceof Promise ? await pending : pending;
     if (verdict.kind === 'accepted') {
+      const peer = this.#options.peers.byUsername(verdict.username);
+      if (peer !== undefined) {
+        if (this.#options.flowSpeaks.includes(flow.transport)) this.#peers.set(flow.id, peer);
+        return proved({ kind: 'peer', peer, assurance: 0, carriesIntent: false });
+      }
       const identity = await overlay.deviceIdentity(verdict.username);
       if (identity?.status === 'active')
         return proved({ kind: 'identity', identity, assurance: 1, intent: undefined });

@@ -346,7 +346,9 @@ function createAuthentication(
     certificates: new CertificateIdentity({ overlay, domain }),
     digest: new DigestAuthenticator({
       realm: config.auth.realm,
-      credentials: { find: (username, realm) => overlay.credential(username, realm) },
+      credentials: {
+        find: (username, realm) => peers.credential(username, realm) ?? overlay.credential(username, realm),
+      },
       nonces,
       clock,
       random,

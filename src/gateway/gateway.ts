@@ -85,7 +85,7 @@ class RunningGateway implements Gateway {
     closing.opened(() => closeSip(parts, clock));
     // Connections do not outlive the process; UDP flows do.
     await parts.overlay.removeDeadFlows(({ flowId }) => parts.transport.flow(flowId) !== undefined);
-    await parts.peers.start();
+    parts.peers.start();
     return { listen, realm, admin: await startAdmin(around, parts, listen) };
   }
 

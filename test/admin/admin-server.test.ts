@@ -95,6 +95,18 @@ describe('the operator’s page', () => {
       expect(body).toContain(words);
   });
 
+  it('shows which peers answer, and how their registrations stand', async () => {
+    const { body } = await get('/');
+    expect(body).toContain('<td>office-pbx</td><td><code>udp://10.0.0.5:5060</code></td>');
+    expect(body).toContain(
+      '<span class="bad">down</span></td><td>pbx</td><td>7 registered, 2 pending, 1 refused</td>',
+    );
+    const metricsText = (await get('/metrics')).body;
+    expect(metricsText).toContain('tibet_sip_peer_up{peer="office-pbx",role="pbx"} 0\n');
+    expect(metricsText).not.toContain('tibet_sip_peer_up{peer="carrier"');
+    expect(metricsText).toContain('tibet_sip_peer_registrations{peer="office-pbx",state="pending"} 2\n');
+  });
+
   it('says so when nobody calls, when not all calls are shown, and when the audit log is in trouble', async () => {
     status = { ...calm, calls: [], callsUp: 0 };
     expect((await get('/')).body).toContain('Nobody is on the phone');

@@ -24,6 +24,7 @@ beforeAll(async () => {
     set: [
       'listen=tls://127.0.0.1:0',
       `tls={cert: ${server.cert}, key: ${server.key}, ca: ${ca}, requestClientCertificate: true, watchIntervalMs: 50}`,
+      'peers=[{name: office, certificates: [pbx.example], target: "tls://127.0.0.1:9", role: pbx, prefixes: "9", probe: {intervalMs: 0}}]',
     ],
   });
 });
@@ -97,6 +98,19 @@ describe('a TLS client certificate speaks for an identity', () => {
     const phone = await dial(files);
     stranger.remove();
     expect((await phone.ask('REGISTER', '1007')).status).toBe(401);
+  });
+});
+
+describe('a TLS client certificate speaks for a peer', () => {
+  it.each<[string, CertificateRequest, number]>([
+    ['whose name stands in it', { commonName: 'x', altNames: ['DNS:PBX.example'] }, 480],
+    ['whose name is its common name, where it has no others', { commonName: 'pbx.example' }, 480],
+    ['but not beside other names', { commonName: 'pbx.example', altNames: ['DNS:other.example'] }, 407],
+    ['but not of another name', { commonName: 'x', altNames: ['DNS:sub.pbx.example'] }, 407],
+  ])('%s', async (_what, certificate, status) => {
+    const pbx = await dial(authority.issue(certificate));
+    // Of nobody here in particular: a peer vouches for its callers.
+    expect((await pbx.ask('INVITE', '100', 'lobby')).status).toBe(status);
   });
 });
 

@@ -1,6 +1,6 @@
 import { BlockList, isIPv6 } from 'node:net';
 import type { PeerConfig } from '../../config/index.ts';
-import type { Flow } from '../../sip/index.ts';
+import { type DigestCredential, type Flow, mintDigestCredential } from '../../sip/index.ts';
 import { peerIdentity } from '../principal.ts';
 
 /** The PBXes and trunks of the configuration, found by what their requests come from. */
@@ -24,6 +24,16 @@ export class PeerTable {
     const { commonName, dnsNames } = peerCertificate;
     const names = new Set([...(dnsNames.length === 0 ? [commonName ?? ''] : dnsNames)].map(lowerCase));
     return this.#rows.find(({ peer }) => peer.certificates.some((name) => names.has(lowerCase(name))))?.peer;
+  }
+
+  /** The peer that answers challenges under this name. */
+  byUsername(username: string): PeerConfig | undefined {
+    return this.#rows.find(({ peer }) => peer.digest?.username === username)?.peer;
+  }
+
+  credential(username: string, realm: string): DigestCredential | undefined {
+    const digest = this.byUsername(username)?.digest;
+    return digest && mintDigestCredential({ ...digest, realm });
   }
 
   /** The peer that a flow token names. */

@@ -38,6 +38,7 @@ export class Peers {
   readonly throughPbx: PhoneRegistrations | undefined;
   readonly #options: PeersOptions;
   readonly #registrations: ReadonlyMap<string, UpstreamRegistrations>;
+  #closed = false;
 
   constructor(options: PeersOptions) {
     const { table, logger } = options;
@@ -77,7 +78,7 @@ export class Peers {
   }
 
   /** Once sockets are open. */
-  async start(): Promise<void> {
+  start(): void {
     this.monitor.start();
     for (const peer of this.#options.table.all) {
       const { role, credential } = peer;
@@ -87,7 +88,8 @@ export class Peers {
         .get(peer.name)
         ?.want({ account: username, contactUser: username, fingerprint: undefined, credential });
     }
-    await this.#restore();
+    // Behind the scenes: with many identities it takes longer than anybody should wait for a gateway.
+    void this.#restore();
   }
 
   /** The phones of an identity have changed: the PBX is told whether anybody is there. */
@@ -121,6 +123,7 @@ export class Peers {
   }
 
   close(): void {
+    this.#closed = true;
     this.monitor.close();
     for (const registrations of this.#registrations.values()) registrations.close();
   }
@@ -136,10 +139,14 @@ export class Peers {
           limit: pageSize,
           ...(cursor === undefined ? {} : { cursor }),
         });
-        for (const { fingerprint } of page.items) await this.phonesChanged(fingerprint);
+        for (const { fingerprint } of page.items) {
+          if (this.#closed) return;
+          await this.phonesChanged(fingerprint);
+        }
         cursor = page.cursor;
       } while (cursor !== undefined);
     } catch (error) {
+      if (this.#closed) return;
       logger.error(
         { error },
         'registrations at the PBX could not be restored; they follow as phones refresh',
