@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TransportName } from '../../src/sip/index.ts';
+import { ProbedPhone } from '../softphone/probed-phone.ts';
 import { chainFaults } from '../support/audit-trail.ts';
 import { until } from '../support/until.ts';
 import { Office } from './office.ts';
@@ -54,7 +55,7 @@ const rows: readonly (readonly [Seat, Seat, Seat])[] = [
 let office: Office;
 
 beforeAll(async () => {
-  office = await Office.open(rows.flatMap((_, row) => [`a${row}`, `b${row}`, `c${row}`]));
+  office = await Office.open(['desk', ...rows.flatMap((_, row) => [`a${row}`, `b${row}`, `c${row}`])]);
 });
 afterAll(() => office.close());
 
@@ -93,6 +94,25 @@ describe.for(
     },
   );
 });
+
+it.skipIf(phoneModels.baresip.missing !== undefined)(
+  'a phone that has a key calls baresip: the intent that it declared is on record, signed by its device',
+  async () => {
+    const desk = await office.phone('baresip', 'tcp', 'desk');
+    const alice = await ProbedPhone.register({ name: 'alice', port: office.gateway.port('ws') });
+    const [call, answered] = await Promise.all([
+      alice.callAnswered('jis:desk', 'the delivery is here'),
+      desk.answer(),
+    ]);
+    await Promise.all([call.hangUp(), answered.ended]);
+    await alice.close();
+    const attempt = (await office.gateway.records()).findLast(({ event }) => event === 'call.attempt');
+    expect(attempt).toMatchObject({
+      erachter: 'the delivery is here',
+      erin: { caller: 'jis:alice', callee: 'jis:desk', assurance: 3, signedBy: 'device' },
+    });
+  },
+);
 
 it('each of these calls has left one whole chain of records', async () => {
   await until('all are closed', async () => chainFaults(await office.gateway.records()).length === 0);

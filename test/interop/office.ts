@@ -23,7 +23,8 @@ export class Office {
     this.#directory = dataDirectory();
   }
 
-  static async open(users: readonly string[]): Promise<Office> {
+  /** `set` as on the command line. */
+  static async open(users: readonly string[], set: readonly string[] = []): Promise<Office> {
     const authority = new TestAuthority();
     // For the WebSocket of this process, which has no other way to be told.
     setDefaultCACertificates([...getCACertificates('default'), readFileSync(authority.ca, 'utf8')]);
@@ -34,7 +35,7 @@ export class Office {
     const listen = ['udp', 'tcp', 'tls', 'ws', 'wss'].map((transport) => `${transport}://127.0.0.1:0`);
     const gateway = await TestGateway.open({
       devices: users.map((name) => ({ name, password })),
-      set: [`listen=${listen.join(', ')}`, `tls={cert: ${cert}, key: ${key}}`],
+      set: [`listen=${listen.join(', ')}`, `tls={cert: ${cert}, key: ${key}}`, ...set],
     });
     return new Office(gateway, authority);
   }

@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { chainFaults } from '../support/audit-trail.ts';
+import { freePort, sipp } from '../support/sipp.ts';
 import { testDomain } from '../support/test-gateway.ts';
 import { until } from '../support/until.ts';
 import type { Desk } from './desk.ts';
 import { Office } from './office.ts';
 import { type Phone, type PhoneModel, type PhoneName, phoneModels } from './phones/index.ts';
+import { startLinphonec } from './phones/linphone.ts';
 
 const models: readonly [PhoneName, PhoneModel][] = Object.entries(phoneModels) as [PhoneName, PhoneModel][];
 const rows = models.flatMap(([name, model]) =>
@@ -21,7 +23,11 @@ let desk: Desk;
 let third: Desk;
 
 beforeAll(async () => {
-  office = await Office.open(['desk', 'third', ...rows.map(({ user }) => user)]);
+  office = await Office.open(
+    ['desk', 'third', 'modern', 'sipp-udp', 'sipp-tcp', ...rows.map(({ user }) => user)],
+    // Nothing else is offered to it.
+    ['auth.agents=[{prefix: Linphone, algorithms: [SHA-256]}]'],
+  );
   [desk, third] = [await office.desk('desk'), await office.desk('third')];
 });
 afterAll(() => office.close());
@@ -77,9 +83,9 @@ describe.for(rows)('$name over $transport', ({ name, model, transport, user }) =
     await Promise.all([atThird.hungUp(), transferred.hangUp()]);
   });
 
-  it.runIf(able && model.attendedTransfer)(
-    'transfers after asking the third party (RFC 3891, RFC 5589 §7)',
-    async () => {
+  // The others have no such button (docs/phones.md).
+  if (model.attendedTransfer)
+    it.runIf(able)('transfers after asking the third party (RFC 3891, RFC 5589 §7)', async () => {
       const [call, atDesk] = await Promise.all([phone.call('desk'), desk.answers()]);
       await Promise.all([atDesk.reoffered(), call.hold()]);
       const [consultation, asked] = await Promise.all([phone.call('third'), third.answers()]);
@@ -90,22 +96,22 @@ describe.for(rows)('$name over $transport', ({ name, model, transport, user }) =
       await Promise.all([asked.hangUp(), consultation.ended]);
       await Promise.all([atDesk.hungUp(), call.hangUp()]);
       await Promise.all([atThird.hungUp(), transferred.hangUp()]);
-    },
-  );
+    });
 
-  it.runIf(able && model.followsReplaces)('takes the place of who asked the third party', async () => {
-    const [call, atDesk] = await Promise.all([phone.answer(), desk.calls(user)]);
-    const [asking, asked] = await Promise.all([desk.calls('third'), third.answers()]);
-    const [transferred, atThird] = await Promise.all([
-      phone.followTransfer(),
-      third.answers(),
-      atDesk.refer(`sip:third@${testDomain}`, asked.dialogId),
-    ]);
-    expect(atThird.replacing).toEqual(asked.dialogId);
-    await Promise.all([asking.hungUp(), asked.hangUp()]);
-    await Promise.all([call.ended, atDesk.ends()]);
-    await Promise.all([atThird.hungUp(), transferred.hangUp()]);
-  });
+  if (model.followsReplaces)
+    it.runIf(able)('takes the place of who asked the third party', async () => {
+      const [call, atDesk] = await Promise.all([phone.answer(), desk.calls(user)]);
+      const [asking, asked] = await Promise.all([desk.calls('third'), third.answers()]);
+      const [transferred, atThird] = await Promise.all([
+        phone.followTransfer(),
+        third.answers(),
+        atDesk.refer(`sip:third@${testDomain}`, asked.dialogId),
+      ]);
+      expect(atThird.replacing).toEqual(asked.dialogId);
+      await Promise.all([asking.hungUp(), asked.hangUp()]);
+      await Promise.all([call.ended, atDesk.ends()]);
+      await Promise.all([atThird.hungUp(), transferred.hangUp()]);
+    });
 
   it.runIf(able)('unregisters', async () => {
     await office.leave(phone);
@@ -116,6 +122,48 @@ describe.for(rows)('$name over $transport', ({ name, model, transport, user }) =
     );
   });
 });
+
+describe.for(['udp', 'tcp'] as const)('SIPp over %s', (transport) => {
+  it('calls, holds, resumes, transfers and hangs up', async () => {
+    const { user, password } = office.options(transport, `sipp-${transport}`);
+    const running = sipp({
+      scenario: 'uac-hold-transfer',
+      gatewayPort: office.gateway.port(transport),
+      transport,
+      localPort: await freePort(),
+      domain: testDomain,
+      phone: { user, password, fingerprint: '' },
+      callee: 'desk',
+      third: 'third',
+    });
+    const atDesk = await desk.answers();
+    expect(await atDesk.reoffered()).toBe('sendonly');
+    expect(await atDesk.reoffered()).toBe('sendrecv');
+    const referTo = await atDesk.referred();
+    const [transferred, atThird] = await Promise.all([desk.follow(referTo), third.answers()]);
+    expect(await atDesk.notify('SIP/2.0 200 OK')).toBe(200);
+    await atDesk.hungUp();
+    await Promise.all([atThird.hungUp(), transferred.hangUp()]);
+    const { code, err } = await running;
+    expect(code, err).toBe(0);
+  });
+});
+
+it.runIf(phoneModels.linphone.missing === undefined)(
+  'linphone that says so in its User-Agent registers with SHA-256 (RFC 8760), and unregisters',
+  async () => {
+    const events = async (): Promise<string[]> =>
+      (await office.gateway.records()).flatMap(({ event, erin, eromheen }) =>
+        erin['identity'] === 'jis:modern' && String(eromheen['userAgent']).startsWith('Linphone')
+          ? [event]
+          : [],
+      );
+    const phone = startLinphonec(office.options('udp', 'modern'));
+    await until('it is registered', async () => (await events()).includes('registration.added'));
+    await phone.close();
+    await until('the binding is gone', async () => (await events()).includes('registration.removed'));
+  },
+);
 
 it('each of these calls has left one whole chain of records', async () => {
   await until('all are closed', async () => chainFaults(await office.gateway.records()).length === 0);

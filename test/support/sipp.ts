@@ -26,6 +26,8 @@ export interface SippOptions {
   readonly domain?: string;
   /** The user in From; default is the phone's own. */
   readonly from?: string;
+  /** Whom a scenario with a transfer names as its target. */
+  readonly third?: string;
   readonly expiresSeconds?: number;
   readonly calls?: number;
   readonly callsPerSecond?: number;
@@ -71,7 +73,12 @@ export async function sipp(options: SippOptions): Promise<SippResult> {
     watchdog_interval: 0,
   };
   const { domain = defaultDomain } = options;
-  const keys = { domain, caller: options.from ?? user, expires: options.expiresSeconds ?? 300 };
+  const keys = {
+    domain,
+    caller: options.from ?? user,
+    expires: options.expiresSeconds ?? 300,
+    third: options.third ?? '',
+  };
   const args = [
     `127.0.0.1:${gatewayPort}`,
     ...(scenario.startsWith('-sn ') ? scenario.split(' ') : ['-sf', `${scenarios}${scenario}.xml`]),

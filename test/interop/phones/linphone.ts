@@ -20,6 +20,17 @@ export async function startLinphone(options: PhoneOptions): Promise<Phone> {
   return phone;
 }
 
+/** linphonec, the same phone at a terminal: it says in its User-Agent that it is Linphone, which the daemon does not. */
+export function startLinphonec(options: PhoneOptions): Pick<Phone, 'close'> {
+  const program = new PhoneProgram('linphonec', ['-c', writeConfiguration(options)], options.directory);
+  return {
+    close: () => {
+      program.stdin.write('quit\n');
+      return program.exited();
+    },
+  };
+}
+
 class Linphone implements Phone {
   readonly #domain: string;
   readonly #program: PhoneProgram;
