@@ -9,6 +9,7 @@ import {
   verifyLog,
 } from '../provenance/index.ts';
 import {
+  compare,
   cosignatures,
   openCheckpoint,
   parseTrust,
@@ -134,15 +135,21 @@ async function conclude(
 async function wordFor(verdict: LogVerdict, log: PublishedLog, options: TrustOptions): Promise<Verdict> {
   if (!verdict.valid) return 'INVALID';
   if (verdict.redacted > 0) return 'REDACTED';
+  if (options.policy === undefined) return 'UNWITNESSED';
   return (await isWitnessed(log, verdict, options)) ? 'WITNESSED' : 'UNWITNESSED';
 }
 
+/** Witnesses saw an earlier state as a rule: the log has to go on from it. */
 async function isWitnessed(log: PublishedLog, { vkey }: LogVerdict, options: TrustOptions): Promise<boolean> {
-  if (options.policy === undefined || vkey === undefined) return false;
-  const { policy, logs } = trustOf({ ...options, vkey });
+  const { policy, logs } = trustOf({ ...options, ...(vkey !== undefined && { vkey }) });
   const [key] = logs;
+  const note = (await log.witnessed()) ?? (await log.checkpoint());
   if (!policy || !key) return false;
-  const checkpoint = openCheckpoint(await log.checkpoint(), key);
+  const checkpoint = openCheckpoint(note, key);
+  if (checkpoint.size > 0) {
+    const { forked, says } = compare(await log.compareWith(note), key);
+    if (forked) throw new CliError('refused', `INVALID: ${says}`);
+  }
   return policy.satisfiedBy(policy.cosigners(cosignatures(checkpoint, policy.witnesses)));
 }
 

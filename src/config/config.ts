@@ -87,6 +87,15 @@ export interface AuditConfig {
   readonly enabled: boolean;
   /** First line of every checkpoint: the log's name, the same for ever. */
   readonly origin: string;
+  readonly witnesses: WitnessesConfig;
+}
+
+/** Who countersigns checkpoints, so that nobody has to believe that there is only one log. */
+export interface WitnessesConfig {
+  /** A C2SP tlog-policy file whose witnesses have URLs; none: nobody is asked. */
+  readonly policy?: string | undefined;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
 }
 
 export type DigestAlgorithm = 'SHA-256' | 'MD5';

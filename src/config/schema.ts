@@ -81,6 +81,11 @@ const audit = section({
   origin: nonEmptyText
     .refine((text) => !/[\s+]/.test(text), 'must hold neither spaces nor "+" (C2SP signed-note key name)')
     .optional(),
+  witnesses: section({
+    policy: nonEmptyText.optional(),
+    intervalMs: quantity('ms', 10_000, 100, day),
+    timeoutMs: quantity('ms', 10_000, 100, 60_000),
+  }),
 });
 
 const digestAlgorithms = listOf(oneOf(['SHA-256', 'MD5'])).refine(

@@ -30,6 +30,12 @@ export async function openAudit(around: Surroundings, keys: NodeKeys): Promise<A
     limits: limits.audit,
   });
   around.closing.opened(() => log.close());
+  const { policy } = audit.witnesses;
+  if (policy !== undefined) {
+    // Loaded only where somebody wants it: the verifier's cryptography takes its time.
+    const { startWitnesses } = await import('./witness-post.ts');
+    startWitnesses(around, log, policy);
+  }
   return log;
 }
 

@@ -14,6 +14,7 @@ import { ProvenanceError } from './error.ts';
 import { type AuditLimits, defaultAuditLimits } from './limits.ts';
 import { LogReader } from './log-reader.ts';
 import { type AppendResult, LogWriter, type NodeIdentity } from './log-writer.ts';
+import { consistencyPath } from './merkle-tree.ts';
 import { findByIdPrefix, queryRecords, type RecordQuery } from './query.ts';
 import {
   collectReceipts,
@@ -32,10 +33,11 @@ import {
   type StoredRecord,
 } from './record.ts';
 import { RecordIndex } from './record-index.ts';
-import { type ProofOptions, type ProofSubject, proveRecords } from './record-proof.ts';
+import { type ProofOptions, type ProofSubject, preferred, proveRecords } from './record-proof.ts';
 import { recoverLog } from './recovery.ts';
-import { formatVkey, isNoteName } from './signed-note.ts';
+import { formatVkey, isNoteName, parseVkey } from './signed-note.ts';
 import type { Storage, StorageLock } from './storage.ts';
+import { WitnessedCheckpoint } from './witnessed-checkpoint.ts';
 
 export interface AuditLogOptions extends NodeIdentity {
   readonly directory: string;
@@ -63,6 +65,7 @@ interface Parts {
   readonly index: RecordIndex;
   readonly writer: LogWriter;
   readonly reader: LogReader;
+  readonly witnessed: WitnessedCheckpoint;
   readonly vkey: string;
   readonly logger: Logger;
 }
@@ -99,7 +102,8 @@ export class AuditLog {
       await writer.integrate();
       const reader = new LogReader(storage);
       const vkey = formatVkey({ name: origin, publicKey: checkpointKey.publicKey });
-      const log = new AuditLog({ lock, index, writer, reader, vkey, logger });
+      const witnessed = await WitnessedCheckpoint.load(storage, parseVkey(vkey));
+      const log = new AuditLog({ lock, index, writer, reader, witnessed, vkey, logger });
       await log.#announce(options);
       await log.#eraser.resume();
       return log;
@@ -134,6 +138,21 @@ export class AuditLog {
     return this.#parts.writer.integrator.checkpoint;
   }
 
+  /** The newest checkpoint that enough witnesses have countersigned. */
+  witnessedCheckpoint(): string | undefined {
+    return this.#parts.witnessed.note;
+  }
+
+  /** Keeps a checkpoint of this log with the cosignatures on it, for proofs and for those who read the log. */
+  publishWitnessed(note: string): Promise<void> {
+    return this.#parts.witnessed.publish(note);
+  }
+
+  /** RFC 6962 §2.1.2: that the tree of `older` records is the beginning of the tree of `newer`. */
+  consistencyProof(older: number, newer: number): Promise<readonly Uint8Array[]> {
+    return consistencyPath(older, newer, this.#parts.reader.rangeHash(newer));
+  }
+
   /**
    * Queues a record for the next group commit and returns its id; cheap and synchronous. Throws ProvenanceError:
    * `unhealthy`, `closed`, `erachter-empty`, `layer-invalid`, `too-large`, `call-open`, `call-closed`.
@@ -160,7 +179,12 @@ export class AuditLog {
   /** One C2SP tlog-proof file; throws `record-unknown`, or `record-pending` before its checkpoint. */
   prove(subject: RecordId | ProofSubject, options?: ProofOptions): Promise<string> {
     const { reader, writer } = this.#parts;
-    const source = { ...this.#source(), reader, keys: writer.keys, checkpoints: [this.checkpoint()] };
+    const source = {
+      ...this.#source(),
+      reader,
+      keys: writer.keys,
+      checkpoints: preferred(this.witnessedCheckpoint(), this.checkpoint()),
+    };
     return proveRecords(source, typeof subject === 'string' ? { record: subject } : subject, options);
   }
 

@@ -12,9 +12,15 @@ import { findByIdPrefix, queryRecords, type RecordQuery } from './query.ts';
 import { collectReceipts, type ReceiptBatch, type ReceiptSource } from './receipt-access.ts';
 import { openRecord, type RawRecord, type RecordId, readRecord, type StoredRecord } from './record.ts';
 import { RecordIndex } from './record-index.ts';
-import { type ProofOptions, type ProofSource, type ProofSubject, proveRecords } from './record-proof.ts';
+import {
+  type ProofOptions,
+  type ProofSource,
+  type ProofSubject,
+  preferred,
+  proveRecords,
+} from './record-proof.ts';
 import type { Storage } from './storage.ts';
-import { checkpointPath } from './tile-layout.ts';
+import { checkpointPath, witnessedPath } from './tile-layout.ts';
 
 /** Reads a log that another process may be writing to; changes nothing. */
 export interface AuditReader {
@@ -83,6 +89,11 @@ class FileAuditReader implements AuditReader {
     await this.#index?.close();
   }
 
+  async #witnessed(): Promise<string | undefined> {
+    const bytes = await this.#storage.read(witnessedPath);
+    return bytes && Buffer.from(bytes).toString();
+  }
+
   /** Index, journal, checkpoint, in this order: whatever moves on meanwhile moves to what is read later. */
   async #snapshot(): Promise<ProofSource & ReceiptSource> {
     this.#index?.refresh();
@@ -101,7 +112,7 @@ class FileAuditReader implements AuditReader {
       read: async (position) => readRecord(await opened(position)),
       reader: this.#reader,
       keys,
-      checkpoints: [checkpoint],
+      checkpoints: preferred(await this.#witnessed(), checkpoint),
     };
   }
 

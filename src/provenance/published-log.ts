@@ -8,7 +8,15 @@ import { consistencyPath, leafHash } from './merkle-tree.ts';
 import { decodeReceipt, ReceiptChecker } from './receipt.ts';
 import { parseVkey } from './signed-note.ts';
 import { decodeStatement } from './statement.ts';
-import { bundlePath, checkpointPath, publicDirectory, tilePath, tileWidth, widthOf } from './tile-layout.ts';
+import {
+  bundlePath,
+  checkpointPath,
+  publicDirectory,
+  tilePath,
+  tileWidth,
+  widthOf,
+  witnessedPath,
+} from './tile-layout.ts';
 import { emptyTree, extendTree, type Tile, treeRoot } from './tile-tree.ts';
 import { Findings, type LogVerdict } from './verdict.ts';
 
@@ -39,6 +47,12 @@ export class PublishedLog {
     const bytes = await this.#storage.read(checkpointPath);
     if (!bytes) throw new ProvenanceError('checkpoint-missing', 'no log is published there');
     return Buffer.from(bytes).toString();
+  }
+
+  /** The newest checkpoint with cosignatures, unchecked, if the log has any. */
+  async witnessed(): Promise<string | undefined> {
+    const bytes = await this.#storage.read(witnessedPath);
+    return bytes && Buffer.from(bytes).toString();
   }
 
   /**

@@ -29,6 +29,11 @@ export interface ProofSource extends QuerySource {
   readonly checkpoints: readonly string[];
 }
 
+/** A witnessed checkpoint proves more, the newest one covers more. */
+export function preferred(witnessed: string | undefined, newest: string): readonly string[] {
+  return witnessed === undefined ? [newest] : [witnessed, newest];
+}
+
 /** A file is read into memory as a whole by whoever checks it. */
 export const maxProvedRecords = 10_000;
 

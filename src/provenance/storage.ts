@@ -66,17 +66,20 @@ export class FilePublisher {
   readonly #storage: Storage;
   readonly #known = new Set<string>(['.']);
   readonly #touched = new Set<string>();
+  readonly #temporaryPrefix: string;
   #serial = 0;
 
-  constructor(storage: Storage) {
+  /** Publishers that work at the same time need different names for what is half-written. */
+  constructor(storage: Storage, temporaryPrefix = '') {
     this.#storage = storage;
+    this.#temporaryPrefix = temporaryPrefix;
   }
 
   async publish(path: string, bytes: Uint8Array): Promise<void> {
     const directory = parentOf(path);
     await this.#ensureDirectory(directory);
     await this.#ensureDirectory(temporaryDirectory);
-    const temporary = `${temporaryDirectory}/${this.#serial++}`;
+    const temporary = `${temporaryDirectory}/${this.#temporaryPrefix}${this.#serial++}`;
     try {
       await this.#writeSynced(temporary, bytes);
       await this.#storage.rename(temporary, path);

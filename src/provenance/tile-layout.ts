@@ -4,6 +4,8 @@ export const tileWidth = 256;
 /** What any static web server may publish; nothing in here names anybody. */
 export const publicDirectory = 'public';
 export const checkpointPath: string = `${publicDirectory}/checkpoint`;
+/** The newest checkpoint with the cosignatures of enough witnesses. */
+export const witnessedPath: string = `${publicDirectory}/witnessed`;
 export const vkeyPath: string = `${publicDirectory}/vkey`;
 /** The committed layers and their salts: private, beside the log. */
 export const openingsDirectory = 'openings';

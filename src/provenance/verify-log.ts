@@ -4,12 +4,13 @@ import { ProvenanceError } from './error.ts';
 import { readJournal } from './journal.ts';
 import { isSegmentName } from './journal-frame.ts';
 import { type LogInventory, takeInventory } from './log-inventory.ts';
+import { LogReader } from './log-reader.ts';
 import { PartyKeySnapshot, partyKeysPath } from './party-keys.ts';
 import type { ReceiptFile } from './receipt-file.ts';
 import type { RawRecord } from './record.ts';
 import { parseVkey } from './signed-note.ts';
 import { type Storage, temporaryDirectory } from './storage.ts';
-import { checkpointPath, journalDirectory, tileWidth, vkeyPath } from './tile-layout.ts';
+import { checkpointPath, journalDirectory, tileWidth, vkeyPath, witnessedPath } from './tile-layout.ts';
 import { Findings, type LogVerdict, notAccountedFor } from './verdict.ts';
 import { BundleVerifier } from './verify-bundles.ts';
 import { ExpectedReceipts } from './verify-receipts.ts';
@@ -63,6 +64,7 @@ class LogVerification {
     await this.#partyKeys();
     const beyond = this.#beyond(journal, head.size);
     await this.#bundles(inventory, head, beyond);
+    await this.#witnessed(head, vkey);
     this.#others(inventory);
     for (const raw of beyond) this.#records.check(raw, journalDirectory);
     this.#records.conclude();
@@ -141,6 +143,29 @@ class LogVerification {
     return [];
   }
 
+  /** Whoever countersigned it saw the beginning of this log, or there are two logs. */
+  async #witnessed(head: Checkpoint, vkey: string | undefined): Promise<void> {
+    const bytes = await this.#storage.read(witnessedPath);
+    if (!bytes || vkey === undefined) return;
+    this.#findings.note('cosignatures of witnesses are checked when audit verify is given a policy');
+    try {
+      const seen = openCheckpoint(Buffer.from(bytes).toString(), parseVkey(vkey));
+      if (seen.size === 0 || (this.#live && seen.size > head.size)) return;
+      const root =
+        seen.size > head.size
+          ? undefined
+          : await new LogReader(this.#storage).rangeHash(head.size)(0, seen.size);
+      if (!root || Buffer.compare(root, seen.root) !== 0)
+        throw new ProvenanceError(
+          'checkpoint-contradicted',
+          'witnesses have seen another log under this name',
+        );
+    } catch (error) {
+      if (!(error instanceof ProvenanceError)) throw error;
+      this.#findings.problem('checkpoint', error.message, { file: witnessedPath });
+    }
+  }
+
   async #bundles(inventory: LogInventory, head: Checkpoint, beyond: readonly RawRecord[]): Promise<void> {
     const { size } = head;
     const bundles = new BundleVerifier({
@@ -162,7 +187,13 @@ class LogVerification {
 
   #others(inventory: LogInventory): void {
     for (const path of inventory.others) {
-      if (path === checkpointPath || path === vkeyPath || path === lockFileName || path === partyKeysPath)
+      if (
+        path === checkpointPath ||
+        path === witnessedPath ||
+        path === vkeyPath ||
+        path === lockFileName ||
+        path === partyKeysPath
+      )
         continue;
       const [directory, name = ''] = path.split('/');
       if (directory === journalDirectory && isSegmentName(name)) continue;

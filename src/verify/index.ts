@@ -32,6 +32,7 @@ export {
   parseNote,
   parseSignatureLine,
   parseVkey,
+  signatureBy,
 } from './note.ts';
 export { type Policy, type PolicyLog, type PolicyWitness, parsePolicy } from './policy.ts';
 export type { ProvedRecord } from './proof.ts';
