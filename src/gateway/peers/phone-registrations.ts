@@ -89,13 +89,13 @@ export class PhoneRegistrations {
       return key;
 
     const bindings = await overlay.bindings(identity.fingerprint);
-    const { wants, uris } = contactsOf(request);
+    const { wants, uris, allStay } = contactsOf(request);
     const own = bindings.filter(({ contactUri, flowId }) => uris.includes(contactUri) && flowId === flow.id);
     const now = clock.now();
     const facts: RegisterFacts = {
       wants,
       provedHere: key !== undefined,
-      refreshes: own.length > 0 && own.length === uris.length,
+      refreshes: allStay && own.length > 0 && own.length === uris.length,
       othersStay: uris.length > 0 && bindings.some(({ contactUri }) => !uris.includes(contactUri)),
       confirmed: (this.#confirmedUntilMs.get(identity.fingerprint) ?? 0) > now,
       pbxDown: monitor.isDown(peer),
@@ -121,7 +121,7 @@ export class PhoneRegistrations {
     const { fingerprint } = identity;
     const expires = passage === 'ask' ? undefined : passage === 'end' ? 0 : peer.registrations.expires;
     // What a phone answered to somebody else's challenge proves nothing: the PBX shall ask anew.
-    const answers = facts.provedHere || this.#nonces.areAnsweredBy(request);
+    const answers = facts.provedHere || this.#nonces.areAnsweredBy(request, fingerprint);
     const shown = answers ? request : withoutAnswers(request);
     const answer = await requests.toPeer(
       peer,
@@ -151,7 +151,7 @@ export class PhoneRegistrations {
       return undefined;
     }
     if (status === 401 || status === 407) {
-      this.#nonces.note(response);
+      this.#nonces.note(response, fingerprint);
       return { kind: 'challenge', status, headers: challengesOf(response) };
     }
     this.#confirmedUntilMs.delete(fingerprint);

@@ -42,16 +42,22 @@ export function passageOf(facts: RegisterFacts): Passage {
 export function contactsOf(request: SipRequest): {
   readonly wants: RegisterFacts['wants'];
   readonly uris: readonly string[];
+  /** None of them is to be taken off. */
+  readonly allStay: boolean;
 } {
   try {
     const contacts = readContacts(request);
-    if (contacts === '*') return { wants: 'remove', uris: [] };
-    if (contacts.length === 0) return { wants: 'query', uris: [] };
+    if (contacts === '*') return { wants: 'remove', uris: [], allStay: false };
+    if (contacts.length === 0) return { wants: 'query', uris: [], allStay: false };
     const common = parseDeltaSeconds(headerValue(request, 'expires') ?? '');
-    const stays = contacts.some(({ expires }) => (expires ?? common) !== 0);
-    return { wants: stays ? 'bind' : 'remove', uris: contacts.map(({ address }) => address.uri) };
+    const staying = contacts.filter(({ expires }) => (expires ?? common) !== 0);
+    return {
+      wants: staying.length > 0 ? 'bind' : 'remove',
+      uris: contacts.map(({ address }) => address.uri),
+      allStay: staying.length === contacts.length,
+    };
   } catch (error) {
-    if (error instanceof SipParseError) return { wants: 'query', uris: [] };
+    if (error instanceof SipParseError) return { wants: 'query', uris: [], allStay: false };
     throw error;
   }
 }
