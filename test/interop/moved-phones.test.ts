@@ -6,6 +6,7 @@ import { lossyPath } from '../support/lossy-path.ts';
 import { callerDialog, type Dialog } from '../support/sip-dialog.ts';
 import { freePort, sipp } from '../support/sipp.ts';
 import { until } from '../support/until.ts';
+import type { Desk } from './desk.ts';
 import { Office } from './office.ts';
 import { type SipJsPhone, startSipJs } from './phones/sipjs.ts';
 
@@ -13,10 +14,12 @@ import { type SipJsPhone, startSipJs } from './phones/sipjs.ts';
 const elsewhere = '127.0.0.9';
 
 let office: Office;
+let desk: Desk;
 const closing: (() => unknown)[] = [];
 
 beforeAll(async () => {
   office = await Office.open(['desk', 'caller', 'callee', 'walker', 'stayer']);
+  desk = await office.desk('desk');
 });
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
@@ -65,7 +68,6 @@ async function movable(user: string): Promise<Movable> {
 
 describe('unmodified SIP.js that lost its connection in mid-call and is back over WSS from another address', () => {
   it('is sent re-INVITE, ACK and BYE of a call that it answered', async () => {
-    const desk = await office.desk('desk');
     const { phone, move } = await movable('callee');
     const [call, atDesk] = await Promise.all([phone.answer(), desk.calls('callee')]);
     await move();
@@ -77,7 +79,6 @@ describe('unmodified SIP.js that lost its connection in mid-call and is back ove
   });
 
   it('and of a call that it made; its own re-INVITE, REFER and BYE go through as well', async () => {
-    const desk = await office.desk('desk');
     const { phone, move } = await movable('caller');
     const [call, atDesk] = await Promise.all([phone.call('desk'), desk.answers()]);
     await move();
