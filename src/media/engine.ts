@@ -88,7 +88,7 @@ export interface MediaEvents {
   onLost(sessions: readonly string[]): void;
 }
 
-/** Stands in the path of media: the built-in relay, or a client of rtpengine. No call rejects. */
+/** Stands in the path of media: the built-in relay, or a client of rtpengine. But for `start`, no call rejects. */
 export interface MediaEngine {
   readonly health: MediaHealth;
   /** Resolves once media can be anchored; rejects when the configuration can never work on this machine. */

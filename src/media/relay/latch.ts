@@ -4,7 +4,7 @@ import { packetKinds, uint16, uint32 } from './packet.ts';
 /** After so many packets the source is learned and strict: fewer than five (CVE-2025-53399). */
 export const learningPackets = 4;
 
-/** A source that has said nothing for so long, while learning is allowed, gives way to another as good. */
+/** A source that has said nothing for so long, while learning is allowed, gives way to another. */
 const silentMs = 200;
 
 /** How far the sequence numbers of a source that must prove itself may be apart. */
@@ -146,11 +146,12 @@ export class Latch {
     if (rank === 2 && !this.#isOfCompanion(packet, kind)) return false;
     const current = this.#current;
     const again = this.#learnsUntilMs !== Number.POSITIVE_INFINITY;
+    const stale = current !== undefined && (current.heard === 0 || nowMs - current.heardAtMs > silentMs);
+    // Nobody whom signalling vouches for less takes the place of a party that is merely silent, as on hold.
     const displaced =
       current === undefined ||
       rank > current.rank ||
-      (rank === current.rank &&
-        (current.heard === 0 || ((again || rank >= 2) && nowMs - current.heardAtMs > silentMs)));
+      (stale && rank >= Math.min(current.rank, 2) && (again || rank >= 2));
     if (!displaced) return false;
     // The first candidates of a party that was never learned are no moves.
     if (current !== undefined && again) this.#moves += 1;

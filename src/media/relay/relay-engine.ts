@@ -20,6 +20,7 @@ import type { RelayLimits } from './limits.ts';
 import type { PortRange } from './port-pool.ts';
 import type { RelaySettings } from './protocol.ts';
 import { type KeptExchange, RelayMemory } from './relay-memory.ts';
+import { openSocket } from './relay-socket.ts';
 import { RelayThread, type RelayThreadOptions } from './relay-thread.ts';
 
 export interface RelayEngineOptions {
@@ -74,6 +75,7 @@ export class RelayEngine implements MediaEngine {
 
   async start(events: MediaEvents): Promise<void> {
     this.#events = events;
+    for (const address of this.#options.listen) await tryAddress(address);
     await this.#thread.start();
   }
 
@@ -183,6 +185,15 @@ export class RelayEngine implements MediaEngine {
       }
     }
     if (lost.length > 0) this.#events?.onLost(lost);
+  }
+}
+
+/** An address that this machine does not have is found before the first call. */
+async function tryAddress(address: string): Promise<void> {
+  try {
+    (await openSocket(address, 0)).close();
+  } catch (error) {
+    throw new Error(`media cannot come to ${address}: it is no address of this machine`, { cause: error });
   }
 }
 

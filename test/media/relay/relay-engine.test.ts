@@ -288,6 +288,10 @@ describe('the relay and its limits', () => {
     await talk({ alice, bob, toAlice, toBob });
   });
 
+  test('does not start at an address that is none of this machine', async () => {
+    await expect(open({ listen: ['192.0.2.77'] })).rejects.toThrow('192.0.2.77');
+  });
+
   test('tells phones the address by which it is known outside', async () => {
     const { engine } = await open({ address: ['203.0.113.7'] });
     const { address } = await exchange(engine, 'offer', 'caller', sdpOf('127.0.0.1', 4_000));
