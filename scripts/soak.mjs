@@ -1,6 +1,7 @@
 // npm run soak -- [--minutes 10] [--workers 16] [--seed 1]: a gateway under phones that register, call, give up, die
-// without a word, stall, lie and come back elsewhere, over UDP, TCP and WebSocket. Afterwards its memory, descriptors,
-// flows, transactions and calls must be where they were, by its own timers: what stalls is left standing. Ends with 1
+// without a word, stall, lie, guess passwords and come back elsewhere, over UDP, TCP, TLS, WS and WSS. Afterwards its
+// memory, descriptors, handles, timers, flows, transactions and calls must be where they were, by its own timers: what
+// stalls is left standing. Ends with 1
 // when something stayed, when an honest phone was treated wrongly, or when the log does not verify.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -5,6 +5,8 @@ import type { PeerView } from './admin-server.ts';
 export interface LiveNumbers {
   readonly callsUp: number;
   readonly transactions: number;
+  /** Of transactions and of what is built on them. */
+  readonly timers: number;
   readonly flows: Readonly<Record<string, number>>;
   readonly auditHealthy: boolean;
   readonly auditRecords: number;
@@ -51,6 +53,7 @@ export class Metrics {
     };
     gauge('tibet_sip_calls_up', 'Calls that ring or are answered', ({ callsUp }) => callsUp);
     gauge('tibet_sip_transactions', 'SIP transactions in memory', ({ transactions }) => transactions);
+    gauge('tibet_sip_timers', 'SIP timers that run', ({ timers }) => timers);
     gauge('tibet_sip_audit_healthy', '1 while the audit log takes records', ({ auditHealthy }) =>
       Number(auditHealthy),
     );

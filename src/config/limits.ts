@@ -12,6 +12,7 @@ export interface LimitsConfig {
   readonly registrar: RegistrarLimitsConfig;
   readonly regEvent: RegEventLimitsConfig;
   readonly digest: DigestLimitsConfig;
+  readonly speakers: SpeakerLimitsConfig;
   readonly overlay: OverlayLimitsConfig;
   readonly vouching: VouchingLimitsConfig;
   readonly audit: AuditLimitsConfig;
@@ -24,6 +25,8 @@ export interface MessageLimitsConfig {
   readonly maxHeaderCount: number;
   readonly maxHeaderLineBytes: number;
   readonly maxIdentifierBytes: number;
+  readonly maxMultipartDepth: number;
+  readonly maxMultipartParts: number;
 }
 
 export interface TransportLimitsConfig {
@@ -98,6 +101,11 @@ export interface DigestLimitsConfig {
   readonly maxCounters: number;
 }
 
+export interface SpeakerLimitsConfig {
+  readonly maxPerFlow: number;
+  readonly maxUdpFlows: number;
+}
+
 export interface OverlayLimitsConfig {
   readonly cache: { readonly maxEntries: number; readonly freshMs: number; readonly staleMs: number };
   readonly endpoint: { readonly maxLifetimeSeconds: number; readonly maxClockAheadSeconds: number };
@@ -140,6 +148,8 @@ export const limits: z.ZodType<LimitsConfig> = section({
     maxHeaderCount: count(256, 16),
     maxHeaderLineBytes: bytes(8_192, 256),
     maxIdentifierBytes: bytes(1_024, 64),
+    maxMultipartDepth: count(8),
+    maxMultipartParts: count(64),
   }),
   transport: section({
     maxConnections: count(50_000),
@@ -205,6 +215,10 @@ export const limits: z.ZodType<LimitsConfig> = section({
     maxFailuresPerSource: count(200),
     windowMs: milliseconds(60_000, 1_000),
     maxCounters: count(50_000, 100),
+  }),
+  speakers: section({
+    maxPerFlow: count(1_000),
+    maxUdpFlows: count(10_000),
   }),
   overlay: section({
     cache: section({

@@ -14,9 +14,7 @@ import { identityAt } from './identity-at.ts';
 import { type IntentGate, intentTokenOf } from './intent-gate.ts';
 import type { PeerTable } from './peers/peer-table.ts';
 import type { Assurance, Principal } from './principal.ts';
-
-/** Identities that one connection speaks for without asking each for its proof again. */
-const maxSpeakersPerFlow = 1_000;
+import { type SpeakerLimits, Speakers } from './speakers.ts';
 
 /** To be answered with `status` (mostly 401 or 407) and `headers`; leaves no record, since nobody has spoken yet. */
 export interface Challenge {
@@ -50,6 +48,7 @@ export interface AuthenticationOptions {
   readonly flowSpeaks: readonly TransportName[];
   /** Passwords are known to a PBX only: what a phone without a key asks is put before that. */
   readonly passwordsElsewhere: boolean;
+  readonly speakers: SpeakerLimits;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -57,11 +56,7 @@ export interface AuthenticationOptions {
 /** Finds out who sent a request: a device key, a named peer, the flow's identity, a certificate, digest, in this order. */
 export class Authentication {
   readonly #options: AuthenticationOptions;
-  /**
-   * Who has proved itself on a connection, and how well: phones with several lines and proxies bring many. A UDP source
-   * address proves nothing, so UDP flows stay out unless configured.
-   */
-  readonly #speakers = new Map<string, Map<string, Assurance>>();
+  readonly #speakers: Speakers;
   /** Peers that have shown their password on a connection, by the flow's id. */
   readonly #peers = new Map<string, PeerConfig>();
   /** Revoked while they had something in progress here. */
@@ -69,6 +64,7 @@ export class Authentication {
 
   constructor(options: AuthenticationOptions) {
     this.#options = options;
+    this.#speakers = new Speakers(options.speakers);
   }
 
   async identify(request: SipRequest, flow: Flow): Promise<AuthenticationResult> {
@@ -94,7 +90,7 @@ export class Authentication {
    */
   challengeOf(request: SipRequest, flow: Flow): Challenge | undefined {
     if (this.#options.passwordsElsewhere) return undefined;
-    if (flow.reliable || this.#speakers.has(flow.id) || this.peerOf(flow) !== undefined) return undefined;
+    if (flow.reliable || this.#speakers.on(flow) || this.peerOf(flow) !== undefined) return undefined;
     const brought = ['intent-token', 'authorization', 'proxy-authorization'];
     if (request.headers.some(({ name }) => brought.includes(name))) return undefined;
     const kind = request.method === 'REGISTER' ? 'www' : 'proxy';
@@ -108,16 +104,11 @@ export class Authentication {
    */
   remember(flow: Flow, fingerprint: string, assurance: Assurance): void {
     if (!this.#options.flowSpeaks.includes(flow.transport)) return;
-    const speakers = this.#speakers.get(flow.id) ?? new Map<string, Assurance>();
-    this.#speakers.set(flow.id, speakers);
-    // The newest last: the oldest is the first to be asked for its proof again.
-    speakers.delete(fingerprint);
-    speakers.set(fingerprint, assurance < 2 ? assurance : flow.secure ? 2 : 1);
-    for (const [oldest] of speakers) if (speakers.size > maxSpeakersPerFlow) speakers.delete(oldest);
+    this.#speakers.add(flow, fingerprint, assurance < 2 ? assurance : flow.secure ? 2 : 1);
   }
 
   forget(flow: Flow): void {
-    this.#speakers.delete(flow.id);
+    this.#speakers.forget(flow);
     this.#peers.delete(flow.id);
   }
 
@@ -127,19 +118,19 @@ export class Authentication {
   }
 
   /** Who has proved itself on any connection. */
-  *speakers(): Iterable<string> {
-    for (const speakers of this.#speakers.values()) yield* speakers.keys();
+  speakers(): Iterable<string> {
+    return this.#speakers.all();
   }
 
   /** No connection speaks for this identity any more, nor do the flows of its dialogs. */
   bar(fingerprint: string): void {
     this.#barred.add(fingerprint);
-    for (const speakers of this.#speakers.values()) speakers.delete(fingerprint);
+    this.#speakers.silence(fingerprint);
   }
 
   /** Whether this identity has proved itself on this very connection. */
   speaks(flow: Flow, fingerprint: string): boolean {
-    return this.#speakers.get(flow.id)?.has(fingerprint) ?? false;
+    return this.#speakers.assuranceOf(flow, fingerprint) !== undefined;
   }
 
   /** Whether somebody unknown may leave one more record: failures from one source are bounded. */
@@ -200,10 +191,10 @@ export class Authentication {
 
   /** The identity whose address stands in From, if it has proved itself on this connection. */
   async #byFlow(request: SipRequest, flow: Flow): Promise<AuthenticationResult | undefined> {
-    const speakers = this.#speakers.get(flow.id);
-    if (speakers === undefined) return undefined;
+    if (!this.#speakers.on(flow)) return undefined;
     const identity = await identityAt(this.#options.overlay, request.from.uri);
-    const assurance = identity?.status === 'active' ? speakers.get(identity.fingerprint) : undefined;
+    const assurance =
+      identity?.status === 'active' ? this.#speakers.assuranceOf(flow, identity.fingerprint) : undefined;
     if (identity === undefined || assurance === undefined) return undefined;
     return proved({ kind: 'identity', identity, assurance, intent: undefined });
   }

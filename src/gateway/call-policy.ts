@@ -41,6 +41,7 @@ import type { RingingCalls } from './ringing-calls.ts';
 import {
   capabilitiesFor,
   challengeWith,
+  decline,
   gateOf,
   peerAway,
   refuseUri,
@@ -128,7 +129,7 @@ export class CallPolicy implements ProxyPolicy {
   /** What is answered without asking anybody: not even an INVITE then gets a 100 before it. */
   #answer(request: SipRequest, flow: Flow, uri: SipUri): RespondDecision | undefined {
     const { authentication, audit } = this.#options;
-    if (request.to.tag !== undefined) return respond(481);
+    if (request.to.tag !== undefined) return decline(481);
     if (request.method === 'OPTIONS' && uri.user === undefined) return capabilitiesFor(request);
     if (request.method === 'INVITE' && !audit.healthy) return unavailable();
     const challenge = authentication.challengeOf(request, flow);
@@ -140,7 +141,7 @@ export class CallPolicy implements ProxyPolicy {
     const result = await authentication.identify(request, flow);
     if (result.kind === 'challenge') return challengeWith(result);
     if (result.kind === 'refused') {
-      const answer = respond(result.status, result.reason, result.headers);
+      const answer = decline(result.status, result.reason, result.headers);
       if (result.record && request.method === 'INVITE')
         return this.#refuseStranger(request, flow, result.claimed, 'refused', answer);
       return answer;
@@ -154,12 +155,12 @@ export class CallPolicy implements ProxyPolicy {
   async onTooManyHops(request: SipRequest, { flow }: ServerTransaction): Promise<RespondDecision> {
     const { authentication, domain, audit, records } = this.#options;
     const uri = domain.ownUri(request.uri, flow.local.address);
-    if (uri === undefined || request.to.tag !== undefined || !audit.healthy) return respond(483);
+    if (uri === undefined || request.to.tag !== undefined || !audit.healthy) return decline(483);
     const result = await authentication.identify(request, flow);
     if (result.kind !== 'proved')
       return authentication.strangerLeavesRecord(flow)
-        ? this.#refuseStranger(request, flow, undefined, 'failed', respond(483))
-        : respond(483);
+        ? this.#refuseStranger(request, flow, undefined, 'failed', decline(483))
+        : decline(483);
     const { call, written } = this.#attempt(
       request,
       flow,
@@ -238,7 +239,11 @@ export class CallPolicy implements ProxyPolicy {
       targets,
       recordRoute: true,
       ...callerIdentityOf(caller),
-      edit: forwardedEdit(request, { token, add: atPeer ? [] : assertedOf(caller, request) }),
+      edit: forwardedEdit(request, {
+        token,
+        add: atPeer ? [] : assertedOf(caller, request),
+        fromPeer: caller.kind === 'peer',
+      }),
       gate,
       observer: new CallObserver({
         records,
@@ -274,7 +279,10 @@ export class CallPolicy implements ProxyPolicy {
       targets,
       recordRoute: request.method === 'SUBSCRIBE' || request.method === 'REFER',
       ...callerIdentityOf(sender),
-      edit: forwardedEdit(request, { add: atPeer ? [] : assertedOf(sender, request) }),
+      edit: forwardedEdit(request, {
+        add: atPeer ? [] : assertedOf(sender, request),
+        fromPeer: sender.kind === 'peer',
+      }),
     };
   }
 

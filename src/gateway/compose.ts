@@ -100,6 +100,7 @@ export async function compose(
       trustsVia: (flow) => peers.match(flow) !== undefined,
       logger,
     }),
+    isSameParty: (source, asked) => peers.areSame(source, asked),
     clock,
     random,
     logger,
@@ -287,6 +288,7 @@ export async function compose(
     isOwnAddress: (host, port) => addresses.include(host, port),
     timerCMs: config.calls.ringTimeoutMs,
     maxUdpRequestBytes: config.limits.locating.maxUdpRequestBytes,
+    messageLimits: config.limits.message,
   });
   const dispatcher = new Dispatcher({
     proxy,
@@ -362,6 +364,7 @@ function createAuthentication(
     peers,
     flowSpeaks: config.auth.flowSpeaks,
     passwordsElsewhere: passwordsElsewhere(config),
+    speakers: config.limits.speakers,
     clock,
     logger,
   });

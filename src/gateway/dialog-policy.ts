@@ -22,7 +22,7 @@ import type { OnBehalfSigner } from './on-behalf.ts';
 import type { Outbound } from './outbound.ts';
 import { peerIdentity } from './principal.ts';
 import type { Reachability } from './reachability.ts';
-import { challengeWith, respond } from './routing-answers.ts';
+import { challengeWith, decline, respond } from './routing-answers.ts';
 
 export interface DialogPolicyOptions {
   readonly authentication: Authentication;
@@ -50,10 +50,14 @@ interface Asked {
   readonly source: Flow;
   readonly transaction: ServerTransaction | undefined;
   readonly call: Call | undefined;
+  /** Its intent token was checked; one that was not goes no further. */
+  readonly signed: boolean;
 }
 
 /** RFC 5627 §4.3: what a GRUU is recognised by. */
 const gruuParam = ';gr';
+
+const notAParty: RoutingDecision = decline(403, 'Not A Party Of This Dialog');
 
 /** Decides where requests within a dialog go: along its flows, or after the identity that has moved. */
 export class DialogPolicy {
@@ -71,8 +75,17 @@ export class DialogPolicy {
     transaction: ServerTransaction | undefined,
   ): RoutingDecision | Promise<RoutingDecision> {
     const call = this.#options.calls.find(request, token.callerFlow);
-    const asked: Asked = { request, source, transaction, call };
-    const side = this.#sideByFlow(asked, token);
+    const asked: Asked = { request, source, transaction, call, signed: false };
+    if (this.#isSigned(asked)) return this.#checkSignature(asked, token);
+    return this.#fromSide(asked, token, this.#sideByFlow(asked, token));
+  }
+
+  #fromSide(
+    asked: Asked,
+    token: FlowTokenContents,
+    side: Side | undefined,
+  ): RoutingDecision | Promise<RoutingDecision> {
+    const { request } = asked;
     // It may hang up, but change nothing any more: everything else is looked up, and refused there.
     const sender = side === 'caller' ? token.callerIdentity : token.calleeIdentity;
     const ends = request.method === 'BYE' || request.method === 'ACK';
@@ -95,19 +108,21 @@ export class DialogPolicy {
   ): Promise<RoutingDecision> | undefined {
     const call = this.#options.calls.find(request, source.id);
     if (call === undefined || call.callerTag !== request.from.tag) return undefined;
-    return this.#followRouteless({ request, source, transaction, call }, call);
+    return this.#followRouteless({ request, source, transaction, call, signed: false }, call);
   }
 
   async #followRouteless(asked: Asked, { caller, callee, callerFlow }: Call): Promise<RoutingDecision> {
     const { request, source, transaction } = asked;
+    let signed = false;
     // An ACK cannot be challenged, and does nothing to who does not wait for it.
     if (transaction !== undefined) {
       const result = await this.#options.authentication.identify(request, source);
       if (result.kind === 'challenge') return challengeWith(result);
-      if (result.kind === 'refused') return respond(result.status, result.reason, result.headers);
+      if (result.kind === 'refused') return decline(result.status, result.reason, result.headers);
       const { principal } = result;
       const sender = principal.kind === 'identity' ? principal.identity.fingerprint : undefined;
-      if (sender !== caller.fingerprint) return respond(403, 'Not A Party Of This Dialog');
+      if (sender !== caller.fingerprint) return notAParty;
+      signed = principal.kind === 'identity' && principal.intent !== undefined;
     }
     const token = {
       node: '',
@@ -116,13 +131,38 @@ export class DialogPolicy {
       callerIdentity: caller.fingerprint,
       calleeIdentity: callee.fingerprint,
     };
-    return this.#follow(asked, token, 'caller');
+    return this.#follow({ ...asked, signed }, token, 'caller');
+  }
+
+  /** An ACK cannot be refused and comes again with each 2xx; a peer's users are unknown here: their tokens are dropped. */
+  #isSigned({ request, source }: Asked): boolean {
+    if (request.method === 'ACK' || headerValue(request, 'intent-token') === undefined) return false;
+    return this.#options.authentication.peerOf(source) === undefined;
+  }
+
+  /** The token must be good, as on any request, and that of one of the dialog's parties, wherever it is now. */
+  async #checkSignature(asked: Asked, token: FlowTokenContents): Promise<RoutingDecision> {
+    const result = await this.#options.authentication.identify(asked.request, asked.source);
+    if (result.kind === 'refused') return decline(result.status, result.reason, result.headers);
+    const signer =
+      result.kind === 'proved' && result.principal.kind === 'identity'
+        ? result.principal.identity.fingerprint
+        : undefined;
+    const sides: readonly Side[] = [
+      ...(signer !== undefined && token.callerIdentity === signer ? ['caller' as const] : []),
+      ...(signer !== undefined && token.calleeIdentity === signer ? ['callee' as const] : []),
+    ];
+    // Who calls itself is on both sides: then the flow tells.
+    const byFlow = this.#sideByFlow(asked, token);
+    const side = sides.find((each) => each === byFlow) ?? sides[0];
+    if (side === undefined) return notAParty;
+    return await this.#fromSide({ ...asked, signed: true }, token, side);
   }
 
   async #follow(asked: Asked, token: FlowTokenContents, known: Side | undefined): Promise<RoutingDecision> {
     const { request, source } = asked;
     const side = known ?? (await this.#sideByProof(request, source, token));
-    if (side === undefined) return respond(403, 'Not A Party Of This Dialog');
+    if (side === undefined) return notAParty;
     const { gruus, outbound } = this.#options;
     const towards = partyTowards(side, token);
     const phone = await gruus.remoteTarget(request.uri, {
@@ -138,7 +178,7 @@ export class DialogPolicy {
   }
 
   #decide(asked: Asked, side: Side, targets: readonly ProxyTarget[]): RoutingDecision {
-    const { request, transaction, call } = asked;
+    const { request, source, transaction, call, signed } = asked;
     const ends = call !== undefined && request.method === 'BYE';
     if (targets.length === 0) {
       // Nobody is there to hear the BYE, but its sender has hung up.
@@ -151,7 +191,11 @@ export class DialogPolicy {
       kind: 'forward',
       targets,
       recordRoute: false,
-      edit: forwardedEdit(request, { add: reinvites ? this.#reinviteToken(request, call, side) : [] }),
+      edit: forwardedEdit(request, {
+        add: reinvites && !signed ? this.#reinviteToken(request, call, side) : [],
+        dropsToken: !signed,
+        fromPeer: this.#options.authentication.peerOf(source) !== undefined,
+      }),
       ...(ends ? { observer: this.#byeObserver(call, side) } : {}),
     };
   }
@@ -195,6 +239,7 @@ export class DialogPolicy {
       if (authentication.speaks(source, fingerprint)) return fingerprint;
       if (await reachability.isOn(fingerprint, source)) return fingerprint;
     }
+    // Only an ACK can still have a token here.
     if (headerValue(request, 'intent-token') === undefined) return undefined;
     const result = await authentication.identify(request, source);
     return result.kind === 'proved' && result.principal.kind === 'identity'
@@ -219,7 +264,7 @@ export class DialogPolicy {
 
   /** A re-INVITE of a phone that does not sign leaves with the gateway's word for it, as the first INVITE did. */
   #reinviteToken(request: SipRequest, call: Call | undefined, side: 'caller' | 'callee'): HeaderField[] {
-    if (call === undefined || headerValue(request, 'intent-token') !== undefined) return [];
+    if (call === undefined) return [];
     const [from, to] = side === 'caller' ? [call.caller, call.callee] : [call.callee, call.caller];
     const token = this.#options.signer.sign({
       request,

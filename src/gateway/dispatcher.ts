@@ -4,10 +4,12 @@ import {
   createResponse,
   type Flow,
   headerField,
+  MergedRequests,
   type ProxyCore,
   type ServerTransaction,
   type SipRequest,
   type SipResponse,
+  statelessTag,
   type TransactionUser,
 } from '../sip/index.ts';
 import type { RegEvent } from './reg-event.ts';
@@ -29,6 +31,7 @@ export interface DispatcherOptions {
 /** The transaction user of the gateway: REGISTER goes to the registrar, SUBSCRIBE for reg to the notifier, all else to the proxy. */
 export class Dispatcher implements TransactionUser {
   readonly #options: DispatcherOptions;
+  readonly #merged = new MergedRequests();
   #draining = false;
 
   constructor(options: DispatcherOptions) {
@@ -81,6 +84,11 @@ export class Dispatcher implements TransactionUser {
   ): void {
     const { request } = transaction;
     const { admission, logger } = this.#options;
+    const outside = request.to.tag === undefined;
+    if (outside && !this.#merged.begin(request)) {
+      transaction.decline(createResponse(request, 482, undefined, { toTag: statelessTag(request) }));
+      return;
+    }
     admission.entered();
     server
       .answer(transaction)
@@ -88,6 +96,9 @@ export class Dispatcher implements TransactionUser {
         logger.error({ method: request.method, error: String(error) }, 'a request failed');
         transaction.respond(createResponse(request, 500));
       })
-      .finally(() => admission.left());
+      .finally(() => {
+        admission.left();
+        if (outside) this.#merged.end(request);
+      });
   }
 }

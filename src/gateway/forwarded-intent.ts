@@ -1,4 +1,4 @@
-import { type HeaderField, headerField, type SipRequest } from '../sip/index.ts';
+import { type HeaderField, headerField, type RequestEdit, type SipRequest } from '../sip/index.ts';
 import {
   bareIntentToken,
   carriesMore,
@@ -8,7 +8,7 @@ import {
   TokenError,
 } from '../tokens/index.ts';
 import { intentTokenOf } from './intent-gate.ts';
-import { untrustedHeaders } from './untrusted-headers.ts';
+import { fromWithoutVerstat, untrustedHeaders } from './untrusted-headers.ts';
 
 const intentHeader = 'intent-token';
 
@@ -16,6 +16,10 @@ export interface ForwardedEditOptions {
   /** The gateway's own, which replaces one that nobody vouches for. */
   readonly token?: string | undefined;
   readonly add?: readonly HeaderField[];
+  /** The token that came was not checked. */
+  readonly dropsToken?: boolean;
+  /** A peer is trusted with what it says of a caller. */
+  readonly fromPeer?: boolean;
 }
 
 /**
@@ -25,12 +29,19 @@ export interface ForwardedEditOptions {
  */
 export function forwardedEdit(
   request: SipRequest,
-  { token, add = [] }: ForwardedEditOptions = {},
-): { readonly remove: readonly string[]; readonly add: readonly HeaderField[] } {
+  { token, add = [], dropsToken = false, fromPeer = false }: ForwardedEditOptions = {},
+): RequestEdit {
+  const honest = fromPeer ? undefined : fromWithoutVerstat(request);
+  const from = honest === undefined ? {} : { from: honest };
   const value = intentTokenOf(request);
+  if (dropsToken && value !== undefined) return { remove: [...untrustedHeaders, intentHeader], add, ...from };
   const bare = token ?? (value !== undefined && carriesMore(value) ? bareValue(value) : undefined);
-  if (bare === undefined) return { remove: untrustedHeaders, add };
-  return { remove: [...untrustedHeaders, intentHeader], add: [...add, headerField('Intent-Token', bare)] };
+  if (bare === undefined) return { remove: untrustedHeaders, add, ...from };
+  return {
+    remove: [...untrustedHeaders, intentHeader],
+    add: [...add, headerField('Intent-Token', bare)],
+    ...from,
+  };
 }
 
 /** Undefined for what may go on whole, or is no token at all. */

@@ -2,3 +2,4 @@ export * from './gateway.ts';
 export type { LogRequest } from './log-request.ts';
 export { serveSpool } from './log-upkeep.ts';
 export { defaultRegEventLimits } from './reg-event.ts';
+export { defaultSpeakerLimits, type SpeakerLimits } from './speakers.ts';

@@ -12,6 +12,7 @@ import {
   type ProxyAddress,
   type ServerTransaction,
   type SipRequest,
+  statelessTag,
   unescapeUri,
 } from '../sip/index.ts';
 import type { Audit } from './audit.ts';
@@ -89,8 +90,8 @@ export class RegEvent {
     const refusal = await this.#answer(transaction, this.#watches.find(dialogKey(request)));
     if (refusal === undefined) return;
     const { status, reason, headers = [] } = refusal;
-    const toTag = randomId(this.#options.random, 64);
-    transaction.respond(createResponse(request, status, reason, { toTag, headers }));
+    const toTag = statelessTag(request);
+    transaction.decline(createResponse(request, status, reason, { toTag, headers }));
   }
 
   /** Bindings of an identity have come, gone or been refreshed; `unregistered` are ids that a REGISTER ended. */

@@ -11,6 +11,7 @@ import {
   type RegistrationChange,
   type ServerTransaction,
   type SipRequest,
+  statelessTag,
   unescapeUri,
 } from '../sip/index.ts';
 import type { Audit } from './audit.ts';
@@ -86,28 +87,24 @@ export class Registration {
     const { authentication, throughPbx, domain, audit, registrar } = this.#options;
     if (domain.ownUri(request.uri, flow.local.address) === undefined) {
       const { status, reason } = foreignUriRefusal(request.uri);
-      return this.#reject(transaction, status, reason);
+      return this.#decline(transaction, status, reason);
     }
     if (!audit.healthy) return this.#unavailable(transaction);
 
     const screened = registrar.screen(request);
-    if (screened !== undefined) return transaction.respond(screened.response);
+    if (screened !== undefined) return transaction.decline(screened.response);
 
     const result = await (throughPbx ?? authentication).identify(request, flow);
     if (result.kind === 'relayed') {
       const { status, reason, headers, identity } = result;
       await this.#recordRefusal(request, flow, { reason, fault: `pbx-${status}`, claimed: identity?.name });
-      return this.#reject(transaction, status, reason, headers);
+      return this.#decline(transaction, status, reason, headers);
     }
-    if (result.kind === 'challenge') {
-      this.#reject(transaction, result.status, undefined, result.headers);
-      // RFC 3261 §8.2.7: whoever repeats the request is challenged anew; nothing is kept for a forged source.
-      if (!flow.reliable) transaction.abandon();
-      return;
-    }
+    if (result.kind === 'challenge')
+      return this.#decline(transaction, result.status, undefined, result.headers);
     if (result.kind === 'refused') {
       if (result.record) await this.#recordRefusal(request, flow, result);
-      return this.#reject(transaction, result.status, result.reason, result.headers);
+      return this.#decline(transaction, result.status, result.reason, result.headers);
     }
     const { principal } = result;
     if (principal.kind === 'peer') return this.#reject(transaction, 403, 'Peers Do Not Register');
@@ -154,7 +151,7 @@ export class Registration {
   }
 
   #unavailable(transaction: ServerTransaction): void {
-    this.#reject(transaction, 503, 'Audit Log Unavailable', [
+    this.#decline(transaction, 503, 'Audit Log Unavailable', [
       headerField('Retry-After', String(retryAfterSeconds)),
     ]);
   }
@@ -168,6 +165,18 @@ export class Registration {
   ): void {
     const toTag = randomId(this.#options.random, toTagBits);
     transaction.respond(createResponse(transaction.request, status, reason, { toTag, headers }));
+  }
+
+  /** To somebody who has proved nothing. */
+  #decline(
+    transaction: ServerTransaction,
+    status: number,
+    reason?: string,
+    headers: readonly HeaderField[] = [],
+  ): void {
+    const { request } = transaction;
+    const toTag = statelessTag(request);
+    transaction.decline(createResponse(request, status, reason, { toTag, headers }));
   }
 
   /** The address-of-record must be one of the identity's own names in this domain. */

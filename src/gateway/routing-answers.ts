@@ -56,21 +56,26 @@ export function respond(status: number, reason?: string, headers?: readonly Head
   };
 }
 
+/** For whoever has proved nothing yet. */
+export function decline(status: number, reason?: string, headers?: readonly HeaderField[]): RespondDecision {
+  return { ...respond(status, reason, headers), stateless: true };
+}
+
 export function refuseUri(text: string): RespondDecision {
   const { status, reason } = foreignUriRefusal(text);
-  return respond(status, reason);
+  return decline(status, reason);
 }
 
 /** RFC 3261 §11.2; §8.2.2.3: the gateway is the one who is asked here, and has no extension to insist on. */
 export function capabilitiesFor(request: SipRequest): RespondDecision {
   const required = headerItems(request, 'require');
   return required.length === 0
-    ? respond(200, undefined, capabilities)
-    : respond(420, undefined, [headerField('Unsupported', required.join(', '))]);
+    ? decline(200, undefined, capabilities)
+    : decline(420, undefined, [headerField('Unsupported', required.join(', '))]);
 }
 
 export function challengeWith({ status, headers }: Challenge): RespondDecision {
-  return { ...respond(status, undefined, headers), stateless: true };
+  return decline(status, undefined, headers);
 }
 
 /**
@@ -84,5 +89,5 @@ export function peerAway(sender: Principal): RespondDecision & { readonly reason
 }
 
 export function unavailable(): RespondDecision {
-  return respond(503, 'Audit Log Unavailable', [headerField('Retry-After', String(retryAfterSeconds))]);
+  return decline(503, 'Audit Log Unavailable', [headerField('Retry-After', String(retryAfterSeconds))]);
 }

@@ -36,10 +36,11 @@ export function statusOf(parts: Parts, facts: StatusFacts): StatusView {
 /** What the gauges read when somebody asks for metrics. */
 export function liveNumbers({ transport, transactions, calls, audit, peers }: Parts): LiveNumbers {
   const { connections, udpFlows } = transport.stats();
-  const { server, client } = transactions.counts();
+  const { server, client, timers } = transactions.counts();
   return {
     callsUp: calls.size,
     transactions: server + client,
+    timers,
     flows: { connections, udp: udpFlows },
     auditHealthy: audit.healthy,
     auditRecords: audit.size,

@@ -54,6 +54,7 @@ beforeEach(async () => {
   numbers = {
     callsUp: 1,
     transactions: 2,
+    timers: 5,
     flows: { connections: 3, udp: 4 },
     auditHealthy: true,
     auditRecords: 6,

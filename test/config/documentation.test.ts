@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { defaultAnswerCacheLimits } from '../../src/admission/index.ts';
 import { configKeys, loadConfig } from '../../src/config/index.ts';
-import { defaultRegEventLimits } from '../../src/gateway/index.ts';
+import { defaultRegEventLimits, defaultSpeakerLimits } from '../../src/gateway/index.ts';
 import { defaultRelayLimits } from '../../src/media/index.ts';
 import { defaultOverlayLimits } from '../../src/overlay/index.ts';
 import { defaultAuditLimits } from '../../src/provenance/index.ts';
@@ -57,6 +57,7 @@ describe('defaults', () => {
       locating: defaultLocatingLimits,
       registrar: { maxContacts, maxContactLength, maxPathLength },
       regEvent: defaultRegEventLimits,
+      speakers: defaultSpeakerLimits,
       digest: defaultThrottleLimits,
       overlay: defaultOverlayLimits,
       vouching: defaultAnswerCacheLimits,

@@ -48,18 +48,27 @@ describe('connections, on the built-in limits', () => {
     data.remove();
   });
 
-  it('edge 8: who sends one byte a second is cut off within 10 s, and others are served meanwhile', {
+  it('edge 8: who sends one byte a second, a few bytes or only keepalives is cut off within 10 s, and others are served meanwhile', {
     timeout: 20_000,
   }, async () => {
     const text = requestText({ uri: `sip:${domain}` });
     for (let count = 0; count < 100; count++) sockets.push(await RawTcp.open(gateway.port('tcp'), attacker));
     let sent = 0;
     const startedMs = performance.now();
+    const talkers = [...sockets];
+    for (const beginning of ['I', 'INV', '\r', '\r\n', '\r\n\r']) {
+      const socket = await RawTcp.open(gateway.port('tcp'), attacker);
+      socket.send(beginning);
+      sockets.push(socket);
+    }
+    const keeper = await RawTcp.open(gateway.port('tcp'), attacker);
+    sockets.push(keeper);
     const trickle = setInterval(() => {
-      for (const socket of sockets) if (!socket.closed) socket.send(text.charAt(sent));
+      for (const socket of talkers) if (!socket.closed) socket.send(text.charAt(sent));
+      if (!keeper.closed) keeper.send('\r\n\r\n');
       sent += 1;
     }, 1_000);
-    for (const socket of sockets) socket.send(text.charAt(sent));
+    for (const socket of talkers) socket.send(text.charAt(sent));
     sent += 1;
     await expectAlive(listening, attacker);
     try {

@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { headerField, headerValue } from '../../src/sip/index.ts';
 import type { SipAgent } from '../support/sip-agent.ts';
+import { exchange } from '../support/sip-call.ts';
+import { calleeDialog, callerDialog } from '../support/sip-dialog.ts';
 import { SipPeer } from '../support/sip-peer.ts';
 import { TestGateway, testDomain } from '../support/test-gateway.ts';
 import { expectAlive } from './support/alive.ts';
@@ -76,5 +78,26 @@ describe('between phone and peer', () => {
         await caller.final(request);
         expect(left).toEqual([]);
       }
+  });
+
+  it.each([
+    ['a header parameter', (uri: string) => `<${uri}>;verstat=TN-Validation-Passed`],
+    ['a URI parameter', (uri: string) => `"A" <${uri};VERSTAT=TN-Validation-Passed>`],
+  ])('edge 35: a verstat as %s of From is stripped, and the dialog goes on', async (_, write) => {
+    for (const caller of [desk, alice]) {
+      const from = `${write(caller.address)};tag=${caller.tag}`;
+      const { request } = await caller.begin('INVITE', bob.address, { from });
+      const arrived = await bob.incoming('INVITE');
+      expect(headerValue(arrived, 'from')?.toLowerCase()).not.toContain('verstat');
+      expect(arrived.from.tag).toBe(caller.tag);
+      const sent = bob.reply(arrived, 200);
+      const answer = await caller.final(request);
+      const dialog = callerDialog(answer);
+      caller.inDialog(dialog, 'ACK');
+      await bob.incoming('ACK');
+      const { arrived: info } = await exchange(caller, bob, { ...dialog, local: from }, 'INFO');
+      expect(headerValue(info, 'from')?.toLowerCase()).not.toContain('verstat');
+      await exchange(bob, caller, calleeDialog(arrived, sent), 'BYE');
+    }
   });
 });

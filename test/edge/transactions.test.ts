@@ -140,6 +140,50 @@ describe('a stranger’s datagram', () => {
     },
   );
 
+  /** The least that is still a request, in compact form. */
+  const tiny = (method: string, uri: string, more = ''): string =>
+    `${method} ${uri} SIP/2.0\r\nv:SIP/2.0/UDP a;branch=${newBranch()}\r\nf:<sip:a>;tag=1\r\nt:<sip:a>\r\ni:${newBranch()}\r\nCSeq:1 ${method}\r\n${more}\r\n`;
+
+  it.each<[string, () => string]>([
+    ['an INVITE', () => tiny('INVITE', bob.address)],
+    ['a REGISTER', () => tiny('REGISTER', `sip:${testDomain}`)],
+    ['a SUBSCRIBE for reg', () => tiny('SUBSCRIBE', bob.address, 'o:reg\r\nm:<sip:a>\r\n')],
+    ['an OPTIONS', () => tiny('OPTIONS', `sip:${testDomain}`)],
+    ['a foreign INVITE', () => tiny('INVITE', 'sip:a@b')],
+    ['a foreign REGISTER', () => tiny('REGISTER', 'sip:b')],
+    ['an INVITE without hops', () => tiny('INVITE', bob.address, 'Max-Forwards:0\r\n')],
+    ['an unknown scheme', () => tiny('INVITE', 'a:b')],
+    ['a foreign Route', () => tiny('INVITE', bob.address, 'Route:<sip:b;lr>\r\n')],
+    ['a required extension', () => tiny('INVITE', bob.address, `Proxy-Require:${'a,'.repeat(50)}b\r\n`)],
+    ['a stray dialog', () => tiny('BYE', bob.address).replace('t:<sip:a>', 't:<sip:a>;tag=2')],
+    ['a wrong password', () => tiny('INVITE', bob.address, 'Proxy-Authorization:Digest realm="x"\r\n')],
+    ['a broken password', () => tiny('INVITE', bob.address, 'Proxy-Authorization:Digest "\r\n')],
+    ['a broken token', () => tiny('INVITE', bob.address, 'Intent-Token:x\r\n')],
+    ['a broken token to register', () => tiny('REGISTER', `sip:${testDomain}`, 'Intent-Token:x\r\n')],
+    ['a broken CSeq', () => tiny('INVITE', bob.address).replace('CSeq:1', 'CSeq:x')],
+    ['nothing else', () => 'A b SIP/2.0\r\nv:a\r\nf:b\r\nt:c\r\ni:d\r\nCSeq:e\r\n\r\n'],
+  ])('edge 22: %s, as short as it can be, earns at most 1.5 times its bytes, once', async (_, write) => {
+    const wire = await attackers.udp();
+    const text = write();
+    // What a victim would get for it: nothing comes to itself but the answer.
+    wire.send(text);
+    await elapsed(longerThanT1Ms);
+    expect(wire.received.join('').length).toBeLessThanOrEqual(1.5 * text.length);
+  });
+
+  it.each(['INVITE', 'BYE'])(
+    'edge 22: whatever %s is refused for, over UDP it is refused once and forgotten',
+    async (method) => {
+      const wire = await attackers.udp();
+      wire.send(requestText({ method, uri: 'sip:bob@elsewhere.test' }));
+      wire.send(requestText({ method, uri: bob.address, maxForwards: 'Max-Forwards: 0' }));
+      wire.send(requestText({ method, uri: bob.address, more: ['Proxy-Require: x'] }));
+      wire.send(requestText({ method, uri: bob.address, more: ['Intent-Token: x'] }));
+      await elapsed(longerThanT1Ms);
+      expect(wire.received.map(statusOf).toSorted()).toEqual([403, 403, 420, 483]);
+    },
+  );
+
   it('edge 22: the challenge of a repeated INVITE is not remembered: no state is kept for a stranger', async () => {
     const wire = await attackers.udp();
     const text = requestText({ method: 'INVITE', uri: bob.address });

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { connect as connectTls } from 'node:tls';
 import { WebSocket } from 'ws';
 import { RawTcp, RawUdp } from '../edge/support/raw-wire.ts';
 import { corpusOf } from '../fuzz/corpus.ts';
@@ -8,12 +9,13 @@ import type { GatewayProcess } from '../support/processes.ts';
 import { SipAgent } from '../support/sip-agent.ts';
 import { establish, exchange, ring } from '../support/sip-call.ts';
 import { cancelOf } from '../support/sip-dialog.ts';
-import type { WireTransport } from '../support/sip-wire.ts';
+import type { TlsTrust, WireTransport } from '../support/sip-wire.ts';
 import { domain, type StockPhone } from '../support/stock-phones.ts';
 
 /** Two phones of one worker: no other worker registers or calls them. */
 export interface Stage {
   readonly gateway: GatewayProcess;
+  readonly trust: TlsTrust;
   readonly dice: Dice;
   readonly caller: StockPhone;
   readonly callee: StockPhone;
@@ -26,20 +28,28 @@ export interface Stage {
 /** One thing that happens to a gateway; throws when it answers otherwise than it should. */
 export type Scene = (stage: Stage) => Promise<void>;
 
-const transports: readonly WireTransport[] = ['udp', 'tcp', 'ws'];
+const connected = ['tcp', 'tls', 'ws', 'wss'] as const satisfies readonly WireTransport[];
+const transports: readonly WireTransport[] = ['udp', ...connected];
 const liesAtOnce = 20;
+const guessesAtOnce = 5;
 
 function registered(stage: Stage, phone: StockPhone): Promise<SipAgent> {
-  return registeredOver(stage, phone, transports[stage.dice(transports.length)] ?? 'udp');
+  return registeredOver(stage, phone, oneOf(transports, stage.dice));
+}
+
+function oneOf<T>(choices: readonly T[], dice: Dice): T {
+  const [chosen] = choices.slice(dice(choices.length));
+  if (chosen === undefined) throw new Error('nothing to choose from');
+  return chosen;
 }
 
 async function registeredOver(
-  { gateway, phones }: Stage,
+  { gateway, phones, trust }: Stage,
   { user, password }: StockPhone,
   transport: WireTransport,
   port: number = gateway.port(transport),
 ): Promise<SipAgent> {
-  const agent = await SipAgent.open({ user, password, domain, transport, port });
+  const agent = await SipAgent.open({ user, password, domain, transport, port, trust });
   phones.add(agent);
   // What earlier scenes left of a phone on UDP would stay until it expires (RFC 3261 §10.2.2).
   await agent.register({ contact: '*', expires: 0 });
@@ -110,17 +120,17 @@ const bothDie: Scene = async (stage) => {
 /** The callee comes back from another address and transport in mid-call, and is hung up on there. */
 const reconnects: Scene = async (stage) => {
   const caller = await registered(stage, stage.caller);
-  const before = await registeredOver(stage, stage.callee, 'tcp');
+  const before = await registeredOver(stage, stage.callee, oneOf(connected, stage.dice));
   const { callerSide } = await establish(caller, before);
   await before.close();
-  const after = await registeredOver(stage, stage.callee, stage.dice(2) === 0 ? 'ws' : 'tcp');
+  const after = await registeredOver(stage, stage.callee, oneOf(connected, stage.dice));
   await exchange(caller, after, callerSide, 'BYE');
   await after.register({ expires: 0 });
 };
 
 /** A phone whose network takes nothing any more, without a word; the gateway has to find out by itself. */
 const stalls: Scene = async (stage) => {
-  const transport = stage.dice(2) === 0 ? 'tcp' : 'ws';
+  const transport = oneOf(connected, stage.dice);
   const path = await lossyPath(stage.gateway.port(transport));
   const phone = await registeredOver(stage, stage.callee, transport, path.port);
   path.goDead();
@@ -131,15 +141,36 @@ const stalls: Scene = async (stage) => {
   });
 };
 
-/** Half a message, and then nothing. */
-const trailsOff: Scene = async ({ gateway, leave }) => {
-  const wire = await RawTcp.open(gateway.port('tcp'));
-  wire.send('INVITE sip:bob@localhost SIP/2.0\r\nVia: SIP/2.0/TCP a;branch=z9hG4bK1\r\nCon');
+/** The first bytes of what each port expects, in a message, a handshake or an upgrade. */
+const beginnings = {
+  tcp: ['I', 'INVITE sip:bob@localhost SIP/2.0\r\nVia: SIP/2.0/TCP a;branch=z9hG4bK1\r\nCon'],
+  tls: ['', '\x16\x03\x01\x02\x00\x01\x00'],
+  ws: ['', 'GET / HTTP/1.1\r\nHost: local'],
+  wss: ['', '\x16\x03\x01\x02\x00\x01\x00'],
+} as const;
+
+/** Begins, and then nothing. */
+const trailsOff: Scene = async ({ gateway, dice, leave }) => {
+  const transport = oneOf(connected, dice);
+  const wire = await RawTcp.open(gateway.port(transport));
+  wire.send(oneOf(beginnings[transport], dice));
   leave(() => wire.close());
 };
 
+/** Wrong passwords from somewhere, until the gateway listens to that address no longer. */
+const guesses: Scene = async ({ gateway, dice, callee }) => {
+  const host = `127.1.${dice(250)}.${dice(250) + 1}`;
+  const wire = await RawUdp.open(gateway.port('udp'), host);
+  try {
+    for (let guess = 0; guess < guessesAtOnce; guess++)
+      await wire.ask(guessAt(callee.user, `${wire.port}-${dice(1e9)}`));
+  } finally {
+    wire.close();
+  }
+};
+
 /** Torture messages, torn further. */
-const lies: Scene = async ({ gateway, dice }) => {
+const lies: Scene = async ({ gateway, trust, dice }) => {
   const corpus = corpusOf('message');
   const lie = (): Buffer => {
     const [one, other] = [corpus[dice(corpus.length)], corpus[dice(corpus.length)]];
@@ -147,9 +178,14 @@ const lies: Scene = async ({ gateway, dice }) => {
   };
   const udp = await RawUdp.open(gateway.port('udp'));
   for (let sent = 0; sent < liesAtOnce; sent++) udp.send(lie());
-  const tcp = await RawTcp.open(gateway.port('tcp'));
-  tcp.send(lie());
-  const socket = new WebSocket(`ws://127.0.0.1:${gateway.port('ws')}`, 'sip');
+  const streams = await Promise.all(connected.map((transport) => RawTcp.open(gateway.port(transport))));
+  for (const stream of streams) stream.send(lie());
+  const secure = connectTls({ port: gateway.port('tls'), host: '127.0.0.1', ...trust });
+  secure.on('error', () => {});
+  await once(secure, 'secureConnect');
+  secure.write(lie());
+  const scheme = oneOf(['ws', 'wss'] as const, dice);
+  const socket = new WebSocket(`${scheme}://127.0.0.1:${gateway.port(scheme)}`, 'sip', trust);
   socket.on('error', () => {});
   await once(socket, 'open');
   socket.send(lie());
@@ -158,20 +194,31 @@ const lies: Scene = async ({ gateway, dice }) => {
     // Whoever is lied to must still listen to others: it has read all the lies before it answers this.
     await honest.ask(honestOptions(`${honest.port}-${dice(1e9)}`));
   } finally {
-    for (const wire of [udp, tcp, honest]) wire.close();
+    for (const wire of [udp, ...streams, honest]) wire.close();
+    secure.destroy();
     socket.terminate();
   }
 };
 
 function honestOptions(id: string): string {
+  return strangersRequest('OPTIONS', `sip:${domain}`, id, []);
+}
+
+function guessAt(user: string, id: string): string {
+  const credentials = `username="${user}", realm="${domain}", nonce="${id}", uri="sip:${domain}", response="${'0'.repeat(32)}"`;
+  return strangersRequest('REGISTER', `sip:${user}@${domain}`, id, [`Authorization: Digest ${credentials}`]);
+}
+
+function strangersRequest(method: string, to: string, id: string, more: readonly string[]): string {
   return [
-    `OPTIONS sip:${domain} SIP/2.0`,
+    `${method} sip:${domain} SIP/2.0`,
     `Via: SIP/2.0/UDP 127.0.0.1;branch=z9hG4bK${id};rport`,
     'Max-Forwards: 1',
     `From: <sip:soak@${domain}>;tag=1`,
-    `To: <sip:${domain}>`,
+    `To: <${to}>`,
     `Call-ID: ${id}`,
-    'CSeq: 1 OPTIONS',
+    `CSeq: 1 ${method}`,
+    ...more,
     'Content-Length: 0',
     '',
     '',
@@ -190,4 +237,5 @@ export const scenes: Readonly<Record<string, { readonly play: Scene; readonly we
   stalls: { play: stalls, weight: 1 },
   'trails off': { play: trailsOff, weight: 1 },
   lies: { play: lies, weight: 2 },
+  guesses: { play: guesses, weight: 1 },
 };

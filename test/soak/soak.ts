@@ -1,9 +1,12 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type LogVerdict, verifyLog } from '../../src/provenance/index.ts';
 import { diceOf } from '../fuzz/mutation.ts';
+import { TestAuthority } from '../support/certificates.ts';
 import { type GatewayProcess, startGateway } from '../support/processes.ts';
 import type { SipAgent } from '../support/sip-agent.ts';
-import { addStockPhones, type StockPhone } from '../support/stock-phones.ts';
+import type { TlsTrust } from '../support/sip-wire.ts';
+import { addStockPhones, domain, type StockPhone } from '../support/stock-phones.ts';
 import { type Scene, type Stage, scenes } from './scenes.ts';
 import { type Allowance, leaks, signsLine, type VitalSigns, vitalSignsOf } from './vital-signs.ts';
 
@@ -36,6 +39,8 @@ const settleMs = 100_000;
 const lookEveryMs = 1_000;
 const reportEveryMs = 10_000;
 
+const listen = ['udp', 'tcp', 'tls', 'ws', 'wss'].map((name) => `${name}://127.0.0.1:0`).join(', ');
+
 /** Short where the defaults would make whoever looks at a soak wait. */
 const set = [
   'log.level=warn',
@@ -52,13 +57,20 @@ const set = [
 export async function soak(options: SoakOptions): Promise<SoakVerdict> {
   const users = Array.from({ length: options.workers * 2 }, (_, index) => `soak${index}`);
   const phones = await addStockPhones(options.dataDir, users);
-  const gateway = await startGateway({ dataDir: options.dataDir, set });
+  const authority = new TestAuthority();
+  const { cert, key } = authority.issue({ commonName: domain, altNames: [`DNS:${domain}`] });
+  const trust = { servername: domain, ca: readFileSync(authority.ca, 'utf8') };
+  const gateway = await startGateway({
+    dataDir: options.dataDir,
+    set: [...set, `listen=${listen}`, `tls={cert: ${cert}, key: ${key}}`],
+  });
   let run: SoakRun;
   try {
-    run = new SoakRun(gateway, phones, options);
+    run = new SoakRun(gateway, phones, trust, options);
     await run.play();
   } finally {
     await gateway.stop();
+    authority.remove();
   }
   const verdict: LogVerdict = await verifyLog({ directory: join(options.dataDir, 'log') });
   const faults = verdict.valid ? run.faults : [...run.faults, 'the log does not verify'];
@@ -70,12 +82,14 @@ class SoakRun {
   played = 0;
   readonly #gateway: GatewayProcess;
   readonly #phones: readonly StockPhone[];
+  readonly #trust: TlsTrust;
   readonly #options: SoakOptions;
   readonly #left: (() => void)[] = [];
 
-  constructor(gateway: GatewayProcess, phones: readonly StockPhone[], options: SoakOptions) {
+  constructor(gateway: GatewayProcess, phones: readonly StockPhone[], trust: TlsTrust, options: SoakOptions) {
     this.#gateway = gateway;
     this.#phones = phones;
+    this.#trust = trust;
     this.#options = options;
   }
 
@@ -114,7 +128,7 @@ class SoakRun {
     const dice = diceOf(this.#options.seed + index);
     const leave = (close: () => void): void => void this.#left.push(close);
     const phones = new Set<SipAgent>();
-    const stage: Stage = { gateway: this.#gateway, dice, caller, callee, phones, leave };
+    const stage: Stage = { gateway: this.#gateway, trust: this.#trust, dice, caller, callee, phones, leave };
     const { without = [] } = this.#options;
     const deck = Object.entries(scenes)
       .filter(([name]) => !without.includes(name))

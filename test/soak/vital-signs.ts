@@ -11,19 +11,40 @@ export interface VitalSigns {
   readonly udpFlows: number;
   readonly transactions: number;
   readonly callsUp: number;
+  /** Timers of the SIP core, on its own wheel. */
+  readonly timers: number;
+  /** Timers and handles of the event loop, all others included. */
+  readonly loopTimers: number;
+  readonly loopHandles: number;
 }
 
 export async function vitalSignsOf(gateway: GatewayProcess): Promise<VitalSigns> {
-  const answer = await fetch(`http://127.0.0.1:${gateway.port('http')}/status`);
-  const status: unknown = await answer.json();
+  const answer = await fetch(`http://127.0.0.1:${gateway.port('http')}/metrics`);
+  const metrics = metricsIn(await answer.text());
+  const read = (name: string): number => {
+    const value = metrics.get(name);
+    if (value === undefined) throw new Error(`no metric ${name}`);
+    return value;
+  };
   return {
     anonymousBytes: anonymousBytesOf(gateway.pid),
     descriptors: readdirSync(`/proc/${gateway.pid}/fd`).length,
-    connections: numberIn(status, 'flows', 'connections'),
-    udpFlows: numberIn(status, 'flows', 'udp'),
-    transactions: numberIn(status, 'transactions'),
-    callsUp: numberIn(status, 'callsUp'),
+    connections: read('tibet_sip_flows{transport="connections"}'),
+    udpFlows: read('tibet_sip_flows{transport="udp"}'),
+    transactions: read('tibet_sip_transactions'),
+    callsUp: read('tibet_sip_calls_up'),
+    timers: read('tibet_sip_timers'),
+    loopTimers: metrics.get('nodejs_active_resources{type="Timeout"}') ?? 0,
+    loopHandles: read('nodejs_active_handles_total'),
   };
+}
+
+/** Prometheus' text: a name with its labels, a blank and the value. */
+function metricsIn(text: string): ReadonlyMap<string, number> {
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return new Map(
+    lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ')))]),
+  );
 }
 
 function anonymousBytesOf(pid: number): number {
@@ -33,21 +54,10 @@ function anonymousBytesOf(pid: number): number {
   return Number(line?.split(/\s+/)[1]) * 1_024;
 }
 
-function numberIn(value: unknown, ...path: readonly string[]): number {
-  let at = value;
-  for (const name of path)
-    at =
-      typeof at === 'object' && at !== null
-        ? Object.entries(at).find(([key]) => key === name)?.[1]
-        : undefined;
-  if (typeof at !== 'number') throw new Error(`the status has no ${path.join('.')}`);
-  return at;
-}
-
 /** What may be more than at the start without being a leak. */
 export interface Allowance {
   readonly memoryBytes: number;
-  /** The log opens its next files. */
+  /** The log opens its next files; whoever looks has a connection of its own. Handles and timers too. */
   readonly descriptors: number;
   /** UDP has no end of a flow: as many as the limit says are remembered. */
   readonly udpFlows: number;
@@ -62,6 +72,9 @@ export function leaks(start: VitalSigns, end: VitalSigns, allowance: Allowance):
     ['udpFlows', Math.max(start.udpFlows, allowance.udpFlows)],
     ['transactions', start.transactions],
     ['callsUp', start.callsUp],
+    ['timers', start.timers],
+    ['loopTimers', start.loopTimers + allowance.descriptors],
+    ['loopHandles', start.loopHandles + allowance.descriptors],
   ];
   return bounds
     .filter(([sign, bound]) => end[sign] > bound)
@@ -70,5 +83,7 @@ export function leaks(start: VitalSigns, end: VitalSigns, allowance: Allowance):
 
 export function signsLine(signs: VitalSigns): string {
   const { anonymousBytes, descriptors, connections, udpFlows, transactions, callsUp } = signs;
-  return `${Math.round(anonymousBytes / 1e6)} MB, ${descriptors} descriptors, ${connections} connections, ${udpFlows} UDP flows, ${transactions} transactions, ${callsUp} calls`;
+  const { timers, loopTimers, loopHandles } = signs;
+  const sip = `${connections} connections, ${udpFlows} UDP flows, ${transactions} transactions, ${timers} timers, ${callsUp} calls`;
+  return `${Math.round(anonymousBytes / 1e6)} MB, ${descriptors} descriptors, ${loopHandles} handles, ${loopTimers} timers; ${sip}`;
 }

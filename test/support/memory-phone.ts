@@ -42,13 +42,14 @@ export class MemoryPhone {
   readonly #network: MemoryTransport;
   #cseq = 0;
 
-  constructor(network: MemoryTransport, name: string, transport: TransportName = 'udp') {
+  constructor(network: MemoryTransport, name: string, transport: TransportName = 'udp', address?: string) {
     this.name = name;
     this.#network = network;
-    this.flow = network.connect(transport, (message) => {
+    const receive = (message: SipMessage): void => {
       if (message.kind === 'request') this.requests.push(message);
       else this.responses.push(message);
-    });
+    };
+    this.flow = network.connect(transport, receive, address);
   }
 
   get contact(): string {

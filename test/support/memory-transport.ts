@@ -26,12 +26,16 @@ export class MemoryTransport {
   }
 
   /** A peer with a flow of its own; `receive` gets what the gateway sends to it. */
-  connect(transport: TransportName, receive: (message: SipMessage, bytes: Uint8Array) => void): MemoryFlow {
+  connect(
+    transport: TransportName,
+    receive: (message: SipMessage, bytes: Uint8Array) => void,
+    address?: string,
+  ): MemoryFlow {
     const number = ++this.#connections;
     const flow = new MemoryFlow({
       id: `${transport}-${number}`,
       transport,
-      remote: { address: `192.0.2.${number}`, port: 40_000 + number },
+      remote: { address: address ?? `192.0.2.${number}`, port: 40_000 + number },
       deliver: (bytes) =>
         this.#inFlight.push(() => receive(parseMessage(bytes, defaultMessageLimits), bytes)),
       onClosed: (reason) => {
@@ -52,7 +56,7 @@ export class MemoryTransport {
       if (parsed.kind === 'response') this.#user?.onResponse(parsed, flow);
       else {
         const via = withViaSource(parsed.via, flow.remote.address, flow.remote.port);
-        this.#user?.onRequest(replaceTopVia(parsed, via), flow);
+        this.#user?.onRequest({ ...replaceTopVia(parsed, via), wireBytes: bytes.length }, flow);
       }
     });
   }

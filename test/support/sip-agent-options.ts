@@ -2,7 +2,7 @@ import type { Clock } from '../../src/base/index.ts';
 import type { HeaderField } from '../../src/sip/index.ts';
 import type { PhoneNode } from '../../src/softphone/index.ts';
 import type { Attribute, IdentityToken, SigningKey } from '../../src/tokens/index.ts';
-import type { WireAddresses, WireTransport } from './sip-wire.ts';
+import type { TlsTrust, WireAddresses, WireTransport } from './sip-wire.ts';
 
 export interface KeyIdentity {
   readonly token: IdentityToken;
@@ -33,6 +33,8 @@ export interface AgentOptions {
   readonly addresses?: WireAddresses;
   /** How long a message is waited for. */
   readonly patienceMs?: number;
+  /** TLS and WSS only. */
+  readonly trust?: TlsTrust;
 }
 
 export interface RequestOptions {

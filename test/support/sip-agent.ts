@@ -47,13 +47,13 @@ export class SipAgent {
   }
 
   static async open(options: AgentOptions): Promise<SipAgent> {
-    const { user, transport, port, localPort, addresses, patienceMs } = options;
+    const { user, transport, port, localPort, addresses, patienceMs, trust } = options;
     const inbox = new SipInbox(user, patienceMs);
     const receive = (message: SipMessage): void => inbox.arrive(message);
     const wire =
       transport === 'udp'
         ? await openUdp(port, localPort ?? 0, receive, addresses)
-        : await openWire(transport, port, receive);
+        : await openWire(transport, port, receive, trust);
     return new SipAgent(options, wire, inbox);
   }
 
@@ -110,7 +110,7 @@ export class SipAgent {
 
   via(): ReturnType<typeof createVia> {
     const own = this.#options.addresses?.local ?? '127.0.0.1';
-    const host = this.#wire.transport === 'ws' ? 'phone.invalid' : own;
+    const host = this.#wire.transport.startsWith('ws') ? 'phone.invalid' : own;
     return createVia({
       transport: this.#wire.transport,
       host,

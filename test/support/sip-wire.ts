@@ -1,13 +1,20 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { WebSocket } from 'ws';
 import { defaultMessageLimits, parseMessage, type SipMessage, StreamFramer } from '../../src/sip/index.ts';
 
 /** CRLF CRLF, RFC 5626 §4.4.1. */
 const keepaliveBytes = 4;
 
-export type WireTransport = 'udp' | 'tcp' | 'ws';
+export type WireTransport = 'udp' | 'tcp' | 'tls' | 'ws' | 'wss';
+
+/** Who a phone over TLS wants to reach, and who vouches for it: the certificate itself, in PEM. */
+export interface TlsTrust {
+  readonly servername: string;
+  readonly ca: string;
+}
 
 /** A user agent's end of one flow: a real socket on the loopback address. */
 export interface Wire {
@@ -21,14 +28,28 @@ export interface Wire {
 export type Receive = (message: SipMessage) => void;
 
 /** Opens a socket towards a gateway's port; `receive` gets each message, keepalives left out. */
-export function openWire(transport: WireTransport, gatewayPort: number, receive: Receive): Promise<Wire> {
+export async function openWire(
+  transport: WireTransport,
+  gatewayPort: number,
+  receive: Receive,
+  trust?: TlsTrust,
+): Promise<Wire> {
   switch (transport) {
     case 'udp':
-      return openUdp(gatewayPort, 0, receive);
-    case 'tcp':
-      return openTcp(gatewayPort, receive);
+      return await openUdp(gatewayPort, 0, receive);
+    case 'tcp': {
+      const socket = connect(gatewayPort, '127.0.0.1');
+      await once(socket, 'connect');
+      return openStream(transport, socket, receive);
+    }
+    case 'tls': {
+      const socket = connectTls({ port: gatewayPort, host: '127.0.0.1', ...trust });
+      await once(socket, 'secureConnect');
+      return openStream(transport, socket, receive);
+    }
     case 'ws':
-      return openWebSocket(gatewayPort, receive);
+    case 'wss':
+      return await openWebSocket(transport, gatewayPort, receive, trust);
   }
 }
 
@@ -61,9 +82,7 @@ export async function openUdp(
   };
 }
 
-async function openTcp(gatewayPort: number, receive: Receive): Promise<Wire> {
-  const socket = connect(gatewayPort, '127.0.0.1');
-  await once(socket, 'connect');
+function openStream(transport: 'tcp' | 'tls', socket: Socket, receive: Receive): Wire {
   socket.setNoDelay(true);
   // The gateway may cut a connection that misbehaves.
   socket.on('error', () => {});
@@ -75,7 +94,7 @@ async function openTcp(gatewayPort: number, receive: Receive): Promise<Wire> {
   });
   const closed = once(socket, 'close');
   return {
-    transport: 'tcp',
+    transport,
     port: socket.localPort ?? 0,
     send: (bytes) => void socket.write(bytes),
     close: async () => {
@@ -85,15 +104,20 @@ async function openTcp(gatewayPort: number, receive: Receive): Promise<Wire> {
   };
 }
 
-async function openWebSocket(gatewayPort: number, receive: Receive): Promise<Wire> {
-  const socket = new WebSocket(`ws://127.0.0.1:${gatewayPort}`, 'sip');
+async function openWebSocket(
+  transport: 'ws' | 'wss',
+  gatewayPort: number,
+  receive: Receive,
+  trust?: TlsTrust,
+): Promise<Wire> {
+  const socket = new WebSocket(`${transport}://127.0.0.1:${gatewayPort}`, 'sip', trust);
   socket.on('message', (data: Buffer) => {
     if (data.length > keepaliveBytes) receive(parseMessage(data, defaultMessageLimits));
   });
   await once(socket, 'open');
   const closed = once(socket, 'close');
   return {
-    transport: 'ws',
+    transport,
     port: 0,
     send: (bytes) => socket.send(bytes),
     close: async () => {

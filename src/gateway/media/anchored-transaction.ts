@@ -89,6 +89,7 @@ export class AnchoredTransaction implements ClientTransaction, ClientTransaction
   linger(late: LateAnswers): void {
     const responses = this.#responses;
     this.#sent?.linger({
+      flow: this.flow,
       onAnswer: (answer) => {
         const anchored = responses.anchor(answer);
         if (anchored === undefined) late.onAnswer(answer);

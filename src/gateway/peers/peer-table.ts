@@ -36,6 +36,15 @@ export class PeerTable {
     return digest && mintDigestCredential({ ...digest, realm });
   }
 
+  /** Whether one peer is behind both: it may have several addresses. */
+  areSame(
+    flow: Pick<Flow, 'remote' | 'peerCertificate'>,
+    other: Pick<Flow, 'remote' | 'peerCertificate'>,
+  ): boolean {
+    const peer = this.match(flow);
+    return peer !== undefined && peer === this.match(other);
+  }
+
   /** The peer that a flow token names. */
   byIdentity(identity: string): PeerConfig | undefined {
     return this.#rows.find(({ peer }) => peerIdentity(peer) === identity)?.peer;

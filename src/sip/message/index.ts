@@ -8,6 +8,7 @@ export { canonicalHeaderName } from './header-names.ts';
 export * from './header-text.ts';
 export { defaultMessageLimits, type MessageLimits } from './limits.ts';
 export * from './model.ts';
+export { isMultipart, type MultipartFault, type MultipartLimits, multipartFault } from './multipart.ts';
 export * from './name-addr.ts';
 export { hasParam, type Param, paramValue, withoutParam, withParam } from './params.ts';
 export { type PartialRequest, SipParseError, type SipParseErrorCode } from './parse-error.ts';

@@ -11,6 +11,10 @@ export interface MessageLimits {
   readonly maxHeaderLineBytes: number;
   /** A tag, a branch or a Call-ID: these become keys of tables. */
   readonly maxIdentifierBytes: number;
+  /** Multipart bodies within multipart bodies; beyond it: 415. */
+  readonly maxMultipartDepth: number;
+  /** All parts of a multipart body, at whatever depth; beyond it: 415. */
+  readonly maxMultipartParts: number;
 }
 
 export const defaultMessageLimits: MessageLimits = {
@@ -19,6 +23,8 @@ export const defaultMessageLimits: MessageLimits = {
   maxHeaderCount: 256,
   maxHeaderLineBytes: 8_192,
   maxIdentifierBytes: 1_024,
+  maxMultipartDepth: 8,
+  maxMultipartParts: 64,
 };
 
 export function headersTooLarge(limits: MessageLimits): SipParseError {

@@ -30,6 +30,8 @@ export interface SipRequest extends MessageCore {
   /** The Request-URI exactly as on the wire. */
   readonly uri: string;
   readonly maxForwards: number | undefined;
+  /** Of one that came over UDP: what the datagram measured. */
+  readonly wireBytes?: number;
 }
 
 export interface SipResponse extends MessageCore {

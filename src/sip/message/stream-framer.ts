@@ -38,9 +38,10 @@ export class StreamFramer {
     this.#side = side;
   }
 
-  /** How many bytes wait for the rest of their frame. */
-  get pendingBytes(): number {
-    return this.#end - this.#start;
+  /** Bytes wait for the rest of their frame. A lone CRLF does not: it is what some phones keep connections open with. */
+  get midFrame(): boolean {
+    const pending = this.#end - this.#start;
+    return pending > 0 && !(pending === 2 && this.#buffer[this.#start + 1] === lf);
   }
 
   /** Adds received bytes. The framer may keep a view of `chunk`: do not write into it afterwards. */

@@ -23,6 +23,8 @@ export interface ForwardPlan {
   readonly add: readonly HeaderField[];
   /** Instead of the request's own. */
   readonly body: Uint8Array | undefined;
+  /** Instead of the From that came. */
+  readonly from: string | undefined;
 }
 
 /** RFC 3261 §8.1.1.6: what a request without Max-Forwards gets. */
@@ -49,8 +51,10 @@ export function buildForwarded(request: SipRequest, plan: ForwardPlan): SipReque
         headers.push({ name: 'max-forwards', rawName: 'Max-Forwards', value: String(maxForwards) });
         maxForwardsWritten = true;
         break;
-      case 'via':
       case 'from':
+        headers.push(plan.from === undefined ? field : { ...field, value: plan.from });
+        break;
+      case 'via':
       case 'to':
       case 'call-id':
       case 'cseq':

@@ -142,6 +142,7 @@ export class Forwarder {
       remove: decision.edit?.remove ?? [],
       body: decision.body,
       add: [...(decision.edit?.add ?? []), ...(target.headers ?? [])],
+      from: decision.edit?.from,
     });
   }
 

@@ -26,6 +26,10 @@ export class LateAnswer implements LateAnswers {
     this.#options = options;
   }
 
+  get flow(): Flow {
+    return this.#options.callee;
+  }
+
   onAnswer(received: SipResponse): void {
     const { forwarder, caller, callee, makesCall, dialogs } = this.#options;
     const response = withoutOwnVia(received);

@@ -102,15 +102,26 @@ export interface RespondDecision {
   readonly reason?: string;
   readonly headers?: readonly HeaderField[];
   readonly gate?: ResponseGate;
-  /** Over UDP neither kept nor sent again (RFC 3261 §8.2.7): for challenges, which a forged source could ask for. */
+  /**
+   * For senders who have proved nothing: over UDP neither kept nor sent again (RFC 3261 §8.2.7), and never more than 1.5
+   * times the request, if need be without `headers`, or, being a challenge, not at all.
+   */
   readonly stateless?: boolean;
+}
+
+/** What else changes on the way. */
+export interface RequestEdit {
+  /** Headers in canonical lower case; Via, Route and what makes up the dialog are not touched. */
+  readonly remove: readonly string[];
+  readonly add: readonly HeaderField[];
+  /** The value of From instead of the one that came; its tag must be the same. */
+  readonly from?: string;
 }
 
 export interface ForwardDecision {
   readonly kind: 'forward';
   readonly targets: readonly ProxyTarget[];
-  /** `remove` names headers in canonical lower case; Via, Route and what makes up the dialog are not touched. */
-  readonly edit?: { readonly remove: readonly string[]; readonly add: readonly HeaderField[] };
+  readonly edit?: RequestEdit;
   /** Instead of the request's own, of the same type. */
   readonly body?: Uint8Array;
   readonly recordRoute: boolean;

@@ -1,7 +1,9 @@
-import { type Random, randomId } from '../../base/index.ts';
+import type { Random } from '../../base/index.ts';
 import {
   createResponse,
+  defaultMessageLimits,
   type HeaderField,
+  type MultipartLimits,
   SipParseError,
   type SipRequest,
   type SipResponse,
@@ -12,9 +14,10 @@ import { BranchIds } from './branch-id.ts';
 import { Forwarder, type ForwarderOptions } from './forwarder.ts';
 import { MergedRequests } from './merged-requests.ts';
 import type { ProxyPolicy, RoutingDecision } from './policy.ts';
-import { checkRequest } from './request-check.ts';
+import { checkRequest, type Rejection } from './request-check.ts';
 import { type ContextHost, ResponseContext } from './response-context.ts';
 import { examineRoutes, type RouteExamination } from './route-examination.ts';
+import { Trying } from './trying.ts';
 
 export interface ProxyOptions extends ForwarderOptions {
   readonly policy: ProxyPolicy;
@@ -23,6 +26,7 @@ export interface ProxyOptions extends ForwarderOptions {
   readonly isOwnAddress: (host: string, port: number | undefined) => boolean;
   /** RFC 3261 §16.6 step 11: more than 3 minutes. */
   readonly timerCMs?: number;
+  readonly messageLimits?: MultipartLimits;
   /** Counts the requests whose routing is still being decided. */
   readonly admission?: Pick<Admission, 'entered' | 'left'>;
 }
@@ -56,7 +60,7 @@ export class ProxyCore implements TransactionUser, ContextHost {
   }
 
   onRequest(request: SipRequest, transaction: ServerTransaction): void {
-    const rejection = checkRequest(request, this.#branches);
+    const rejection = this.#check(request);
     if (rejection !== undefined) {
       const { policy } = this.#options;
       if (rejection.status === 483 && request.method === 'INVITE' && policy.onTooManyHops !== undefined)
@@ -86,7 +90,7 @@ export class ProxyCore implements TransactionUser, ContextHost {
 
   /** An ACK for a 2xx goes on statelessly along its flow token; any other ends here, unless the policy knows its call. */
   onAck(ack: SipRequest, flow: Flow): void {
-    if (checkRequest(ack, this.#branches) !== undefined) return;
+    if (this.#check(ack) !== undefined) return;
     const examined = this.#examine(ack);
     if (examined?.kind !== 'token' && examined?.kind !== 'no-token') return;
     const { policy } = this.#options;
@@ -126,6 +130,10 @@ export class ProxyCore implements TransactionUser, ContextHost {
     this.#options.logger.error({ error }, 'the policy failed to find another target');
   }
 
+  #check(request: SipRequest): Rejection | undefined {
+    return checkRequest(request, this.#branches, this.#options.messageLimits ?? defaultMessageLimits);
+  }
+
   #examine(request: SipRequest): RouteExamination | undefined {
     try {
       return examineRoutes(request, this.#options);
@@ -156,17 +164,21 @@ export class ProxyCore implements TransactionUser, ContextHost {
     fate: 'open' | 'refused' = 'open',
   ): void {
     const context = new ResponseContext(this);
+    let trying: Trying | undefined;
     if (request.method === 'INVITE') {
       this.#contexts.set(transaction, context);
-      // RFC 3261 §16.2: at once, since nobody can promise an answer within 200 ms.
-      if (fate === 'open' && !isImmediateAnswer(decision))
-        transaction.respond(createResponse(transaction.request, 100));
+      if (fate === 'open') {
+        if (decision instanceof Promise) trying = new Trying(transaction, this.timers);
+        // RFC 3261 §16.2: at once, since nobody can promise an answer within 200 ms.
+        else if (!isImmediateAnswer(decision)) transaction.respond(createResponse(transaction.request, 100));
+      }
     }
     if (decision instanceof Promise) {
       const { admission } = this.#options;
       admission?.entered();
       const carryOut = (decided: RoutingDecision): void => {
         admission?.left();
+        trying?.decided(!isImmediateAnswer(decided));
         this.#carryOut(request, transaction, decided, context);
       };
       decision.then(carryOut, (error: unknown) => carryOut(this.#undecided(error)));
@@ -203,9 +215,9 @@ export class ProxyCore implements TransactionUser, ContextHost {
     for (const target of decision.targets) this.forwarder.forwardAck(received, request, target, decision);
   }
 
+  /** Before anybody has asked who sent the request. */
   #reject(transaction: ServerTransaction, status: number, headers: readonly HeaderField[] = []): void {
-    const toTag = randomId(this.random, 64);
-    transaction.respond(createResponse(transaction.request, status, undefined, { toTag, headers }));
+    new ResponseContext(this).respond(transaction, { kind: 'respond', status, headers, stateless: true });
   }
 
   #undecided(error: unknown): RoutingDecision {
@@ -214,6 +226,8 @@ export class ProxyCore implements TransactionUser, ContextHost {
   }
 }
 
-function isImmediateAnswer(decision: RoutingDecision | Promise<RoutingDecision>): boolean {
-  return !(decision instanceof Promise) && decision.kind === 'respond' && decision.gate?.state !== 'pending';
+function isImmediateAnswer(decision: RoutingDecision): boolean {
+  if (decision.kind === 'forward') return false;
+  // A stranger gets one answer, even if its record takes a moment.
+  return decision.stateless === true || decision.gate?.state !== 'pending';
 }

@@ -15,6 +15,7 @@ import type {
   RespondDecision,
 } from './policy.ts';
 import { answeredElsewhere, callerGone, reasonOf } from './reason.ts';
+import { statelessTag } from './stateless-tag.ts';
 import { TargetSet } from './target-set.ts';
 import { Upstream, type UpstreamOwner } from './upstream.ts';
 
@@ -82,10 +83,9 @@ export class ResponseContext implements ForkOwner, UpstreamOwner, ForwardedReque
   respond(transaction: ServerTransaction, decision: RespondDecision): void {
     const { status, reason, headers = noHeaders, gate, stateless = false } = decision;
     this.#finish();
-    this.#upstream = new Upstream(this, transaction, gate, undefined);
-    const toTag = this.ownTag();
-    this.#upstream.send(createResponse(transaction.request, status, reason, { toTag, headers }), undefined);
-    if (stateless && !transaction.flow.reliable) transaction.abandon();
+    if (stateless) this.#toTag = statelessTag(transaction.request);
+    this.#upstream = new Upstream(this, transaction, gate, undefined, stateless);
+    this.#upstream.sendOwn(status, reason, headers);
   }
 
   cancel(headers: readonly HeaderField[] = noHeaders): void {

@@ -36,14 +36,18 @@ export class Upstream {
   #state: 'pending' | 'open' | 'failed';
   #held: Held[] = [];
   readonly #refusal: GateRefusal;
+  /** The caller has proved nothing: whatever is said to it is said once. */
+  readonly #declines: boolean;
 
   constructor(
     owner: UpstreamOwner,
     transaction: ServerTransaction,
     gate: ResponseGate | undefined,
     observer: ForwardObserver | undefined,
+    declines = false,
   ) {
     this.#owner = owner;
+    this.#declines = declines;
     this.#observer = observer;
     this.#transaction = transaction;
     this.#flow = transaction.flow;
@@ -140,6 +144,7 @@ export class Upstream {
       this.#transaction = undefined;
       // RFC 4320 §4.2: the sender of a non-INVITE request has timed out by itself; a 408 would only add load.
       if (status === 408 && !this.#invite) transaction.abandon();
+      else if (this.#declines) transaction.decline(response);
       else transaction.respond(response);
       this.#owner.onFinalSent(transaction);
     }

@@ -21,7 +21,7 @@ import { firstDelayMs, nextRetransmissionMs, type TimerName, type TimerSettings 
 
 type ClientInput = InviteClientInput | NonInviteClientInput;
 type ClientAction = InviteClientAction | NonInviteClientAction;
-type ClientTimer = Extract<TimerName, 'a' | 'b' | 'd' | 'e' | 'f' | 'k' | 'm' | 'cancelled'>;
+type ClientTimer = Extract<TimerName, 'a' | 'b' | 'd' | 'e' | 'f' | 'k' | 'm' | 'cancelled' | 'unheard'>;
 type Row = Readonly<Partial<Record<ClientInput, Step<ClientState, ClientAction>>>>;
 type Rows = Readonly<Partial<Record<ClientState, Row>>>;
 
@@ -31,7 +31,7 @@ export interface ClientTransactionHost {
   readonly settings: TimerSettings;
   onClientEnded(transaction: ClientTransactionRunner): void;
   onClientLingers(transaction: ClientTransactionRunner, late: LateAnswers, durationMs: number): void;
-  sendCancel(cancel: SipRequest, flow: Flow): void;
+  sendCancel(cancel: SipRequest, flow: Flow, onAnswered: () => void): void;
 }
 
 /** Performs what the client state tables say. */
@@ -100,7 +100,8 @@ export class ClientTransactionRunner implements ClientTransaction, TimerOwner<Cl
   cancel(headers: readonly HeaderField[] = []): void {
     if (!this.#invite || this.#cancelHeaders !== undefined) return;
     this.#cancelHeaders = headers;
-    this.#cancelIfAllowed();
+    if (this.#state === 'calling') this.#startDeadline('unheard');
+    else this.#cancelIfAllowed();
   }
 
   linger(late: LateAnswers): void {
@@ -208,8 +209,10 @@ export class ClientTransactionRunner implements ClientTransaction, TimerOwner<Cl
     if (headers === undefined || this.#cancelSent || this.#state !== 'proceeding') return;
     if (this.#request === undefined) return;
     this.#cancelSent = true;
-    this.#startDeadline('cancelled');
-    this.#host.sendCancel(buildCancel(this.#request, headers), this.flow);
+    this.#startDeadline('unheard');
+    this.#host.sendCancel(buildCancel(this.#request, headers), this.flow, () => {
+      if (this.#state === 'proceeding') this.#startDeadline('cancelled');
+    });
   }
 
   #startRetransmission(name: 'a' | 'e'): void {

@@ -17,6 +17,8 @@ export interface ClientTransactionHandler {
 
 /** Hears what a settled INVITE may still bring: retransmitted and forked 2xx responses (RFC 6026 §7.2). */
 export interface LateAnswers {
+  /** On which the INVITE went out. */
+  readonly flow: Flow;
   onAnswer(response: SipResponse): void;
 }
 

@@ -11,6 +11,7 @@ export type InviteClientInput =
   | 'timer-d'
   | 'timer-m'
   | 'timer-cancelled'
+  | 'timer-unheard'
   | 'transport-error';
 
 export type InviteClientAction =
@@ -43,6 +44,8 @@ export const inviteClient: StateTable<InviteClientState, InviteClientInput, Invi
     calling: {
       'timer-a': { state: 'calling', actions: ['retransmit', 'start-a'] },
       'timer-b': timeOut,
+      // RFC 3261 §9.1 lets no CANCEL out before a response: a caller who gave up would wait for nobody.
+      'timer-unheard': timeOut,
       provisional: { state: 'proceeding', actions: ['stop-timers', 'to-user'] },
       success: accept,
       failure: fail,
@@ -54,6 +57,8 @@ export const inviteClient: StateTable<InviteClientState, InviteClientInput, Invi
       failure: fail,
       // RFC 3261 §9.1: 64*T1 after a CANCEL without a final response, the request counts as cancelled.
       'timer-cancelled': timeOut,
+      // A callee that answers not even the CANCEL is gone: its caller need not wait any longer.
+      'timer-unheard': timeOut,
       // The response can only come on this flow: waiting for Timer C would serve nobody.
       'transport-error': loseTransport,
     },

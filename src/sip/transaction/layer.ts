@@ -1,10 +1,11 @@
 import { type Clock, type Logger, type Random, randomId } from '../../base/index.ts';
-import { createResponse, type SipRequest, type SipResponse } from '../message/index.ts';
+import { createResponse, type SipRequest, type SipResponse, serializeMessage } from '../message/index.ts';
 import type { Flow, TransportUser } from '../transport/index.ts';
 import type { Admission } from './admission.ts';
 import { AnsweredRequests } from './answered-requests.ts';
 import { type ClientTransactionHost, ClientTransactionRunner } from './client-runner.ts';
 import type { ClientTransaction, ClientTransactionHandler, LateAnswers } from './client-transaction.ts';
+import { isEarned } from './earned-answer.ts';
 import { FlowIndex } from './flow-index.ts';
 import { clientKey, matchedMethod, serverKey } from './key.ts';
 import { Lingering } from './lingering.ts';
@@ -52,6 +53,8 @@ export interface TransactionLayerOptions<Started> {
   readonly logger: Logger;
   readonly timers?: TimerSettings;
   readonly limits?: TransactionLimits;
+  /** Whether flows of different addresses are one party's: a peer may answer from another than was asked. Default: never. */
+  readonly isSameParty?: (source: Flow, asked: Flow) => boolean;
   /** Who keeps out what cannot be answered in time; without it only `maxTransactions` bounds the work. */
   readonly admission?: Admission;
 }
@@ -79,6 +82,7 @@ export class TransactionLayer<Started>
   readonly #logger: Logger;
   readonly #limits: TransactionLimits;
   readonly #admission: Admission | undefined;
+  readonly #isSameParty: (source: Flow, asked: Flow) => boolean;
   /** What responses tell peers that offer RFC 7339. */
   readonly feedback: ((response: SipResponse) => SipResponse) | undefined;
   readonly #servers = new Map<string, ServerTransactionRunner>();
@@ -95,6 +99,7 @@ export class TransactionLayer<Started>
     this.#random = options.random;
     this.#logger = options.logger;
     this.#limits = options.limits ?? defaultTransactionLimits;
+    this.#isSameParty = options.isSameParty ?? (() => false);
     const { admission, clock } = options;
     this.#admission = admission;
     if (admission !== undefined)
@@ -151,13 +156,13 @@ export class TransactionLayer<Started>
     return transaction;
   }
 
-  sendCancel(cancel: SipRequest, flow: Flow): void {
+  sendCancel(cancel: SipRequest, flow: Flow, onAnswered: () => void): void {
     // Whatever becomes of the CANCEL, the INVITE's own final response or deadline ends the matter.
-    this.send(cancel, flow, indifferent);
+    this.send(cancel, flow, { onResponse: onAnswered, onTimeout: ignore, onTransportError: ignore });
   }
 
   onRequest(request: SipRequest, flow: Flow): void {
-    const key = serverKey(request, matchedMethod(request.method));
+    const key = serverKey(request, matchedMethod(request.method), flow.remote.address);
     const known = this.#servers.get(key);
     if (known !== undefined) {
       if (request.method === 'ACK') known.receiveAck();
@@ -187,13 +192,11 @@ export class TransactionLayer<Started>
   onResponse(response: SipResponse, flow: Flow): void {
     const key = clientKey(response);
     const transaction = this.#clients.get(key);
-    if (transaction !== undefined) {
-      transaction.receive(response);
-      return;
-    }
-    const late = this.#lateAnswers.get(key);
-    if (late === undefined) this.#user?.onStrayResponse(response, flow);
-    else if (response.status >= 200 && response.status < 300) late.onAnswer(response);
+    const late = transaction === undefined ? this.#lateAnswers.get(key) : undefined;
+    const asked = transaction?.flow ?? late?.flow;
+    if (asked === undefined || !this.#mayAnswer(flow, asked)) this.#user?.onStrayResponse(response, flow);
+    else if (transaction !== undefined) transaction.receive(response);
+    else if (response.status >= 200 && response.status < 300) late?.onAnswer(response);
   }
 
   onFlowOpen(flow: Flow): void {
@@ -247,7 +250,7 @@ export class TransactionLayer<Started>
 
   /** RFC 3261 §9.2. A branch can be guessed, the INVITE's flow cannot be borrowed: only its owner may cancel. */
   #cancel(cancel: SipRequest, transaction: ServerTransaction): void {
-    const key = serverKey(cancel, 'INVITE');
+    const key = serverKey(cancel, 'INVITE', transaction.flow.remote.address);
     const invite = this.#servers.get(key);
     const owner = invite?.flow ?? this.#answered.flowOf(key);
     const toTag = randomId(this.#random, 64);
@@ -261,6 +264,17 @@ export class TransactionLayer<Started>
     if (invite?.handle !== undefined) this.#user?.onCancel(cancel, invite.handle);
   }
 
+  /**
+   * RFC 3261 §17.1.3 goes by the branch alone; here the response must also come from where the request went. RFC 3581
+   * §4 has that so over UDP, where only the port may differ; over a new connection it comes as §18.2.2 says. Nothing
+   * unprotected answers what went out over TLS.
+   */
+  #mayAnswer(source: Flow, asked: Flow): boolean {
+    if (source === asked) return true;
+    if (asked.secure && !source.secure) return false;
+    return source.remote.address === asked.remote.address || this.#isSameParty(source, asked);
+  }
+
   #hasRoom(request: SipRequest): boolean {
     const { maxTransactions } = this.#limits;
     const ongoing = request.to.tag !== undefined || request.method === 'CANCEL';
@@ -272,7 +286,8 @@ export class TransactionLayer<Started>
   #refuse(request: SipRequest, flow: Flow, retryAfterSeconds: number): void {
     this.#refused++;
     if (this.#logger.debugEnabled) this.#logger.debug({ method: request.method }, 'refused: too much load');
-    flow.send(overloadRefusal(request, retryAfterSeconds, this.feedback));
+    const bytes = serializeMessage(overloadRefusal(request, retryAfterSeconds, this.feedback));
+    if (flow.reliable || isEarned(request, bytes.length)) flow.send(bytes);
   }
 }
 
@@ -293,8 +308,3 @@ function failUnlessRestored(transaction: ServerTransactionRunner): void {
 }
 
 const ignore = (): void => {};
-const indifferent: ClientTransactionHandler = {
-  onResponse: ignore,
-  onTimeout: ignore,
-  onTransportError: ignore,
-};

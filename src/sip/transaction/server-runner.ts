@@ -1,6 +1,7 @@
 import { asBuffer, type Timer } from '../../base/index.ts';
 import { type SipRequest, type SipResponse, serializeMessage } from '../message/index.ts';
 import type { Flow } from '../transport/index.ts';
+import { inFewerWords, isEarned } from './earned-answer.ts';
 import { type InviteServerAction, type InviteServerInput, inviteServer } from './invite-server.ts';
 import { agreedKeepSeconds } from './keepalive-agreement.ts';
 import {
@@ -56,6 +57,10 @@ class ServerTransactionHandle implements ServerTransaction {
     this.#runner.respond(response);
   }
 
+  decline(response: SipResponse): void {
+    this.#runner.decline(this.request, response);
+  }
+
   abandon(): void {
     this.#runner.abandon();
   }
@@ -77,6 +82,8 @@ export class ServerTransactionRunner implements TimerOwner<ServerTimer> {
    * reliable flows, where nothing is retransmitted.
    */
   #lastResponse: string | undefined;
+  /** Of the 100 that went out. */
+  #tryingBytes = 0;
   #retransmitTimer: Timer | undefined;
   #retransmitMs = 0;
   #deadlineTimer: Timer | undefined;
@@ -112,6 +119,19 @@ export class ServerTransactionRunner implements TimerOwner<ServerTimer> {
     if (status < 200) this.#input('user-provisional', response);
     else if (!this.#invite) this.#input('user-final', response);
     else this.#input(status < 300 ? 'user-success' : 'user-failure', response);
+  }
+
+  decline(request: SipRequest, response: SipResponse): void {
+    if (this.flow.reliable) this.respond(response);
+    else if (this.#handle !== undefined) {
+      for (const choice of inFewerWords(response)) {
+        const bytes = this.#serialize(choice);
+        if (!isEarned(request, this.#tryingBytes + bytes.length)) continue;
+        this.flow.send(bytes);
+        break;
+      }
+      this.abandon();
+    }
   }
 
   receiveRetransmission(): void {
@@ -217,12 +237,16 @@ export class ServerTransactionRunner implements TimerOwner<ServerTimer> {
     if (response === undefined) return true;
     const keepSeconds = agreedKeepSeconds(response);
     if (keepSeconds !== undefined) this.flow.expectKeepalives?.(keepSeconds);
-    const { feedback } = this.#host;
-    const told = this.#wantsFeedback && feedback !== undefined ? feedback(response) : response;
-    const bytes = serializeMessage(told);
+    const bytes = this.#serialize(response);
+    if (response.status === 100) this.#tryingBytes = bytes.length;
     if (store && !this.flow.reliable) this.#lastResponse = asBuffer(bytes).toString('latin1');
     else if (this.#state === 'accepted') this.#lastResponse = undefined;
     return this.flow.send(bytes);
+  }
+
+  #serialize(response: SipResponse): Uint8Array {
+    const { feedback } = this.#host;
+    return serializeMessage(this.#wantsFeedback && feedback !== undefined ? feedback(response) : response);
   }
 
   #startRetransmission(): void {

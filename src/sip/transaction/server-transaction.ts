@@ -15,6 +15,11 @@ export interface ServerTransaction {
   readonly state: ServerState;
   /** Sends a response. What no longer fits the state is dropped, except a 2xx to an INVITE (RFC 3261 §16.7). */
   respond(response: SipResponse): void;
+  /**
+   * Answers a sender who has proved nothing. Over UDP its address may be a victim's: nothing is kept or sent again
+   * (RFC 3261 §8.2.7), and what would be more than 1.5 times the request goes in fewer words or not at all.
+   */
+  decline(response: SipResponse): void;
   /** Ends the transaction without a final response (RFC 4320 §4.2 forbids a 408 to a non-INVITE request). */
   abandon(): void;
 }

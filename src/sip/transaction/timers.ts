@@ -10,8 +10,13 @@ export interface TimerSettings {
 
 export const defaultTimerSettings: TimerSettings = { t1Ms: 500, t2Ms: 4000, t4Ms: 5000 };
 
-/** The timers that RFC 3261 §17 and RFC 6026 §7 name; `cancelled` is the 64*T1 of RFC 3261 §9.1. */
-export type TimerName = 'a' | 'b' | 'd' | 'e' | 'f' | 'g' | 'h' | 'i' | 'j' | 'k' | 'l' | 'm' | 'cancelled';
+/**
+ * The timers that RFC 3261 §17 and RFC 6026 §7 name; `cancelled` is the 64*T1 of RFC 3261 §9.1, which runs once the
+ * callee has answered the CANCEL, and `unheard` the shorter time after which one that says nothing is given up.
+ */
+export type TimerName =
+  | ('a' | 'b' | 'd' | 'e' | 'f' | 'g' | 'h' | 'i' | 'j' | 'k' | 'l' | 'm')
+  | ('cancelled' | 'unheard');
 
 /** RFC 3261 §17.1.1.2: Timer D is at least 32 s over unreliable transports, whatever T1 is. */
 const shortestTimerDMs = 32_000;
@@ -37,6 +42,9 @@ export function firstDelayMs(
     case 'm':
     case 'cancelled':
       return 64 * settings.t1Ms;
+    case 'unheard':
+      // By then a CANCEL has gone out five times over UDP.
+      return 16 * settings.t1Ms;
     case 'd':
       return reliable ? 0 : Math.max(shortestTimerDMs, 64 * settings.t1Ms);
     case 'i':

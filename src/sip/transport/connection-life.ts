@@ -63,6 +63,11 @@ export class ConnectionLife {
     return this.#state === 'open';
   }
 
+  /** A valid message has come. */
+  get proven(): boolean {
+    return this.#proven;
+  }
+
   begin(): void {
     this.#ticket?.occupy(this.#connection);
     this.#tally.connectionsOpen++;
@@ -70,7 +75,7 @@ export class ConnectionLife {
     this.#host.reception.flowOpened(this.#connection, this.#tally);
   }
 
-  /** A valid message has come; from now on newcomers don't push this connection out. */
+  /** From now on newcomers don't push this connection out. */
   prove(): void {
     if (this.#proven) return;
     this.#proven = true;

@@ -1,5 +1,11 @@
 import { defaultMessageLimits, type MessageLimits } from '../message/index.ts';
 
+/**
+ * How many bytes a datagram from a source that has proved nothing may earn for each of its own: its sender may be
+ * forged, and whoever it names must get hardly more from this gateway than the forger has spent.
+ */
+export const earnedPerByte = 1.5;
+
 /** Every bound of the transports. All times in milliseconds; deadlines are looked at once per `sweepIntervalMs`. */
 export interface TransportLimits {
   /** Size and shape of a single message; a WebSocket message above `maxMessageBytes` closes with 1009. */
@@ -14,7 +20,10 @@ export interface TransportLimits {
    * flood of silent connections pushes out itself and leaves room for a phone behind the same address.
    */
   readonly maxUnprovenPerSource: number;
-  /** From accepting a connection to the end of its handshakes (TLS, WebSocket) and its first byte. */
+  /**
+   * From accepting a connection to the end of its handshakes (TLS, WebSocket); over TCP and TLS to the first byte of
+   * its first message, keepalives not counted.
+   */
   readonly firstByteTimeoutMs: number;
   /** From the first byte of a message to its last: a sender of one byte a second ends here. */
   readonly messageTimeoutMs: number;

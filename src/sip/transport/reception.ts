@@ -16,6 +16,7 @@ import {
 } from '../message/index.ts';
 import type { Flow, TransportUser } from './flow.ts';
 import { withoutZone } from './ip-address.ts';
+import { earnedPerByte } from './limits.ts';
 import { countReason, type Tally } from './statistics.ts';
 
 export interface ReceptionOptions {
@@ -55,12 +56,12 @@ export class Reception {
     try {
       const message = parseMessage(bytes, this.#limits, excess);
       tally.messagesIn++;
-      if (message.kind === 'request') this.#receiveRequest(message, flow);
+      if (message.kind === 'request') this.#receiveRequest(message, flow, bytes.length);
       else this.#user?.onResponse(message, flow);
       return 'delivered';
     } catch (error) {
       if (error instanceof SipParseError) {
-        this.refuse(error, flow, tally);
+        this.refuse(error, flow, tally, bytes.length);
         return 'malformed';
       }
       this.fail(error, flow, tally);
@@ -68,16 +69,25 @@ export class Reception {
     }
   }
 
-  #receiveRequest(request: SipRequest, flow: Flow): void {
+  #receiveRequest(request: SipRequest, flow: Flow, wireBytes: number): void {
     const { keepSeconds, onAlias } = this.#options;
     if (flow.peerCertificate?.authorized === true && hasParam(request.via.params, 'alias'))
       onAlias(flow, request.via);
     const seconds = flow.reliable ? keepSeconds.stream : keepSeconds.udp;
-    this.#user?.onRequest(withSource(withKeepValue(request, seconds), flow), flow);
+    const noted = withSource(withKeepValue(request, seconds), flow);
+    this.#user?.onRequest(flow.reliable ? noted : { ...noted, wireBytes }, flow);
   }
 
-  /** Counts a malformed message and answers it when it was a request that shows where the answer belongs. */
-  refuse(fault: SipParseError, flow: Flow, tally: Tally): void {
+  /**
+   * Counts a malformed message and answers it when it was a request that shows where the answer belongs; over UDP, where
+   * the source may be forged, with no more than 1.5 times its bytes.
+   */
+  refuse(
+    fault: SipParseError,
+    flow: Flow,
+    tally: Tally,
+    receivedBytes: number = Number.POSITIVE_INFINITY,
+  ): void {
     countReason(tally.parseErrors, fault.code);
     if (this.#logger.debugEnabled) {
       const { id: flowId, transport, remote } = flow;
@@ -87,7 +97,8 @@ export class Reception {
       );
     }
     const answer = serializeRejection(fault, `${reasonPhrase(fault.status)} (${fault.code})`);
-    if (answer !== undefined) flow.send(answer);
+    const affordable = flow.reliable ? Number.POSITIVE_INFINITY : earnedPerByte * receivedBytes;
+    if (answer !== undefined && answer.length <= affordable) flow.send(answer);
   }
 
   /** A defect above us costs one message, not the process. */

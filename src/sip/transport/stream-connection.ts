@@ -11,8 +11,6 @@ import { WriteProgress } from './write-progress.ts';
 /** RFC 5626 §4.4.1: the answer to a CRLFCRLF. */
 const pong = Buffer.from('\r\n');
 const never = -1;
-/** Fewer waiting bytes may be half a CRLFCRLF: phones that send one CRLF to keep the connection are not slow senders. */
-const partialBytes = 4;
 
 export interface StreamConnectionOptions {
   readonly id: string;
@@ -136,19 +134,20 @@ export class StreamConnection implements Connection {
     if (this.#writes.stalledMs(this.#socket, nowMs) >= sendStallTimeoutMs) {
       // No farewell: it would wait behind the bytes that the peer doesn't take.
       this.abort('send-stalled');
-    } else if (this.#heardAtMs === never) {
-      if (nowMs - this.#openedAtMs >= firstByteTimeoutMs) this.close('first-byte-timeout');
-    } else if (
-      this.#partialSinceMs !== never &&
-      nowMs - this.#partialSinceMs >= messageTimeoutMs &&
-      this.#framer.pendingBytes >= partialBytes
-    ) {
-      this.close('message-timeout');
-    } else if (nowMs - this.#heardAtMs >= idleTimeoutMs) {
+    } else if (this.#partialSinceMs !== never) {
+      if (nowMs - this.#partialSinceMs >= messageTimeoutMs) this.close('message-timeout');
+    } else if (this.#silentSoFar && nowMs - this.#openedAtMs >= firstByteTimeoutMs) {
+      this.close('first-byte-timeout');
+    } else if (this.#heardAtMs !== never && nowMs - this.#heardAtMs >= idleTimeoutMs) {
       this.close('idle');
-    } else if (nowMs - this.#heardAtMs >= this.#agreedSilenceMs) {
+    } else if (this.#heardAtMs !== never && nowMs - this.#heardAtMs >= this.#agreedSilenceMs) {
       this.abort('keepalive-missed');
     }
+  }
+
+  /** Keepalives say nothing of who came: a connection that holds nothing else costs as much as one without a byte. */
+  get #silentSoFar(): boolean {
+    return this.dialled ? this.#heardAtMs === never : !this.#life.proven;
   }
 
   #receive(chunk: Buffer): void {
@@ -170,7 +169,7 @@ export class StreamConnection implements Connection {
     while (this.#life.open) {
       const frame = this.#framer.next();
       if (frame === undefined) {
-        if (this.#framer.pendingBytes === 0) this.#partialSinceMs = never;
+        if (!this.#framer.midFrame) this.#partialSinceMs = never;
         else if (this.#partialSinceMs === never) this.#partialSinceMs = this.#heardAtMs;
         return;
       }

@@ -51,15 +51,19 @@ describe('CANCEL (RFC 3261 §16.10)', () => {
     bench.expectNothingLeft();
   });
 
-  it('ends with 487 when the callee never answers the CANCEL, or was never heard of', () => {
+  it('ends with 487 after 16*T1 when the callee never answers the CANCEL, or was never heard of', () => {
     const [alice, ringing, silent] = [bench.phone('alice'), bench.phone('ringing'), bench.phone('silent')];
     bench.forwardTo([bench.target(ringing), bench.target(silent)]);
     const invite = alice.request('INVITE', 'sip:bob@example.com');
     ringing.reply(ringing.lastRequest('INVITE'), 180);
     alice.send(cancelOf(invite));
-    for (let i = 0; i < 33; i++) bench.advance(1000);
-    expect(alice.statuses.filter((status) => status === 487).length).toBeGreaterThan(0);
+    for (let i = 0; i < 8; i++) {
+      expect(alice.statuses).not.toContain(487);
+      bench.advance(1000);
+    }
+    expect(alice.statuses).toContain(487);
     expect(bench.observer.events.slice(1)).toEqual(['cancelled', 'final 487 own']);
+    for (let i = 0; i < 33; i++) bench.advance(1000);
     bench.expectNothingLeft();
   });
 
@@ -76,7 +80,8 @@ describe('CANCEL (RFC 3261 §16.10)', () => {
     await Promise.resolve();
     await Promise.resolve();
     bench.flush();
-    expect(alice.statuses).toEqual([100, 200, 487]);
+    // Over UDP the 100 has waited for the decision.
+    expect(alice.statuses).toEqual([200, 100, 487]);
     expect(bob.methods).toEqual([]);
     expect(bench.observer.events).toEqual(['cancelled', 'final 487 own']);
     bench.expectNothingLeft();

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { headerField, headerValue, headerValues } from '../../../src/sip/message/index.ts';
+import type { RoutingDecision } from '../../../src/sip/proxy/index.ts';
 import { callerDialog } from '../../support/memory-phone.ts';
 import { ProxyBench } from './proxy-bench.ts';
 
@@ -138,11 +139,30 @@ describe('forwarding a request (RFC 3261 §16.6)', () => {
     const decision = { kind: 'forward', targets: [bench.target(bob)], recordRoute: true } as const;
     bench.decide = () => Promise.resolve(decision);
     alice.request('INVITE', 'sip:bob@example.com');
-    expect(alice.statuses).toEqual([100]);
     await Promise.resolve();
     bench.flush();
+    expect(alice.statuses).toEqual([100]);
     expect(bob.methods).toEqual(['INVITE']);
   });
+
+  it.each(['udp', 'tcp'] as const)(
+    'answers 100 within 200 ms while the policy is deciding, over %s (§17.2.1)',
+    async (transport) => {
+      const [alice, bob] = [bench.phone('alice', transport), bench.phone('bob')];
+      const { promise, resolve } = Promise.withResolvers<RoutingDecision>();
+      bench.decide = () => promise;
+      alice.request('INVITE', 'sip:bob@example.com');
+      expect(alice.statuses).toEqual(transport === 'udp' ? [] : [100]);
+      bench.advance(200);
+      expect(alice.statuses).toEqual([100]);
+      resolve({ kind: 'forward', targets: [bench.target(bob)], recordRoute: true });
+      await promise;
+      bench.flush();
+      expect(bob.methods).toEqual(['INVITE']);
+      bench.advance(1_000);
+      expect(alice.statuses).toEqual([100]);
+    },
+  );
 
   it('answers 500 when the policy fails, at once or later', async () => {
     const alice = bench.phone('alice');

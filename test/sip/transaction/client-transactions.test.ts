@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { headerValue, headerValues } from '../../../src/sip/message/index.ts';
+import type { TransportName } from '../../../src/sip/transport/index.ts';
 import { LayerBench, RecordingHandler } from './layer-bench.ts';
 
 let bench: LayerBench;
@@ -133,6 +134,62 @@ describe('client transactions (RFC 3261 §17.1)', () => {
     expect(bob.methods).toEqual(['INVITE', 'CANCEL']);
     expect(handler.events).toEqual(['100', 'timeout']);
     bench.expectNothingLeft();
+  });
+
+  it('gives a callee up that says nothing for 16*T1: to the CANCEL, or at all', () => {
+    for (const heard of [true, false]) {
+      const bob = bench.phone('bob');
+      const handler = new RecordingHandler();
+      const transaction = bench.send('INVITE', bob, handler);
+      if (heard) bob.reply(bob.lastRequest('INVITE'), 180);
+      transaction.cancel();
+      bench.advance(7_990);
+      expect(handler.events).not.toContain('timeout');
+      bench.advance(10);
+      expect(handler.events).toContain('timeout');
+    }
+    bench.advance(32_000);
+    bench.expectNothingLeft();
+  });
+
+  it('takes a response only from where the request went, whoever knows its branch (§17.1.3, RFC 3581 §4)', () => {
+    const [bob, mallory] = [bench.phone('bob'), bench.phone('mallory')];
+    const handler = new RecordingHandler();
+    bench.send('INVITE', bob, handler);
+    const request = bob.lastRequest('INVITE');
+    for (const status of [180, 200, 486]) mallory.reply(request, status);
+    expect(handler.events).toEqual([]);
+    expect(bench.user.events).toEqual(['stray 180', 'stray 200', 'stray 486']);
+    bob.reply(request, 180);
+    expect(handler.events).toEqual(['180']);
+  });
+
+  it.each<[TransportName, TransportName, string[]]>([
+    ['udp', 'udp', ['200']],
+    ['udp', 'tcp', ['200']],
+    ['tcp', 'tcp', ['200']],
+    ['tls', 'tls', ['200']],
+    ['tls', 'udp', []],
+    ['tls', 'tcp', []],
+  ])(
+    'of what went over %s, takes the answer that comes from the same address over %s: %j (§18.2.2)',
+    (asked, answered, taken) => {
+      const bob = bench.phone('bob', asked);
+      const other = bench.phone('bob', answered, bob.flow.remote.address);
+      const handler = new RecordingHandler();
+      bench.send('MESSAGE', bob, handler);
+      other.reply(bob.lastRequest('MESSAGE'), 200);
+      expect(handler.events).toEqual(taken);
+    },
+  );
+
+  it('takes a response from another address of the same party', () => {
+    bench = new LayerBench({ isSameParty: () => true });
+    const [bob, sbc] = [bench.phone('bob'), bench.phone('sbc')];
+    const handler = new RecordingHandler();
+    bench.send('MESSAGE', bob, handler);
+    sbc.reply(bob.lastRequest('MESSAGE'), 200);
+    expect(handler.events).toEqual(['200']);
   });
 
   it('sends no CANCEL when the final response was first', () => {

@@ -60,6 +60,12 @@ export class RecordingHandler implements ClientTransactionHandler {
   }
 }
 
+export interface LayerBenchOptions {
+  readonly limits?: TransactionLimits;
+  readonly admission?: (clock: FakeClock) => Admission;
+  readonly isSameParty?: (source: Flow, asked: Flow) => boolean;
+}
+
 /** A transaction layer on a memory transport and a fake clock, with a user that only writes down what it hears. */
 export class LayerBench {
   readonly clock: FakeClock = new FakeClock();
@@ -68,7 +74,8 @@ export class LayerBench {
   readonly layer: TransactionLayer<unknown>;
   #sent = 0;
 
-  constructor(limits?: TransactionLimits, admission?: (clock: FakeClock) => Admission) {
+  constructor(options: LayerBenchOptions = {}) {
+    const { limits, admission, isSameParty } = options;
     const { network, clock } = this;
     this.layer = new TransactionLayer({
       transport: network,
@@ -77,12 +84,14 @@ export class LayerBench {
       logger: silentLogger,
       ...(limits === undefined ? {} : { limits }),
       ...(admission === undefined ? {} : { admission: admission(clock) }),
+      ...(isSameParty === undefined ? {} : { isSameParty }),
     });
     void this.layer.start(this.user);
   }
 
-  phone(name: string, transport: TransportName = 'udp'): MemoryPhone {
-    return new MemoryPhone(this.network, name, transport);
+  /** At an address of its own unless one is given. */
+  phone(name: string, transport: TransportName = 'udp', address?: string): MemoryPhone {
+    return new MemoryPhone(this.network, name, transport, address);
   }
 
   advance(ms: number): void {

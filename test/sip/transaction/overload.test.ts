@@ -10,9 +10,11 @@ let admission: Admission;
 let bench: LayerBench;
 
 function open(limits: Partial<OverloadLimits> = {}): void {
-  bench = new LayerBench(undefined, (clock) => {
-    admission = new Admission(clock, { ...defaultOverloadLimits, ...limits });
-    return admission;
+  bench = new LayerBench({
+    admission: (clock) => {
+      admission = new Admission(clock, { ...defaultOverloadLimits, ...limits });
+      return admission;
+    },
   });
 }
 beforeEach(() => open());

@@ -1,5 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { headerValue } from '../../../src/sip/message/index.ts';
+import {
+  createResponse,
+  headerField,
+  headerValue,
+  serializeMessage,
+} from '../../../src/sip/message/index.ts';
 import { derivedFrom, LayerBench } from './layer-bench.ts';
 
 let bench: LayerBench;
@@ -172,8 +177,89 @@ describe('CANCEL (RFC 3261 §9.2)', () => {
 });
 
 describe('bounds', () => {
+  it('tells phones apart that have the same branch and sent-by behind different NATs', () => {
+    const [alice, anna] = [bench.phone('alice'), bench.phone('anna')];
+    for (const phone of [alice, anna]) phone.request('INVITE', 'sip:bob@example.com', { branch: '1' });
+    expect(bench.user.events).toEqual(['request INVITE', 'request INVITE']);
+    for (const transaction of bench.user.transactions) bench.respond(transaction, 486);
+    expect([alice.statuses, anna.statuses]).toEqual([[486], [486]]);
+  });
+
+  it('lets nobody else end or repeat a transaction with a guessed branch', () => {
+    const [alice, mallory] = [bench.phone('alice'), bench.phone('mallory')];
+    const invite = alice.request('INVITE', 'sip:bob@example.com');
+    bench.respond(bench.user.last(), 486);
+    mallory.send(derivedFrom(invite, 'ACK'));
+    bench.advance(500);
+    expect(alice.statuses).toEqual([486, 486]);
+    mallory.send(invite);
+    expect(alice.statuses).toEqual([486, 486]);
+    expect(mallory.statuses).toEqual([]);
+  });
+
+  it('knows a phone again whose NAT has given it another port', () => {
+    const alice = bench.phone('alice');
+    const moved = bench.phone('alice', 'udp', alice.flow.remote.address);
+    const invite = alice.request('INVITE', 'sip:bob@example.com');
+    bench.respond(bench.user.last(), 180);
+    moved.send(invite);
+    expect(bench.user.events).toEqual(['request INVITE']);
+  });
+
+  it('declines once, without keeping anything, and with at most 1.5 times the request (§8.2.7)', () => {
+    const alice = bench.phone('alice');
+    const decline = (padding: number): void => {
+      const { request } = bench.user.last();
+      const headers = [headerField('Proxy-Authenticate', `Digest nonce="${'n'.repeat(padding)}"`)];
+      bench.user.last().decline(createResponse(request, 407, undefined, { toTag: 'gw', headers }));
+      bench.network.flush();
+    };
+    alice.request('INVITE', 'sip:bob@example.com');
+    decline(20);
+    expect(alice.lastResponse().reason).toBe('Proxy Authentication Required');
+    bench.expectNothingLeft();
+    alice.request('INVITE', 'sip:bob@example.com');
+    const { wireBytes = 0 } = bench.user.last().request;
+    const full = serializeMessage(alice.lastResponse()).length;
+    const room = Math.floor(1.5 * wireBytes) - full + 20;
+    decline(room + 1);
+    expect(alice.lastResponse().reason).toBe('');
+    expect(headerValue(alice.lastResponse(), 'proxy-authenticate')).toHaveLength(
+      'Digest nonce=""'.length + room + 1,
+    );
+    alice.request('INVITE', 'sip:bob@example.com');
+    decline(room + 100);
+    expect(alice.statuses).toEqual([407, 407]);
+    bench.expectNothingLeft();
+  });
+
+  it('counts a 100 that went before as part of what is declined with', () => {
+    const alice = bench.phone('alice');
+    alice.request('INVITE', 'sip:bob@example.com');
+    const transaction = bench.user.last();
+    bench.respond(transaction, 100);
+    const headers = [headerField('X-Long', 'x'.repeat(100))];
+    transaction.decline(createResponse(transaction.request, 403, undefined, { toTag: 'gw', headers }));
+    bench.network.flush();
+    expect(alice.statuses).toEqual([100]);
+    bench.expectNothingLeft();
+  });
+
+  it('declines over a connection as it refuses', () => {
+    const alice = bench.phone('alice', 'tcp');
+    const invite = alice.request('INVITE', 'sip:bob@example.com');
+    const transaction = bench.user.last();
+    const headers = [headerField('X-Long', 'x'.repeat(2_000))];
+    transaction.decline(createResponse(transaction.request, 403, undefined, { toTag: 'gw', headers }));
+    bench.network.flush();
+    expect(headerValue(alice.lastResponse(), 'x-long')).toHaveLength(2_000);
+    alice.send(derivedFrom(invite, 'ACK'));
+    expect(bench.user.events).toEqual(['request INVITE']);
+    bench.expectNothingLeft();
+  });
+
   it('refuses new requests statelessly at maxTransactions and leaves room for dialogs', () => {
-    const small = new LayerBench({ maxTransactions: 4, retryAfterSeconds: 7 });
+    const small = new LayerBench({ limits: { maxTransactions: 4, retryAfterSeconds: 7 } });
     const alice = small.phone('alice');
     for (let i = 0; i < 6; i++) alice.request('INVITE', 'sip:bob@example.com');
     expect(small.user.transactions).toHaveLength(4);

@@ -13,6 +13,7 @@ type Rows = readonly (readonly [string, string, string, string])[];
 const inviteClientRows: Rows = [
   ['calling', 'timer-a', 'calling', 'retransmit start-a'],
   ['calling', 'timer-b', 'terminated', 'timeout'],
+  ['calling', 'timer-unheard', 'terminated', 'timeout'],
   ['calling', 'provisional', 'proceeding', 'stop-timers to-user'],
   ['calling', 'success', 'accepted', 'stop-timers start-m to-user'],
   ['calling', 'failure', 'completed', 'stop-timers send-ack start-d to-user'],
@@ -21,6 +22,7 @@ const inviteClientRows: Rows = [
   ['proceeding', 'success', 'accepted', 'stop-timers start-m to-user'],
   ['proceeding', 'failure', 'completed', 'stop-timers send-ack start-d to-user'],
   ['proceeding', 'timer-cancelled', 'terminated', 'timeout'],
+  ['proceeding', 'timer-unheard', 'terminated', 'timeout'],
   ['proceeding', 'transport-error', 'terminated', 'transport-error'],
   ['accepted', 'success', 'accepted', 'to-user'],
   ['accepted', 'timer-m', 'terminated', ''],

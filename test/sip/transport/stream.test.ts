@@ -113,6 +113,39 @@ describe('TCP', () => {
     expect(await phone.closed).toBe('');
   });
 
+  it.each(['\r\n', '\r\n\r\n'])(
+    'closes a connection on which only keepalives (%j) came after firstByteTimeoutMs',
+    async (keepalive) => {
+      const { gateway, clock, phone } = await setUp({ firstByteTimeoutMs: 5_000 });
+      for (let second = 0; second < 5; second++) {
+        const before = gateway.layer.stats().transports.tcp.bytesIn;
+        phone.socket.write(keepalive);
+        while (gateway.layer.stats().transports.tcp.bytesIn === before) await new Promise(setImmediate);
+        expect(gateway.user.closed.size).toBe(0);
+        clock.advance(1_000);
+      }
+      expect((await gateway.user.closed.next()).reason).toBe('first-byte-timeout');
+      await phone.closed;
+    },
+  );
+
+  it.each(['O', 'OPT', '\r', '\r\n\r'])(
+    'closes whoever says %j and nothing more after messageTimeoutMs, before and after a message',
+    async (beginning) => {
+      for (const first of ['', requestText()]) {
+        const { gateway, clock, phone } = await setUp({ messageTimeoutMs: 5_000 });
+        phone.socket.write(first + beginning);
+        const awaited = first.length + beginning.length;
+        while (gateway.layer.stats().transports.tcp.bytesIn < awaited) await new Promise(setImmediate);
+        clock.advance(4_000);
+        expect(gateway.user.closed.size).toBe(0);
+        clock.advance(1_000);
+        expect((await gateway.user.closed.next()).reason).toBe('message-timeout');
+        await phone.closed;
+      }
+    },
+  );
+
   it('closes a sender of one byte a second within 10 s', async () => {
     const { gateway, clock, phone } = await setUp();
     let seconds = 0;
@@ -131,8 +164,11 @@ describe('TCP', () => {
 
   it('keeps a phone that sends a lone CRLF now and then', async () => {
     const { gateway, clock, phone } = await setUp();
+    phone.socket.write(requestText());
+    await phone.readUntil('\r\n\r\n');
+    const before = gateway.layer.stats().transports.tcp.bytesIn;
     phone.socket.write('\r\n');
-    while (gateway.layer.stats().transports.tcp.bytesIn < 2) await new Promise(setImmediate);
+    while (gateway.layer.stats().transports.tcp.bytesIn === before) await new Promise(setImmediate);
     clock.advance(60_000);
     phone.socket.write(requestText());
     expect(await phone.readUntil('\r\n\r\n')).toMatch(/^SIP\/2.0 200/);
