@@ -3,6 +3,7 @@ import { Lab } from './lab.ts';
 import { whyNoLab } from './permission.ts';
 import { differentCarriers, sameCarrier } from './scenes/calls.ts';
 import { castNames, castSettings } from './scenes/cast.ts';
+import { everyNat, everyNatNames } from './scenes/every-nat.ts';
 import { movedPhone, renumberedMapping } from './scenes/moving.ts';
 
 const why = await whyNoLab();
@@ -11,12 +12,15 @@ if (why !== undefined) process.stderr.write(`skipped: test/lab/calls.test.ts: ${
 describe.skipIf(why !== undefined)('calls through carrier-grade NATs', () => {
   let lab: Lab;
   beforeAll(async () => {
-    lab = await Lab.open({ users: castNames, set: ['media.mode=relay', ...castSettings] });
+    lab = await Lab.open({
+      users: [...castNames, ...everyNatNames],
+      set: ['media.mode=relay', ...castSettings],
+    });
   }, 60_000);
   afterAll(() => lab.close());
 
   it.each(
-    [differentCarriers, sameCarrier, movedPhone, renumberedMapping].map(
+    [differentCarriers, sameCarrier, movedPhone, renumberedMapping, everyNat].map(
       (scene) => [scene.title, scene] as const,
     ),
   )('%s', (_, scene) => scene.play({ lab, say: () => {} }), 60_000);

@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs';
 import { type Loudness, loudnessOf, readRecording } from './tone.ts';
 
 /** A tone that was found in a recording. */
@@ -55,7 +54,6 @@ export class Ear {
   #listen(): Heard | undefined {
     let found: Heard | undefined;
     for (const file of this.#recordings()) {
-      if (statSync(file, { throwIfNoEntry: false }) === undefined) continue;
       const { samples, samplesPerSecond } = readRecording(file);
       const length = (samplesPerSecond * windowMs) / 1_000;
       let at = this.#position.get(file) ?? 0;

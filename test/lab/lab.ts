@@ -10,6 +10,10 @@ import { startLinphone } from './phones/linphone.ts';
 import type { LabPhone, PhoneOptions } from './phones/phone.ts';
 import type { Sandbox } from './sandbox.ts';
 
+/** Tones that no phone takes for another's, within what a telephone carries. */
+const firstToneHertz = 400;
+const toneStepHertz = 170;
+const maxTones = 16;
 /** Phones look at their network every few seconds only. */
 const registerMs = 20_000;
 
@@ -36,7 +40,9 @@ export class Lab {
   readonly dataDir: string;
   readonly #gateway: GatewayProcess;
   readonly #passwords: ReadonlyMap<string, string>;
-  readonly #phones: LabPhone[] = [];
+  readonly #phones = new Map<string, LabPhone>();
+  /** How many there have been: each has a tone of its own. */
+  #tones = 0;
 
   private constructor(network: LabNetwork, gateway: GatewayProcess, passwords: ReadonlyMap<string, string>) {
     this.network = network;
@@ -73,7 +79,7 @@ export class Lab {
     place: Place,
     options: Partial<PhoneOptions> = {},
   ): Promise<LabPhone> {
-    const present = this.#phones.find((phone) => phone.name === name);
+    const present = this.#phones.get(name);
     if (present !== undefined) return present;
     const password = this.password(name);
     await this.network.addPhone(name, place);
@@ -82,15 +88,20 @@ export class Lab {
       password,
       domain: labDomain,
       gateway: `${gatewayAddress}:5060`,
-      // Tones that no phone takes for another's, nor for one of its overtones.
-      toneHertz: 400 + 170 * this.#phones.length,
+      toneHertz: firstToneHertz + toneStepHertz * (this.#tones++ % maxTones),
       ...options,
     });
-    this.#phones.push(phone);
+    this.#phones.set(name, phone);
     await this.registered(name).catch((error: unknown) => {
       throw new Error(`${phone.story()}\n${this.log()}`, { cause: error });
     });
     return phone;
+  }
+
+  /** A phone that is not needed any more. */
+  async leave(phone: LabPhone): Promise<void> {
+    this.#phones.delete(phone.name);
+    await phone.stop();
   }
 
   /** Resolves once somebody has registered from `times` different places; returns the newest registration's record. */
@@ -136,7 +147,7 @@ export class Lab {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#phones.map((phone) => phone.stop()));
+    await Promise.all([...this.#phones.values()].map((phone) => phone.stop()));
     await this.#gateway.stop();
     await this.network.close();
   }

@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { Lab } from './lab.ts';
 import { whyNoLab } from './permission.ts';
-import { forgottenMapping } from './scenes/forgotten-mapping.ts';
+import {
+  forgottenMapping,
+  forgottenMappingNames,
+  forgottenMappingSettings,
+} from './scenes/forgotten-mapping.ts';
 
 const why = await whyNoLab();
 if (why !== undefined) process.stderr.write(`skipped: test/lab/mappings.test.ts: ${why}\n`);
@@ -10,8 +14,8 @@ describe.skipIf(why !== undefined)('mappings', () => {
   let lab: Lab;
   beforeAll(async () => {
     lab = await Lab.open({
-      users: ['kept', 'two-flows', 'caller'],
-      set: ['limits.transport.udpKeepSeconds=5'],
+      users: forgottenMappingNames,
+      set: forgottenMappingSettings,
     });
   }, 60_000);
   afterAll(() => lab.close());

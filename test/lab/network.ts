@@ -13,16 +13,19 @@ export type CarrierName = 'a' | 'b';
 export type HomeName = 'a1' | 'a2' | 'b1' | 'b2';
 
 /** Both carriers use the shared address, each with half of its ports (RFC 6346), and the same inside network. */
-const carriers: Readonly<Record<CarrierName, { link: string; ports: readonly [number, number] }>> = {
+export const carriers: Readonly<
+  Record<CarrierName, { readonly link: string; readonly ports: readonly [number, number] }>
+> = {
   a: { link: '198.18.1', ports: [1_024, 32_767] },
   b: { link: '198.18.2', ports: [32_768, 65_534] },
 };
-const homes: Readonly<Record<HomeName, { carrier: CarrierName; address: string }>> = {
-  a1: { carrier: 'a', address: '100.64.0.11' },
-  a2: { carrier: 'a', address: '100.64.0.12' },
-  b1: { carrier: 'b', address: '100.64.0.11' },
-  b2: { carrier: 'b', address: '100.64.0.12' },
-};
+export const homes: Readonly<Record<HomeName, { readonly carrier: CarrierName; readonly address: string }>> =
+  {
+    a1: { carrier: 'a', address: '100.64.0.11' },
+    a2: { carrier: 'a', address: '100.64.0.12' },
+    b1: { carrier: 'b', address: '100.64.0.11' },
+    b2: { carrier: 'b', address: '100.64.0.12' },
+  };
 const carrierNames: readonly CarrierName[] = ['a', 'b'];
 export const homeNames: readonly HomeName[] = ['a1', 'a2', 'b1', 'b2'];
 

@@ -23,15 +23,16 @@ export async function addStockPhones(
 ): Promise<readonly StockPhone[]> {
   const store = EmbeddedStore.open({ directory: join(dataDir, 'overlay') });
   const overlay = new IdentityOverlay({ store, node: 'test' });
-  const phones: StockPhone[] = [];
-  for (const user of users) {
-    const password = `pass-${user}`;
-    const { identity } = await overlay.addDevice({
-      name: `jis:${user}`,
-      credential: mintDigestCredential({ username: user, realm, password }),
-    });
-    phones.push({ user, password, fingerprint: identity.fingerprint });
-  }
+  const phones = await Promise.all(
+    users.map(async (user) => {
+      const password = `pass-${user}`;
+      const { identity } = await overlay.addDevice({
+        name: `jis:${user}`,
+        credential: mintDigestCredential({ username: user, realm, password }),
+      });
+      return { user, password, fingerprint: identity.fingerprint };
+    }),
+  );
   await overlay.close();
   return phones;
 }

@@ -53,7 +53,7 @@ async function call(from: string, to: string): Promise<void> {
   await caller.final(caller.inDialog(dialog, 'BYE'));
 }
 
-for (const { name, password, address, keepaliveMs, flow } of order.members) {
+async function appear({ name, password, address, keepaliveMs, flow }: CrowdMember): Promise<void> {
   const agent = await SipAgent.open({
     user: name,
     password,
@@ -76,6 +76,10 @@ for (const { name, password, address, keepaliveMs, flow } of order.members) {
   // RFC 5626 §4.4.1
   if (keepaliveMs > 0) setInterval(() => agent.sendText('\r\n\r\n'), keepaliveMs);
 }
+
+// The newest flow of a phone is the one that registered last.
+for (const regId of [1, 2])
+  await Promise.all(order.members.filter(({ flow }) => (flow?.regId ?? 1) === regId).map(appear));
 createInterface({ input: process.stdin }).on('line', (line) => {
   const [from = '', to = ''] = line.split(' ');
   void call(from, to);

@@ -1,3 +1,4 @@
+import type { DrawnPhone } from '../drawing.ts';
 import type { PhoneProgram } from '../lab.ts';
 import type { Place } from '../network.ts';
 import type { LabPhone, PhoneOptions } from '../phones/phone.ts';
@@ -38,3 +39,10 @@ export function appear({ lab }: Stage, name: CastName): Promise<LabPhone> {
   const { program, place, options } = parts[name];
   return lab.phone(program, name, place, options);
 }
+
+/** Where everybody stands, for a picture. */
+export const castPhones: readonly DrawnPhone[] = Object.entries(parts).map(([name, { program, place }]) => ({
+  name,
+  program,
+  ...place,
+}));

@@ -8,7 +8,10 @@ import type { Scene } from './scene.ts';
 const udpTimeoutSeconds = 8;
 const instance = '<urn:uuid:6a1c9b8e-4b1f-4f0e-9d5c-2a3f1d9e7b10>';
 
-/** Needs a gateway that asks for keepalives every five seconds. */
+export const forgottenMappingNames: readonly string[] = ['kept', 'two-flows', 'caller'];
+/** The gateway must ask for keepalives more often than the NAT forgets. */
+export const forgottenMappingSettings: readonly string[] = ['limits.transport.udpKeepSeconds=5'];
+
 export const forgottenMapping: Scene = {
   title: 'a NAT forgets what is silent: keepalives prevent it, and a flow that died all the same is replaced',
   play: async ({ lab, say }) => {
