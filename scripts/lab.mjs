@@ -27,10 +27,9 @@ let closing;
 const close = () => (closing ??= lab.close());
 // Whatever ends this process, the kernel takes namespaces, rules and programs away; this does it tidily.
 for (const signal of ['SIGINT', 'SIGTERM'])
-  process.on(signal, async () => {
+  process.on(signal, () => {
     console.log('\nlab: taken down');
-    await close();
-    process.exit(130);
+    void close().finally(() => process.exit(130));
   });
 
 let failed = 0;
