@@ -10,7 +10,17 @@ const bin = join(root, 'node_modules/.bin');
 const work = dataDirectory();
 const consumer = join(work.path, 'consumer');
 const installed = join(consumer, 'node_modules/tibet-sip');
-const doors = ['tokens', 'overlay', 'provenance', 'verify', 'sip', 'softphone'];
+const doors = [
+  'tokens',
+  'overlay',
+  'provenance',
+  'verify',
+  'sip',
+  'softphone',
+  'gateway',
+  'config',
+  'admission',
+];
 
 let files: readonly string[];
 
@@ -99,6 +109,24 @@ console.log(typeof overlay.IdentityOverlay, typeof provenance.AuditLog, typeof s
     const { code, out, err } = await run(process.execPath, ['all.mjs'], { cwd: consumer });
     expect(code, err).toBe(0);
     expect(out).toBe('true\nfunction function function function\n');
+  });
+
+  it('seed 35: starts a gateway with hooks of its own', async () => {
+    const data = join(consumer, 'data');
+    writeFileSync(
+      join(consumer, 'hooks.mjs'),
+      `import { loadConfig } from 'tibet-sip/config';
+import { createGateway, silentLogger } from 'tibet-sip/gateway';
+const overrides = ['dataDir=${data}', 'listen=ws://127.0.0.1:0', 'admin.listen=off'];
+const hooks = { authorise: ({ action }) => (action === 'register' ? true : { refused: 'Not On Sundays' }) };
+const gateway = createGateway({ config: loadConfig({ overrides }), logger: silentLogger, hooks });
+const { listen } = await gateway.start();
+console.log(listen[0].transport);
+await gateway.close();`,
+    );
+    const { code, out, err } = await run(process.execPath, ['hooks.mjs'], { cwd: consumer });
+    expect(code, err).toBe(0);
+    expect(out).toBe('ws\n');
   });
 
   it('keeps everything else shut', async () => {

@@ -1,16 +1,16 @@
 import { writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { decodeBase64Url, encodeBase64Url } from '../base/index.ts';
-import { type Attribute, claimAttribute, decodeClaim, isFingerprint, issueClaim } from '../tokens/index.ts';
+import { type Attribute, claimAttribute, decodeClaim, issueClaim } from '../tokens/index.ts';
 import { addCommand, type CommonOptions, openContext } from './command.ts';
 import { CliError } from './failure.ts';
 import {
   expiryAfter,
+  fingerprintOf,
   openIdentity,
   type PassphraseOptions,
   passphraseHelp,
   positiveDays,
-  readPublicToken,
 } from './identity-source.ts';
 import { formatTime } from './output.ts';
 import type { Terminal } from './terminal.ts';
@@ -45,9 +45,7 @@ export function registerAttest(group: Command, terminal: Terminal): void {
       const claim = issueClaim({
         key: signer.key,
         issuer: signer.token.fingerprint,
-        subject: isFingerprint(options.subject)
-          ? options.subject
-          : readPublicToken(options.subject).fingerprint,
+        subject: fingerprintOf(options.subject),
         name: options.name,
         value: claimValue(options.value),
         expires,

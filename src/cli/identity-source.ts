@@ -3,8 +3,10 @@ import { decodeBase64Url, epochSeconds, systemClock } from '../base/index.ts';
 import {
   checkValidity,
   decodeIdentityToken,
+  type Fingerprint,
   type HiddenParent,
   type IdentityToken,
+  isFingerprint,
   type LoadedIdentity,
   loadIdentity,
   parseName,
@@ -59,6 +61,11 @@ export function readPublicToken(file: string): IdentityToken {
   if (!bytes || bytes.length === 0)
     throw new CliError('usage', `${file} is not an identity`, 'make one with: tibet-sip identity new');
   return decodeIdentityToken(bytes);
+}
+
+/** Of somebody who is named by a fingerprint or by an identity file. */
+export function fingerprintOf(who: string): Fingerprint {
+  return isFingerprint(who) ? who : readPublicToken(who).fingerprint;
 }
 
 function tokenField(json: string): string | undefined {

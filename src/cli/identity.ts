@@ -18,6 +18,7 @@ import { registerEnding } from './identity-ending.ts';
 import {
   expiryAfter,
   fileArgument,
+  fingerprintOf,
   openIdentity,
   type PassphraseOptions,
   parentFor,
@@ -142,7 +143,7 @@ function addNewOptions(command: Command): Command {
     .requiredOption('--name <name>', 'what it is called: jis:alice, or any scheme:text')
     .requiredOption('--out <file>', 'file to write; never overwritten')
     .option('--days <n>', 'days of validity', positiveDays, defaultDays)
-    .option('--realm <fingerprint>', 'realm that it belongs to')
+    .option('--realm <who>', 'realm that it belongs to: a fingerprint or an identity file')
     .option('--attribute <name=value>', attributeHelp, collect)
     .option('--passphrase-file <file>', passphraseHelp);
 }
@@ -160,7 +161,7 @@ async function createIdentity(
     key,
     subject: subjectOf(options.name),
     ...parent,
-    ...(options.realm === undefined ? {} : { realm: options.realm }),
+    ...(options.realm === undefined ? {} : { realm: fingerprintOf(options.realm) }),
     notBefore: now,
     expires,
     now,

@@ -6,6 +6,7 @@ import { registerHonouring } from './identity-ending.ts';
 import { readPublicToken } from './identity-source.ts';
 import { formatTime, type Output } from './output.ts';
 import { allPages, mustFind, withOverlay } from './overlay-access.ts';
+import { registerOverlayClaim } from './overlay-claim.ts';
 import { registerOverlayDemo } from './overlay-demo.ts';
 import { registerEndpoints } from './overlay-endpoint.ts';
 import type { Terminal } from './terminal.ts';
@@ -67,6 +68,7 @@ export function registerOverlay(program: Command, terminal: Terminal): void {
   });
 
   registerHonouring(group, terminal);
+  registerOverlayClaim(group, terminal);
   registerOverlayDemo(group, terminal);
 }
 

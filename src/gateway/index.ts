@@ -1,3 +1,4 @@
+export { createLogger, silentLogger } from '../base/index.ts';
 export * from './gateway.ts';
 export type { LogRequest } from './log-request.ts';
 export { serveSpool } from './log-upkeep.ts';

@@ -162,7 +162,7 @@ export class IntentGate {
   async #enrol(token: IdentityToken): Promise<IdentityRecord | IntentRefusal> {
     const result = await this.#options.overlay.enrol(token);
     if (result.kind === 'enrolled') return result.identity;
-    return refused(enrolmentReason(result.code), result.code, token.fingerprint);
+    return refused(enrolmentReasons.get(result.code) ?? 'Enrolment Refused', result.code, token.fingerprint);
   }
 
   #usable(identity: IdentityRecord): IntentRefusal | undefined {
@@ -195,9 +195,12 @@ function usedId(intent: IntentToken): Uint8Array {
   return sha256(concatBytes(fingerprintBytes(intent.signer), intent.cti));
 }
 
-function enrolmentReason(code: string): string {
-  return code === 'name-taken' ? 'Name Held By Another Key' : 'Enrolment Refused';
-}
+const enrolmentReasons: ReadonlyMap<string, string> = new Map([
+  ['name-taken', 'Name Held By Another Key'],
+  ['revoked', unusableReasons.revoked],
+  ['issuer-unknown', 'Parent Identity Unknown'],
+  ['issuer-invalid', 'Parent Identity Not Valid'],
+]);
 
 function faultReason(fault: IntentFault, timely: boolean): string {
   if (timely) return 'Stale Date';

@@ -87,6 +87,19 @@ describe('node tokens of phones', () => {
   });
 });
 
+describe('whose key counts', () => {
+  it('seed 14: a signature is checked with the registered key, whatever comes along', async () => {
+    const [ivan, mallory] = [person('jis:ivan'), person('jis:mallory-2')];
+    const phone = await gateway.keyPhone('ivan', 'ws', { identity: ivan });
+    expect((await phone.register()).status).toBe(200);
+    const posed = { token: ivan.token, key: mallory.key };
+    const faultsWith = async (identityToken: Uint8Array) =>
+      (await answerTo(gateway, phone, withToken(phone, posed, { identityToken }))).faults;
+    expect(await faultsWith(ivan.token.bytes)).toEqual(['signature']);
+    expect(await faultsWith(mallory.token.bytes)).toEqual(['kid']);
+  });
+});
+
 describe('intent tokens of real calls', () => {
   const identityAttributes = levels.map((level) => ({ name: level, value: 'identity', level }));
   const nodeAttributes: Attribute[] = [

@@ -1,11 +1,14 @@
 import { createHmac } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { VouchingClient } from '../../src/admission/index.ts';
 import { encodeBase64Url, systemClock, systemRandom } from '../../src/base/index.ts';
 import { sha256 } from '../../src/tokens/index.ts';
 import { type Person, person, TestRealm, withClaim } from '../support/people.ts';
+import { tibetSip } from '../support/processes.ts';
 import type { SipAgent } from '../support/sip-agent.ts';
 import { establish, exchange } from '../support/sip-call.ts';
 import { TestGateway } from '../support/test-gateway.ts';
@@ -107,6 +110,23 @@ describe('only callers with a valid employee claim of acme may ring jis:receptio
     const desk = await gateway.stockPhone('desk', 'tcp');
     await desk.register();
     expect(await refusal(desk, vault.address)).toBe('403 Needs Assurance 3');
+    // The operator lets it show a claim about the identity that the gateway keeps for it.
+    expect(await refusal(desk)).toBe('403 Needs Claim employee Of acme');
+    const cli = async (...args: string[]): Promise<string> => {
+      const { code, out, err } = await tibetSip([...args, '--data-dir', gateway.dataDir]);
+      expect(code, err).toBe(0);
+      return out;
+    };
+    const { fingerprint } = JSON.parse(await cli('overlay', 'info', 'jis:desk', '--json'));
+    const { claim } = withClaim(person('jis:desk'), acme.person, 'employee', true, { subject: fingerprint });
+    const file = join(gateway.dataDir, 'desk.claim');
+    writeFileSync(file, encodeBase64Url(claim));
+    await cli('overlay', 'claim', 'jis:desk', file);
+    // What another process has written is noticed within a second (limits.overlay.cache.freshMs).
+    const mayCall = async () => (await desk.ask('INVITE', reception.address)).response.status === 480;
+    await reception.register({ expires: 0 });
+    await vi.waitUntil(mayCall, { timeout: 5_000 });
+    await reception.register();
   });
 
   it('seed 33: a small device delegates the check to a realm that it trusts', async () => {

@@ -35,7 +35,7 @@ describe('enrolment', () => {
     expect(await fixture.overlay.lookup('jasper')).toBeUndefined();
   });
 
-  it('finds subjects of other schemes by their whole text only', async () => {
+  it('seed 31: finds mail: and did: subjects by their whole text only', async () => {
     await enrol(sampleIdentity('mail:hey@example.com').token);
     expect(await fixture.overlay.lookup('mail:hey@example.com')).toMatchObject({ custody: 'device' });
     expect(await fixture.overlay.lookup('hey')).toBeUndefined();
