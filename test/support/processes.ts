@@ -57,6 +57,8 @@ export interface GatewayProcess {
 /** A gateway on free loopback ports, in a process of its own; resolves when it says `ready`. */
 export async function startGateway(options: {
   readonly dataDir: string;
+  /** A configuration file. */
+  readonly config?: string;
   readonly set?: readonly string[];
   /** What stands before the command, to run it elsewhere: `ip netns exec …`. */
   readonly launcher?: readonly string[];
@@ -75,6 +77,7 @@ export async function startGateway(options: {
     '--json',
     '--data-dir',
     options.dataDir,
+    ...(options.config === undefined ? [] : ['--config', options.config]),
     ...set,
   ];
   const child = spawn(command, args, { cwd: repository, stdio: ['ignore', 'pipe', 'pipe'] });

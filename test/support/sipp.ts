@@ -45,6 +45,8 @@ export interface SippOptions {
 export interface SippResult extends Finished {
   readonly successful: number;
   readonly failed: number;
+  /** Messages sent or received once more than the scenario wants. */
+  readonly retransmissions: number;
 }
 
 /** One SIPp run; `code` 0 means that no call failed. */
@@ -98,7 +100,22 @@ export async function sipp(options: SippOptions): Promise<SippResult> {
     err,
     successful: lastNumber(finished.out, 'Successful call'),
     failed: lastNumber(finished.out, 'Failed call'),
+    retransmissions: retransmissionsOn(finished.out),
   };
+}
+
+/** The second number of each step on SIPp's last screen: `INVITE ---------->  B-RTD1 4000      0         0`. */
+function retransmissionsOn(screen: string): number {
+  const lines = screen.split('\n');
+  const title = lines.findLastIndex((line) => line.includes('Messages  Retrans'));
+  const column = lines[title]?.indexOf('Messages') ?? 0;
+  let sum = 0;
+  for (const line of lines.slice(title + 1)) {
+    if (line.startsWith('---')) break;
+    // A pause has other columns.
+    if (line.includes('----')) sum += Number(line.slice(column).trim().split(/\s+/)[1] ?? 0);
+  }
+  return sum;
 }
 
 /** The cumulative column of a line on SIPp's last screen. */
