@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { cpuSecondsOf } from '../../test/support/process-usage.ts';
 import { startGateway } from '../../test/support/processes.ts';
 import { addStockPhones } from '../../test/support/stock-phones.ts';
-import type { System } from './system.ts';
+import { crowdNames, type System } from './system.ts';
 
 /** From here the caller calls: a named peer, known by its address as Kamailio knows everybody. */
 export const peerAddress = '127.0.0.2';
@@ -12,7 +12,7 @@ export const peerAddress = '127.0.0.2';
 /** A gateway on its defaults, with durable records; `set` adds to its configuration. */
 export async function startOurs(name: string, set: readonly string[] = []): Promise<System> {
   const dataDir = await mkdtemp(join(tmpdir(), 'tibet-sip-bench-'));
-  const [caller, callee] = await addStockPhones(dataDir, ['caller', 'callee']);
+  const [caller, callee, ...crowd] = await addStockPhones(dataDir, ['caller', 'callee', ...crowdNames]);
   if (caller === undefined || callee === undefined) throw new Error('no phones');
   const config = join(dataDir, 'bench.yaml');
   const target = `udp://${peerAddress}:5060`;
@@ -25,6 +25,7 @@ export async function startOurs(name: string, set: readonly string[] = []): Prom
     name,
     port: gateway.port('udp'),
     phones: { caller, callee },
+    crowd,
     challenges: true,
     cpuSeconds: () => cpuSecondsOf(gateway.pid),
     stop: async () => {

@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { cpuSecondsOf } from '../../test/support/process-usage.ts';
 import { endWithTest, run } from '../../test/support/processes.ts';
 import { freePort, udpBound } from '../../test/support/sipp.ts';
-import type { System } from './system.ts';
+import type { StockPhone } from '../../test/support/stock-phones.ts';
+import { crowdNames, type System } from './system.ts';
 
 const configuration = new URL('kamailio.cfg', import.meta.url).pathname;
 
@@ -29,11 +30,12 @@ export async function startKamailio(options: {
   );
   endWithTest(child);
   await udpBound(port);
-  const phone = (user: string) => ({ user, password: `pass-${user}`, fingerprint: '' });
+  const phone = (user: string): StockPhone => ({ user, password: `pass-${user}`, fingerprint: '' });
   return {
     name: 'kamailio',
     port,
     phones: { caller: phone('caller'), callee: phone('callee') },
+    crowd: crowdNames.map(phone),
     challenges: options.challenges,
     cpuSeconds: () => processTree(child.pid ?? 0).reduce((sum, pid) => sum + cpuSecondsOf(pid), 0),
     stop: () => ended(child),

@@ -51,7 +51,7 @@ export async function callCost(
   return { cpuUs: (spent / calls) * 1e6 };
 }
 
-/** REGISTER with digest, two rounds, again and again for one phone. */
+/** REGISTER with digest, two rounds, of many phones in turn. */
 export async function registerCost(
   system: System,
   load: { readonly callsPerSecond: number; readonly seconds: number },
@@ -59,10 +59,12 @@ export async function registerCost(
   const localPort = await freePort();
   const register = (calls: number): Promise<SippResult> =>
     sipp({
-      scenario: 'uac-register',
+      scenario: 'uac-register-many',
       gatewayPort: system.port,
       localPort,
-      phone: system.phones.callee,
+      lines: system.crowd.map(
+        ({ user, password }) => `${user};[authentication username=${user} password=${password}]`,
+      ),
       calls,
       callsPerSecond: load.callsPerSecond,
       timeoutSeconds: load.seconds + 60,

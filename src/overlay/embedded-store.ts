@@ -12,6 +12,7 @@ import {
   type StoreEntry,
   type StorePage,
 } from './store.ts';
+import { Turns } from './turns.ts';
 
 export interface EmbeddedStoreOptions {
   /** Made when missing, readable for its owner only: it holds the keys of stock phones. */
@@ -34,6 +35,7 @@ export class EmbeddedStore implements OverlayStore {
   /** [kind, due time, key]. */
   readonly #due: Database<boolean, (string | number)[]>;
   readonly #random: Random;
+  readonly #turns = new Turns();
 
   private constructor(root: RootDatabase<Buffer, string>, random: Random) {
     this.#root = root;
@@ -69,7 +71,16 @@ export class EmbeddedStore implements OverlayStore {
     return bytes && decodeDocument(kind, bytes);
   }
 
-  async update<Kind extends DocumentKind>(
+  update<Kind extends DocumentKind>(
+    kind: Kind,
+    key: string,
+    change: Change<OverlayDocuments[Kind]>,
+  ): Promise<OverlayDocuments[Kind] | undefined> {
+    return this.#turns.take(`${kind} ${key}`, () => this.#update(kind, key, change));
+  }
+
+  /** Repeated when another process was faster. */
+  async #update<Kind extends DocumentKind>(
     kind: Kind,
     key: string,
     change: Change<OverlayDocuments[Kind]>,

@@ -49,6 +49,28 @@ describe('EmbeddedStore', () => {
     await store.close();
   });
 
+  it('decides once for each change, however many wait for one document', async () => {
+    const store = EmbeddedStore.open({ directory });
+    let decided = 0;
+    await Promise.all(
+      Array.from({ length: 50 }, (_, at) =>
+        store.update('alias', '1007', () => {
+          decided += 1;
+          return { fingerprint: `${at}` };
+        }),
+      ),
+    );
+    expect(decided).toBe(50);
+    await expect(
+      store.update('alias', '1007', () => {
+        throw new Error('undecided');
+      }),
+    ).rejects.toThrow('undecided');
+    await store.update('alias', '1007', () => ({ fingerprint: 'after an error' }));
+    expect(store.get('alias', '1007')).toEqual({ fingerprint: 'after an error' });
+    await store.close();
+  });
+
   it('makes its directory for its owner only', async () => {
     const own = join(directory, 'data', 'overlay');
     await EmbeddedStore.open({ directory: own }).close();

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,6 +38,8 @@ export interface SippOptions {
   /** SIPp's `-cid_str`: for scenarios whose two sides must agree on it. */
   readonly callIds?: string;
   readonly timeoutSeconds?: number;
+  /** Lines for `[field0]`, `[field1]` …, one a call, from the first again after the last. */
+  readonly lines?: readonly string[];
   /** Ends the run early. */
   readonly signal?: AbortSignal;
 }
@@ -75,6 +77,8 @@ export async function sipp(options: SippOptions): Promise<SippResult> {
     watchdog_interval: 0,
   };
   const { domain = defaultDomain } = options;
+  if (options.lines !== undefined)
+    writeFileSync(join(cwd, 'lines.csv'), ['SEQUENTIAL', ...options.lines, ''].join('\n'));
   const keys = {
     domain,
     caller: options.from ?? user,
@@ -85,6 +89,7 @@ export async function sipp(options: SippOptions): Promise<SippResult> {
     `127.0.0.1:${gatewayPort}`,
     ...(scenario.startsWith('-sn ') ? scenario.split(' ') : ['-sf', `${scenarios}${scenario}.xml`]),
     ...Object.entries(settings).flatMap(([name, value]) => [`-${name}`, String(value)]),
+    ...(options.lines === undefined ? [] : ['-inf', join(cwd, 'lines.csv')]),
     ...['-nostdin', '-timeout_error', '-trace_err'],
     ...Object.entries(keys).flatMap(([name, value]) => ['-key', name, String(value)]),
   ];
