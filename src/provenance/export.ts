@@ -16,18 +16,19 @@ export function recordToJson(record: StoredRecord): string {
 }
 
 const csvColumns = [
-  'position',
-  'id',
   'time',
+  'id',
   'event',
   'call',
-  'call_id',
+  'phase',
+  'sip_call_id',
   'caller',
   'callee',
   'outcome',
   'status',
   'intent',
   'identities',
+  'position',
 ] as const;
 
 /** RFC 4180: the first line. */
@@ -39,18 +40,19 @@ export function csvHeader(): string {
 export function recordToCsv(record: StoredRecord): string {
   const { erin } = record;
   const fields: Readonly<Record<(typeof csvColumns)[number], unknown>> = {
-    position: record.position,
-    id: record.id,
     time: new Date(record.timeMs).toISOString(),
+    id: record.id,
     event: record.event,
     call: record.call?.id,
-    call_id: erin['callId'],
+    phase: record.call?.phase,
+    sip_call_id: erin['callId'],
     caller: erin['caller'] ?? erin['identity'],
     callee: erin['callee'],
     outcome: erin['outcome'],
     status: erin['status'],
     intent: record.erachter,
     identities: record.parties.map(({ fingerprint }) => fingerprint).join(' '),
+    position: record.position,
   };
   return csvColumns.map((column) => csvField(fields[column])).join(',');
 }

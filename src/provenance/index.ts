@@ -29,8 +29,15 @@ export type {
   StoredRecord,
 } from './record.ts';
 export { maxProvedRecords, type ProofOptions, type ProofSubject } from './record-proof.ts';
+export {
+  logReceiptType,
+  statementType,
+  type TransparentStatementOptions,
+  transparentStatement,
+} from './scitt.ts';
 export { formatVkey, type NoteVerifier, parseVkey } from './signed-note.ts';
 export { type RecordStory, type StoryLayer, tellRecord } from './story.ts';
 export { canonicalJson, TibetExporter, type TibetToken } from './tibet-token.ts';
+export { callToVcon, type Vcon } from './vcon.ts';
 export type { LogVerdict, Problem, ProblemKind } from './verdict.ts';
 export { type VerifyLogOptions, verifyLog } from './verify-log.ts';

@@ -147,12 +147,47 @@ describe('audit export', () => {
     const [token] = jsonLines(out);
     const [attempt] = await list('--event', 'call.attempt');
     expect(token).toMatchObject({
-      type: 'observation',
+      type: 'response',
       actor: alice.fingerprint,
       parent_id: attempt?.['id'],
     });
     expect(token?.['hash']).toMatch(/^sha256:[0-9a-f]{64}$/);
     for (const layer of ['erin', 'eraan', 'eromheen', 'erachter']) expect(token).toHaveProperty(layer);
+  });
+
+  it('writes one vCon a call, with the records and the file that proves them (draft-ietf-vcon-vcon-core-04)', async () => {
+    const { out, err } = await cli('audit', 'export', '--format', 'vcon', '--outcome', 'answered');
+    const [vcon, ...more] = jsonLines(out);
+    expect(more, err).toEqual([]);
+    expect(vcon).toMatchObject({
+      vcon: '0.4.0',
+      subject: 'callback, ticket 4711',
+      parties: [{ uuid: alice.fingerprint }, { uuid: bob.fingerprint }],
+      dialog: [{ type: 'recording', parties: [0, 1], originator: 0 }],
+      attachments: [
+        { purpose: 'tibet-records', encoding: 'json' },
+        { purpose: 'tlog-proof', encoding: 'none' },
+      ],
+    });
+    expect(vcon?.['uuid']).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    const attachments = (vcon?.['attachments'] ?? []) as readonly { readonly body: string }[];
+    const file = join(directory, 'from-vcon.tlog-proof');
+    writeFileSync(file, attachments[1]?.body ?? '');
+    expect((await runCli(['audit', 'verify', file, '--vkey', vkey])).code).toBe(exitCodes.unwitnessed);
+  });
+
+  it('tells a call as a story, page by page lists what follows a place, and follows what comes', async () => {
+    const { out } = await cli('audit', 'story', 'call-1');
+    expect(out.split('\n')).toHaveLength(3);
+    expect(out).toContain('declaring “callback, ticket 4711”');
+    expect((await cli('audit', 'story', 'nothing')).code).toBe(exitCodes.notFound);
+    const [first, second] = [
+      await list('--after', '0', '--limit', '2'),
+      await list('--after', '2', '--limit', '2'),
+    ];
+    expect([...first, ...second].map(({ position }) => position)).toEqual([1, 2, 3, 4]);
+    expect((await list('--outcome', 'answered')).map(({ event }) => event)).toEqual(['call.end']);
+    expect((await list('--intent', 'TICKET 4711')).map(({ event }) => event)).toEqual(['call.attempt']);
   });
 
   it('writes a file, and never over one', async () => {

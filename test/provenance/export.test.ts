@@ -50,9 +50,9 @@ describe('exports', () => {
   });
 
   test('CSV quotes as RFC 4180 asks and runs no formulas', () => {
-    expect(csvHeader().split(',')).toHaveLength(12);
+    expect(csvHeader().split(',')).toHaveLength(13);
     expect(recordToCsv(record)).toBe(
-      `7,${record.id},2026-01-02T03:04:05.006Z,call.attempt,c1,x@y,jis:alice,jis:bob,,180,"'=HYPERLINK(""evil""), say ""hi""",${alice} ${bob}`,
+      `2026-01-02T03:04:05.006Z,${record.id},call.attempt,c1,attempt,x@y,jis:alice,jis:bob,,180,"'=HYPERLINK(""evil""), say ""hi""",${alice} ${bob},7`,
     );
   });
 
