@@ -233,8 +233,10 @@ async function bound(): Promise<Socket> {
     lookup: (host, _options, done) => done(null, host, 4),
     recvBufferSize: 1 << 20,
   });
+  // Nothing is looked up, so that it may listen before `bind` returns.
+  const listening = once(socket, 'listening');
   socket.bind(0, '127.0.0.1');
-  await once(socket, 'listening');
+  await listening;
   return socket;
 }
 
