@@ -76,10 +76,11 @@ export class RegisterExchange {
     await this.#ask(0);
   }
 
-  /** Whether the peer still has the contact; undefined when it does not say (RFC 3261 §10.2.3). */
-  async isKnown(): Promise<boolean | undefined> {
+  /** Whether the peer still has the contact (RFC 3261 §10.2.3); `untold`: it takes no such question. */
+  async isKnown(): Promise<boolean | 'silent' | 'untold'> {
     const answer = await this.#ask(undefined);
-    if (answer.kind !== 'answered' || answer.response.status !== 200) return undefined;
+    if (answer.kind !== 'answered' || answer.response.status >= 500) return 'silent';
+    if (answer.response.status !== 200) return 'untold';
     return boundContact(answer.response, this.#options.subject.contactUser) !== undefined;
   }
 

@@ -108,7 +108,7 @@ export class UpstreamRegistrations {
     const entry = registered[this.#nextChecked++ % Math.max(1, registered.length)];
     if (entry === undefined || !this.#tellsContacts) return;
     const known = await entry.exchange.isKnown();
-    if (known === undefined) this.#tellsContacts = false;
+    if (known === 'untold') this.#tellsContacts = false;
     // It may have been asked while the registration ended here.
     if (known !== false || this.#closed || entry.state.phase !== 'registered') return;
     const { records, peer, logger } = this.#options;
