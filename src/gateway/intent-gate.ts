@@ -120,11 +120,13 @@ export class IntentGate {
     const nonceState = nonce === undefined ? 'absent' : nonces.check(nonce, flow.id, clock.now());
     if (nonceState === 'foreign' || nonceState === 'malformed')
       return refused('Foreign Nonce', `nonce-${nonceState}`, intent.signer, true);
-    if (!domain.serves(intent.audience, flow.local.address))
-      return refused('Bad Intent Token', 'audience', intent.signer);
-
     const inDialog = request.to.tag !== undefined;
     const target = inDialog || request.method === 'REGISTER' ? request.to.uri : request.uri;
+    // The other party of a dialog may be of any domain, such as a PBX's or a carrier's; the leg digest ties it to this one.
+    const meant = domain.serves(intent.audience, flow.local.address);
+    if (!meant && !(inDialog && addressOf(target).endsWith(`@${intent.audience}`)))
+      return refused('Bad Intent Token', 'audience', intent.signer);
+
     const named =
       'fingerprint' in intent.callee ? await identityAt(this.#options.overlay, target) : undefined;
     const fault = checkIntent(intent, {

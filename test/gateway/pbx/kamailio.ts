@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { endWithTest } from '../../support/processes.ts';
 import { freePort } from '../../support/sipp.ts';
 import { until } from '../../support/until.ts';
 
@@ -38,7 +37,10 @@ export class Kamailio {
 
   static async open(options: KamailioOptions): Promise<Kamailio> {
     const kamailio = new Kamailio(options, await freePort());
-    await kamailio.start();
+    await kamailio.start().catch(async (error: unknown) => {
+      await kamailio.close();
+      throw error;
+    });
     return kamailio;
   }
 
@@ -68,9 +70,14 @@ export class Kamailio {
       ...['-A', `DOMAIN="${this.domain}"`],
       ...this.#define.flatMap((name) => ['-A', name]),
     ];
-    const child = spawn('kamailio', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    // A group of its own: its workers outlive a main process that is killed.
+    const child = spawn('kamailio', args, { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
     this.#child = child;
-    endWithTest(child);
+    const killGroup = (): void => {
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    };
+    process.once('exit', killGroup);
+    child.once('exit', () => process.off('exit', killGroup));
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#log += text;
     });

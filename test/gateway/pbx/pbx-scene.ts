@@ -43,6 +43,9 @@ export class PbxScene {
         `peers=[{name: pbx, match: [${pbxHost}], target: "${target}", role: pbx, domain: ${domain}, ${peer}}]`,
         ...set,
       ],
+    }).catch(async (error: unknown) => {
+      await pbx.close();
+      throw error;
     });
     const desk = await SipPeer.open({ host: deskHost, transports: ['udp'] });
     return new PbxScene(gateway, pbx, desk);
