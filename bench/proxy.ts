@@ -79,7 +79,11 @@ const bob = new BenchFlow('u.bob.192.0.2.2.5066', '192.0.2.2');
 const flows = new Map<string, Flow>([alice, bob].map((flow) => [flow.id, flow]));
 const proxy = new ProxyCore({
   transactions: layer,
-  tokens: new FlowTokens({ keys: [{ id: 1, secret: systemRandom.bytes(32) }], node: 'bench' }),
+  tokens: new FlowTokens({
+    keys: [{ id: 1, secret: systemRandom.bytes(32) }],
+    node: 'bench',
+    random: systemRandom,
+  }),
   random: systemRandom,
   logger: silentLogger,
   isOwnAddress: (host) => host === '198.51.100.1',

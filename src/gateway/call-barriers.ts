@@ -41,7 +41,7 @@ export class CallBarriers {
   }
 }
 
-/** RFC 3966 §5.1.1: visual separators do not make another number. */
+/** RFC 3966 §5.1.1: visual separators do not make another number, nor do the blanks that people write. */
 function dialled(number: string): string {
-  return number.replaceAll(/[-.()]/g, '');
+  return number.replaceAll(/[-.()\s]/g, '');
 }

@@ -281,7 +281,11 @@ export async function compose(
     transactions: anchoring?.transactions ?? transactions,
     policy: anchoring?.around(callPolicy) ?? callPolicy,
     admission,
-    tokens: new FlowTokens({ keys: [{ id: 1, secret: keys.flows.seed }], node: overlay.node.slice(0, 8) }),
+    tokens: new FlowTokens({
+      keys: [{ id: 1, secret: keys.flows.seed }],
+      node: overlay.node.slice(0, 8),
+      random,
+    }),
     random,
     logger,
     addressFor: (flow) => addresses.towards(flow),

@@ -32,13 +32,17 @@ afterAll(async () => {
 });
 
 describe('a stolen password does limited damage', () => {
-  it.each(['+19005550100', '+1-900-555-0100', '%2B1(900)5550100', '008815550100'])(
+  it.each(['+19005550100', '+1-900-555-0100', '%2B1(900)5550100', '+1%20900%205550100', '008815550100'])(
     'edge 36: the barred number %s: 403, an alarm and a record',
     async (number) => {
       const { request, response } = await desk.ask('INVITE', `sip:${number}@${testDomain}`);
       expect([response.status, response.reason]).toEqual([403, 'Number Barred']);
       await expect
-        .poll(() => gateway.log.some(({ fields }) => fields['alarm'] === 'barred-number'))
+        .poll(() =>
+          gateway.log.some(
+            ({ fields: { alarm, number: called } }) => alarm === 'barred-number' && called !== undefined,
+          ),
+        )
         .toBe(true);
       await expect
         .poll(async () => (await gateway.records({ callId: request.callId })).map(({ event }) => event))
@@ -57,6 +61,7 @@ describe('a stolen password does limited damage', () => {
     const second = await establish(desk, bob);
     const third = await desk.ask('INVITE', bob.address);
     expect([third.response.status, third.response.reason]).toEqual([403, 'Too Many Calls At Once']);
+    expect(gateway.log.filter(({ fields }) => fields['alarm'] === 'calls-at-once')).toHaveLength(1);
     await exchange(desk, bob, first.callerSide, 'BYE');
     const fourth = await establish(desk, bob);
     for (const call of [second, fourth]) await exchange(desk, bob, call.callerSide, 'BYE');

@@ -58,7 +58,7 @@ const tokenKey = { id: 1, secret: new Uint8Array(32).fill(7) };
 export class ProxyBench {
   readonly clock: FakeClock = new FakeClock();
   readonly network: MemoryTransport = new MemoryTransport();
-  readonly tokens: FlowTokens = new FlowTokens({ keys: [tokenKey], node: 'gw1' });
+  readonly tokens: FlowTokens = new FlowTokens({ keys: [tokenKey], node: 'gw1', random: systemRandom });
   readonly layer: TransactionLayer<unknown>;
   readonly proxy: ProxyCore;
   readonly observer: RecordingObserver = new RecordingObserver();

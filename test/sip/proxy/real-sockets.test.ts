@@ -122,7 +122,11 @@ it('a call over real sockets: UDP caller, TCP callee, ACK and BYE along the doub
   let callee: Flow | undefined;
   const proxy = new ProxyCore({
     transactions: layer,
-    tokens: new FlowTokens({ keys: [{ id: 1, secret: systemRandom.bytes(32) }], node: 'gw' }),
+    tokens: new FlowTokens({
+      keys: [{ id: 1, secret: systemRandom.bytes(32) }],
+      node: 'gw',
+      random: systemRandom,
+    }),
     random: systemRandom,
     logger: silentLogger,
     isOwnAddress: () => false,
