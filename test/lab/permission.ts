@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { Sandbox } from './sandbox.ts';
+import { LabNetwork } from './network.ts';
 
 const packageOfProgram = {
   unshare: 'util-linux',
@@ -19,14 +19,7 @@ export async function whyNoLab(): Promise<string | undefined> {
     return `${missing.map(([program]) => program).join(', ')} not installed: apt-get install --no-install-recommends ${packages}`;
   }
   try {
-    const sandbox = await Sandbox.open();
-    try {
-      await sandbox.shell(
-        'ip netns add try\nip netns exec try nft add table ip try\nip link add try netns try type veth peer name try2 netns try',
-      );
-    } finally {
-      await sandbox.close();
-    }
+    await (await LabNetwork.build()).close();
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
