@@ -133,6 +133,7 @@ export class CallRecords {
       // The attempt never came to be: its caller gets 503, and nothing may follow it in the log.
       if (state === 'durable' || call.closed) return;
       call.closed = true;
+      void this.#options.endMedia?.(call);
       this.#options.onClosed(call, 'failed');
     });
     return { call, written };

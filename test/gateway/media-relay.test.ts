@@ -1,21 +1,27 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { RtpPhone } from '../media/support/rtp-phone.ts';
+import { checkAtCallee, tokenOf } from '../support/intent-at-callee.ts';
 import { callWithMedia, placeIn, sdpFor, sdpType, type Talker, talk, textOf } from '../support/media-call.ts';
 import type { SipAgent } from '../support/sip-agent.ts';
 import { exchange } from '../support/sip-call.ts';
 import { callerDialog } from '../support/sip-dialog.ts';
-import { TestGateway } from '../support/test-gateway.ts';
+import { freePort, sipp, udpBound } from '../support/sipp.ts';
+import { newIdentity, TestGateway } from '../support/test-gateway.ts';
 import { until } from '../support/until.ts';
 
 let gateway: TestGateway;
+const bobIdentity = newIdentity('jis:bob');
 let alice: SipAgent;
 let bob: SipAgent;
 const opened: RtpPhone[] = [];
 
 beforeAll(async () => {
-  gateway = await TestGateway.open({ set: ['media.mode=relay', 'media.ports=24000-24399'] });
+  gateway = await TestGateway.open({
+    devices: [{ name: 'echo', password: 'echo-pw' }],
+    set: ['media.mode=relay', 'media.ports=24000-24399'],
+  });
   alice = await gateway.keyPhone('alice', 'udp');
-  bob = await gateway.keyPhone('bob', 'ws');
+  bob = await gateway.keyPhone('bob', 'ws', { identity: bobIdentity });
   for (const phone of [alice, bob]) expect((await phone.register()).status).toBe(200);
 });
 afterAll(() => gateway.close());
@@ -178,6 +184,54 @@ describe('a call through the relay', () => {
       bob.reply(invite, 486);
       expect((await alice.final(request)).status).toBe(486);
     }
+  });
+});
+
+describe('a phone that we did not write', () => {
+  test('hears and is heard through the relay: SIPp sends back what it gets', async () => {
+    const localPort = await freePort();
+    const phone = { user: 'echo', password: 'echo-pw', fingerprint: '' };
+    const common = { gatewayPort: gateway.port('udp'), domain: gateway.domain, phone, localPort };
+    expect((await sipp({ ...common, scenario: 'uac-register' })).code).toBe(0);
+    const echo = sipp({ ...common, scenario: 'uas-answer', echoesMediaAt: await freePort() });
+    await udpBound(localPort);
+    const media = await mediaAt();
+    const { request } = await alice.begin('INVITE', `sip:echo@${gateway.domain}`, {
+      body: sdpFor(media),
+      contentType: sdpType,
+    });
+    const answer = await alice.final(request);
+    const dialog = callerDialog(answer);
+    alice.inDialog(dialog, 'ACK');
+    const { port, address } = placeIn(answer);
+    await media.hears('is anybody there', () => media.say('is anybody there', port, address));
+    expect(media.heard[0]?.from.port).toBe(port);
+    await alice.final(alice.inDialog(dialog, 'BYE'));
+    expect(await echo).toMatchObject({ code: 0, successful: 1 });
+    const [caller, callee] = await qualityOf(request.callId);
+    expect(callee?.['packets']).toBeGreaterThan(0);
+    expect(caller?.['packets']).toBeGreaterThanOrEqual(Number(callee?.['packets']));
+  });
+});
+
+describe('keys of media', () => {
+  test('reach the callee as the caller signed them (RFC 8122, RFC 4568)', async () => {
+    const keys = [
+      `a=fingerprint:sha-256 ${Array(32).fill('AB').join(':')}`,
+      'a=setup:actpass',
+      'a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz',
+    ];
+    const { request } = await alice.begin('INVITE', bob.address, {
+      body: sdpFor({ address: '10.0.0.7', port: 4_000 }, ...keys),
+      contentType: sdpType,
+    });
+    const invite = await bob.incoming('INVITE');
+    expect(textOf(invite)).not.toBe(textOf(request));
+    for (const key of keys) expect(textOf(invite)).toContain(`${key}\r\n`);
+    expect(tokenOf(invite).mediaDigest).toBeDefined();
+    expect(checkAtCallee(invite, bobIdentity.token.fingerprint)).toBeUndefined();
+    bob.reply(invite, 486);
+    await alice.final(request);
   });
 });
 

@@ -35,6 +35,8 @@ export interface SippOptions {
   readonly concurrent?: number;
   /** How long an answered call lasts. */
   readonly holdMs?: number;
+  /** Where it receives RTP, which it sends back as it came. */
+  readonly echoesMediaAt?: number;
   /** SIPp's `-cid_str`: for scenarios whose two sides must agree on it. */
   readonly callIds?: string;
   readonly timeoutSeconds?: number;
@@ -90,6 +92,7 @@ export async function sipp(options: SippOptions): Promise<SippResult> {
     ...(scenario.startsWith('-sn ') ? scenario.split(' ') : ['-sf', `${scenarios}${scenario}.xml`]),
     ...Object.entries(settings).flatMap(([name, value]) => [`-${name}`, String(value)]),
     ...(options.lines === undefined ? [] : ['-inf', join(cwd, 'lines.csv')]),
+    ...(options.echoesMediaAt === undefined ? [] : ['-rtp_echo', '-mp', String(options.echoesMediaAt)]),
     ...['-nostdin', '-timeout_error', '-trace_err'],
     ...Object.entries(keys).flatMap(([name, value]) => ['-key', name, String(value)]),
   ];

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { type MediaEngine, type MediaRefusal, type MediaReport, RelayEngine } from '../../media/index.ts';
 import {
   type Flow,
@@ -54,7 +55,15 @@ export function composeMedia(around: Surroundings, parts: MediaParts): Anchoring
   const { mode, listen, address, ports, learnFrom, direct } = config.media;
   if (mode === 'off') return undefined;
   const limits = config.limits.media;
-  const engine = new RelayEngine({ listen, address, ports, learnFrom, limits, clock, logger });
+  const engine = new RelayEngine({
+    listen,
+    address: address.length === 0 ? advertised(config.advertise) : address,
+    ports,
+    learnFrom,
+    limits,
+    clock,
+    logger,
+  });
   const media = new MediaCalls({ engine, direct: new DirectMedia(direct), random, logger });
   const passages = new WeakMap<ForwardDecision, Passage>();
   const onRefused = ({ fault }: MediaRefusal): void => parts.onRefused(fault);
@@ -113,6 +122,11 @@ export function composeMedia(around: Surroundings, parts: MediaParts): Anchoring
       }
     },
   };
+}
+
+/** What phones reach for signalling they reach for media too. */
+function advertised(host: string | undefined): readonly string[] {
+  return host === undefined || isIP(host) === 0 ? [] : [host];
 }
 
 function moved(media: MediaCalls, fingerprint: string, observed: string): void {

@@ -132,14 +132,16 @@ export class MediaPolicy implements ProxyPolicy {
   }
 }
 
-/** What stands in the way of a request's description before it goes anywhere. */
+/** What stands in the way of a request's description, or of one that will come, before the request goes anywhere. */
 export function refusalOf(
   request: SipRequest,
   sender: CallPeer,
   engine: MediaEngine,
 ): MediaRefusal | undefined {
   const part = partOf(request);
-  return part && engine.check(request.body.subarray(part.start, part.end), sender);
+  if (part !== undefined) return engine.check(request.body.subarray(part.start, part.end), sender);
+  if (engine.health.up || request.method !== 'INVITE') return undefined;
+  return { kind: 'refused', fault: 'unavailable', reason: 'Media Relay Unavailable' };
 }
 
 function refusalAnswer(refused: MediaRefusal): RespondDecision {
