@@ -15,6 +15,7 @@ import {
 } from '../tokens/index.ts';
 import { addCommand, type CommonOptions, openContext } from './command.ts';
 import { CliError } from './failure.ts';
+import { formatAttributes, showValue } from './identity-attributes.ts';
 import { readPublicToken } from './identity-source.ts';
 import { formatTime } from './output.ts';
 import { withOverlay } from './overlay-access.ts';
@@ -70,6 +71,8 @@ export function registerVerifyToken(group: Command, terminal: Terminal): void {
           ['callee', 'fingerprint' in token.callee ? token.callee.fingerprint : 'an address (hashed)'],
           ['intent', `${token.intent.text} [${token.intent.code}]`],
           ['assurance', `${token.assurance}: ${assuranceMeanings[token.assurance]}`],
+          ['node', token.node],
+          ['attributes', formatAttributes(token.attributes)],
           ['issued', `${formatTime(token.issuedAt)}, good until ${formatTime(token.expires)}`],
         ],
       );
@@ -161,6 +164,9 @@ function describeToken(token: IntentToken): object {
         : { hash: encodeHex(callee.hash), salt: encodeHex(callee.salt) },
     intent,
     assurance,
+    node: token.node,
+    topic: token.subject,
+    attributes: token.attributes.map(({ name, value }) => ({ name, value: showValue(value) })),
     issuedAt: formatTime(token.issuedAt),
     expires: formatTime(token.expires),
     id: encodeHex(cti),

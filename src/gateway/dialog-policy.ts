@@ -76,8 +76,13 @@ export class DialogPolicy {
   ): RoutingDecision | Promise<RoutingDecision> {
     const call = this.#options.calls.find(request, token.callerFlow);
     const asked: Asked = { request, source, transaction, call, signed: false };
-    if (this.#isSigned(asked)) return this.#checkSignature(asked, token);
-    return this.#fromSide(asked, token, this.#sideByFlow(asked, token));
+    const side = this.#sideByFlow(asked, token);
+    const barred = side !== undefined && this.#options.authentication.isBarred(partyOf(side, token));
+    // A revoked identity may hang up, where its dialog is; its signature is worth nothing any more.
+    const hangsUp = barred && request.method === 'BYE';
+    if (!hangsUp && this.#isSigned(asked)) return this.#checkSignature(asked, token);
+    if (barred && !hangsUp && request.method !== 'ACK') return respond(403, 'Identity Revoked');
+    return this.#fromSide(asked, token, side);
   }
 
   #fromSide(
@@ -85,13 +90,7 @@ export class DialogPolicy {
     token: FlowTokenContents,
     side: Side | undefined,
   ): RoutingDecision | Promise<RoutingDecision> {
-    const { request } = asked;
-    // It may hang up, but change nothing any more: everything else is looked up, and refused there.
-    const sender = side === 'caller' ? token.callerIdentity : token.calleeIdentity;
-    const ends = request.method === 'BYE' || request.method === 'ACK';
-    if (side !== undefined && !ends && this.#options.authentication.isBarred(sender))
-      return respond(403, 'Identity Revoked');
-    const target = side === undefined ? undefined : this.#stayed(request, partyTowards(side, token));
+    const target = side === undefined ? undefined : this.#stayed(asked.request, partyTowards(side, token));
     if (side !== undefined && target !== undefined) return this.#decide(asked, side, [target]);
     return this.#follow(asked, token, side);
   }
@@ -285,6 +284,10 @@ export class DialogPolicy {
       },
     };
   }
+}
+
+function partyOf(side: Side, token: FlowTokenContents): string | undefined {
+  return side === 'caller' ? token.callerIdentity : token.calleeIdentity;
 }
 
 function partyTowards(side: Side, token: FlowTokenContents): PartyAddress {

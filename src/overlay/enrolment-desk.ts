@@ -13,12 +13,14 @@ import type { DeviceBook, DeviceCredential } from './device-book.ts';
 import type { CredentialDocument, Custody } from './documents.ts';
 import { OverlayError } from './errors.ts';
 import type { IdentityDirectory } from './identity-directory.ts';
+import type { IdentityEndings } from './identity-endings.ts';
 import type { IdentityRecord } from './identity-record.ts';
 import type { EventReporter, OverlayEventKind } from './overlay-event.ts';
 import type { EnrolmentPolicy, EnrolOptions, EnrolResult } from './overlay-options.ts';
 
 export interface EnrolmentDeskOptions {
   readonly directory: IdentityDirectory;
+  readonly endings: IdentityEndings;
   readonly devices: DeviceBook;
   readonly reporter: EventReporter;
   readonly clock: Clock;
@@ -80,15 +82,15 @@ export class EnrolmentDesk {
   }
 
   revoke(fingerprint: Fingerprint, intent = 'trust this key no longer'): Promise<IdentityRecord> {
-    const revoked = this.#options.directory.revoke(fingerprint, this.#options.clock.now());
+    const revoked = this.#options.endings.revoke(fingerprint, this.#options.clock.now());
     return this.#reported('revocation', fingerprint, {}, intent, revoked);
   }
 
   /** Takes in what a key says of its own end; throws TokenError for what it has not signed. */
   async bury(bytes: Uint8Array): Promise<Tombstone> {
-    const { directory, reporter, clock } = this.#options;
+    const { endings, reporter, clock } = this.#options;
     const tombstone = decodeTombstone(bytes);
-    await directory.bury(tombstone, clock.now());
+    await endings.bury(tombstone, clock.now());
     const { token, reason } = tombstone;
     reporter.done('revocation', {
       asked: token.fingerprint,
@@ -106,13 +108,13 @@ export class EnrolmentDesk {
     token: Uint8Array | IdentityToken,
     intent = 'go on under a new key',
   ): Promise<IdentityRecord> {
-    const { directory, reporter, clock } = this.#options;
+    const { endings, reporter, clock } = this.#options;
     const next = token instanceof Uint8Array ? decodeIdentityToken(token) : token;
     const { from } = decodeSuccession(succession);
     const evidence = [succession, next.bytes];
     const facts = { from, to: next.fingerprint };
     try {
-      const identity = await directory.succeed(decodeSuccession(succession), next, clock.now());
+      const identity = await endings.succeed(decodeSuccession(succession), next, clock.now());
       reporter.done('succession', { asked: next.subject, identity, facts, evidence, intent });
       return identity;
     } catch (error) {

@@ -6,13 +6,10 @@ import {
   type IdentityToken,
   jisPrefix,
   parseName,
-  type Succession,
-  type Tombstone,
   verifyIssuer,
-  verifySuccession,
 } from '../tokens/index.ts';
 import { isAlias, parseAddress } from './address.ts';
-import { type Custody, type IdentityDocument, term } from './documents.ts';
+import type { Custody, IdentityDocument } from './documents.ts';
 import { OverlayError } from './errors.ts';
 import { all, chain, type Eventual } from './eventual.ts';
 import { type IdentityRecord, identityRecord, noStanding, standingKey } from './identity-record.ts';
@@ -76,7 +73,7 @@ export class IdentityDirectory {
     checkToken(token, nowMs);
     const standing = await this.#store.get('standing', standingKey(token.publicKey));
     if (standing?.revokedAtMs !== undefined) throw new OverlayError('revoked', 'this key has been revoked');
-    await this.#checkParent(token, nowMs);
+    await this.checkParent(token, nowMs);
     const number = ownNumber(token.subject);
     if (number !== undefined) await this.#claimAlias(number, token.fingerprint);
     await this.#claimName(token);
@@ -97,71 +94,7 @@ export class IdentityDirectory {
     const document = await this.#store.update('identity', fingerprint, (stored) =>
       stored ? { ...stored, status: 'active' } : keep,
     );
-    return this.#existing(document);
-  }
-
-  /** Takes the key, and with it every identity of this key, out of service for good. */
-  async revoke(fingerprint: Fingerprint, nowMs: number): Promise<IdentityRecord> {
-    const { publicKey } = await this.#existing(await this.#store.get('identity', fingerprint));
-    await this.#entomb(publicKey, nowMs);
-    return this.#existing(await this.#store.get('identity', fingerprint));
-  }
-
-  /** The same by the key's own word, which holds for identities too that nobody here has seen yet. */
-  async bury({ token, bytes }: Tombstone, nowMs: number): Promise<IdentityRecord | undefined> {
-    await this.#entomb(token.publicKey, nowMs, bytes);
-    return this.byFingerprint(token.fingerprint);
-  }
-
-  /** The keys that were revoked on a day or the one before it, as `standingKey` writes them. */
-  async revokedAround(day: number): Promise<readonly string[]> {
-    const found = [
-      ...(await this.#store.find('standing', term.revokedOn(day - 1))),
-      ...(await this.#store.find('standing', term.revokedOn(day))),
-    ];
-    return found.map(([key]) => key);
-  }
-
-  /**
-   * Lets `next` take the place of the identity that has named it: its name, its aliases, and calls to its fingerprint.
-   * Each step can be repeated, and the old identity steps back last: a crash in between loses nobody. Throws OverlayError.
-   */
-  async succeed(succession: Succession, next: IdentityToken, nowMs: number): Promise<IdentityRecord> {
-    checkToken(next, nowMs);
-    const old = await this.#store.get('identity', succession.from);
-    const { status } = await this.#existing(old);
-    if (!old || status === 'revoked') throw new OverlayError('revoked', 'the old key has been revoked');
-    if (old.successor !== undefined && old.successor !== next.fingerprint)
-      throw new OverlayError('superseded', 'the old identity has named another successor');
-    if (verifySuccession(succession, decodeIdentityToken(old.token), next) !== 'valid')
-      throw new OverlayError('succession-invalid', 'both keys have to sign the change, for one name');
-    const standing = await this.#store.get('standing', standingKey(next.publicKey));
-    if (standing?.revokedAtMs !== undefined)
-      throw new OverlayError('revoked', 'the new key has been revoked');
-    await this.#checkParent(next, nowMs);
-    const { aliases, createdAtMs } = old;
-    const document = await this.#store.update('identity', next.fingerprint, (stored) => ({
-      custody: 'device',
-      createdAtMs,
-      status: old.status,
-      ...stored,
-      ...tokenFacts(next),
-      aliases: union(stored?.aliases ?? [], aliases),
-      predecessors: union(old.predecessors ?? [], [old.fingerprint]),
-    }));
-    await this.#store.update('name', next.subject, (stored) => {
-      if (stored && stored.fingerprint !== old.fingerprint && stored.fingerprint !== next.fingerprint)
-        throw new OverlayError('name-taken', `${next.subject} belongs to another key`);
-      return { fingerprint: next.fingerprint, publicKey: next.publicKey };
-    });
-    for (const alias of aliases)
-      await this.#store.update('alias', alias, (stored) =>
-        stored?.fingerprint === old.fingerprint ? { fingerprint: next.fingerprint } : keep,
-      );
-    await this.#store.update('identity', old.fingerprint, (stored) =>
-      stored ? { ...stored, successor: next.fingerprint } : keep,
-    );
-    return this.#existing(document);
+    return this.existing(document);
   }
 
   async countProof(publicKey: Uint8Array, verified: boolean, nowMs: number): Promise<void> {
@@ -177,9 +110,9 @@ export class IdentityDirectory {
   async addAlias(fingerprint: Fingerprint, alias: string): Promise<IdentityRecord> {
     if (!isAlias(alias))
       throw new OverlayError('alias-invalid', 'an alias is an extension or an E.164 number');
-    await this.#existing(await this.#store.get('identity', fingerprint));
+    await this.existing(await this.#store.get('identity', fingerprint));
     await this.#claimAlias(alias, fingerprint);
-    return this.#existing(
+    return this.existing(
       await this.#store.update('identity', fingerprint, (stored) =>
         !stored || stored.aliases.includes(alias) ? keep : { ...stored, aliases: [...stored.aliases, alias] },
       ),
@@ -195,7 +128,7 @@ export class IdentityDirectory {
     await this.#store.update('alias', alias, (stored) =>
       stored?.fingerprint === fingerprint ? undefined : keep,
     );
-    return this.#existing(document);
+    return this.existing(document);
   }
 
   async list(options: ListOptions): Promise<Page<IdentityRecord>> {
@@ -213,7 +146,7 @@ export class IdentityDirectory {
   }
 
   /** A pseudonym that shows its parent counts only with that parent's approval, checked with the key known here. */
-  async #checkParent(token: IdentityToken, nowMs: number): Promise<void> {
+  async checkParent(token: IdentityToken, nowMs: number): Promise<void> {
     if (token.issuerProof === undefined) return;
     const parent = await this.byFingerprint(token.issuer);
     if (!parent) throw new OverlayError('issuer-unknown', 'the parent of this pseudonym is not known here');
@@ -222,14 +155,6 @@ export class IdentityDirectory {
       throw new OverlayError('issuer-invalid', 'the parent of this pseudonym is not valid');
     if (verifyIssuer(token, decodeIdentityToken(parent.token)) !== 'approved')
       throw new OverlayError('issuer-invalid', 'the parent has not approved this pseudonym');
-  }
-
-  async #entomb(publicKey: Uint8Array, nowMs: number, tombstone?: Uint8Array): Promise<void> {
-    await this.#store.update('standing', standingKey(publicKey), (stored = noStanding) => {
-      // The key's own word is worth keeping beside an operator's, and the first time stands.
-      if (stored.revokedAtMs !== undefined && (stored.tombstone || !tombstone)) return keep;
-      return { ...stored, revokedAtMs: stored.revokedAtMs ?? nowMs, ...(tombstone && { tombstone }) };
-    });
   }
 
   #byName(name: string): Eventual<IdentityRecord | undefined> {
@@ -242,7 +167,8 @@ export class IdentityDirectory {
     );
   }
 
-  async #existing(document: IdentityDocument | undefined): Promise<IdentityRecord> {
+  /** Throws OverlayError `unknown-identity` for what was looked up and is not there. */
+  async existing(document: IdentityDocument | undefined): Promise<IdentityRecord> {
     if (!document) throw new OverlayError('unknown-identity', 'there is no such identity');
     return this.#withStanding(document);
   }
@@ -265,12 +191,8 @@ export class IdentityDirectory {
   }
 }
 
-function union(some: readonly string[], more: readonly string[]): readonly string[] {
-  return [...new Set([...some, ...more])];
-}
-
 /** What a token says, as it is stored. */
-function tokenFacts(
+export function tokenFacts(
   token: IdentityToken,
 ): Pick<
   IdentityDocument,
@@ -302,7 +224,7 @@ function expiresLater(token: IdentityToken, stored: IdentityDocument): boolean {
   return token.issuedAt === stored.issuedAt && token.expires > stored.expires;
 }
 
-function checkToken(token: IdentityToken, nowMs: number): void {
+export function checkToken(token: IdentityToken, nowMs: number): void {
   if (token.kind !== 'identity') throw new OverlayError('not-an-identity', 'a node token cannot be enrolled');
   if (token.subject.startsWith(jisPrefix) && !parseName(token.subject))
     throw new OverlayError('name-invalid', 'the name is not made of [a-z0-9._-] segments');

@@ -108,7 +108,7 @@ export class IdentityOverlay {
 
   /** The public keys that were revoked since yesterday, in base64url: what ends calls and registrations in progress. */
   lateRevocations(): Promise<readonly string[]> {
-    return this.#parts.directory.revokedAround(dayOf(this.#clock.now()));
+    return this.#parts.endings.revokedAround(dayOf(this.#clock.now()));
   }
 
   /** Lets an identity take the place of the one that has named it as its successor; throws OverlayError, TokenError. */

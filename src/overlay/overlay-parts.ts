@@ -6,6 +6,7 @@ import { EndpointBook } from './endpoint-book.ts';
 import { EndpointDesk } from './endpoint-desk.ts';
 import { EnrolmentDesk } from './enrolment-desk.ts';
 import { IdentityDirectory } from './identity-directory.ts';
+import { IdentityEndings } from './identity-endings.ts';
 import { LocationBook } from './location-book.ts';
 import { EventReporter } from './overlay-event.ts';
 import { defaultOverlayLimits, type OverlayLimits, type OverlayOptions } from './overlay-options.ts';
@@ -18,6 +19,7 @@ export interface OverlayParts {
   readonly limits: OverlayLimits;
   readonly reporter: EventReporter;
   readonly directory: IdentityDirectory;
+  readonly endings: IdentityEndings;
   readonly locations: LocationBook;
   readonly devices: DeviceBook;
   readonly proofs: ProofDesk;
@@ -32,6 +34,7 @@ export function buildParts(options: OverlayOptions): OverlayParts {
   const store = new CachedStore(options.store, clock, limits.cache);
   const reporter = new EventReporter(clock, node, options.onEvent ?? (() => {}));
   const directory = new IdentityDirectory(store);
+  const endings = new IdentityEndings(store, directory);
   const devices = new DeviceBook(store, clock);
   const challenges = new ChallengeBook({
     clock,
@@ -42,7 +45,7 @@ export function buildParts(options: OverlayOptions): OverlayParts {
   const findProver = options.findProver ?? (() => undefined);
   const proofs = new ProofDesk({ directory, devices, challenges, reporter, clock, findProver });
   const policy = options.enrolment ?? 'open';
-  const enrolment = new EnrolmentDesk({ directory, devices, reporter, clock, random, policy });
+  const enrolment = new EnrolmentDesk({ directory, endings, devices, reporter, clock, random, policy });
   const book = new EndpointBook(store, directory, clock, limits.endpoint);
   const endpoints = new EndpointDesk({
     directory,
@@ -55,5 +58,5 @@ export function buildParts(options: OverlayOptions): OverlayParts {
     random,
   });
   const locations = new LocationBook(store, clock, node);
-  return { store, limits, reporter, directory, locations, devices, proofs, enrolment, endpoints };
+  return { store, limits, reporter, directory, endings, locations, devices, proofs, enrolment, endpoints };
 }

@@ -106,6 +106,19 @@ describe.each(Object.keys(stores))('identities that end, in a store that two pro
     await Promise.all([here.close(), there.close()]);
   });
 
+  it('an old change of key, repeated after a newer one, takes nothing back', async () => {
+    const [here, there] = await pair();
+    const [first, second, third] = [someone('jis:alice'), someone('jis:alice'), someone('jis:alice')];
+    await here.enrol(first.token);
+    const toSecond = encodeSuccession(signSuccession(first, second, now));
+    await here.succeed(toSecond, second.token);
+    await here.succeed(encodeSuccession(signSuccession(second, third, now)), third.token);
+    await expect(there.succeed(toSecond, second.token)).rejects.toMatchObject({ code: 'name-taken' });
+    for (const address of ['jis:alice', first.token.fingerprint, second.token.fingerprint])
+      expect(await there.lookup(address)).toMatchObject({ fingerprint: third.token.fingerprint });
+    await Promise.all([here.close(), there.close()]);
+  });
+
   it('a successor that the old key has not signed, or a revoked key, changes nothing', async () => {
     const [here, there] = await pair();
     const [old, thief] = [someone('jis:alice'), someone('jis:alice')];

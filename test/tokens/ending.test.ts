@@ -1,15 +1,19 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   bareIntentToken,
   carriesMore,
   createIntentToken,
   createTombstone,
+  decodeCrossSigning,
   decodeIntentToken,
   decodeSuccession,
   decodeTombstone,
   encodeSuccession,
   signSuccession,
+  TokenError,
   verifyIntentToken,
+  verifyLinkProof,
   verifySuccession,
 } from '../../src/tokens/index.ts';
 import { identityNumber, start } from './identities.ts';
@@ -64,6 +68,21 @@ describe('succession', () => {
     );
     expect(() => signSuccession(alice, alice, start)).toThrow();
   });
+});
+
+describe('what comes from the network', () => {
+  const readers = { decodeTombstone, decodeSuccession, verifyLinkProof, decodeCrossSigning };
+
+  test.each(Object.entries(readers))(
+    'property: arbitrary bytes only ever raise TokenError: %s',
+    (_, read) => {
+      fc.assert(
+        fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+          expect(() => read(bytes)).toThrow(TokenError);
+        }),
+      );
+    },
+  );
 });
 
 describe('what goes on to the callee', () => {
