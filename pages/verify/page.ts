@@ -25,6 +25,7 @@ const chooser = find('files', HTMLInputElement);
 const drop = find('drop', HTMLElement);
 const results = find('results', HTMLElement);
 let files: readonly GivenFile[] = [];
+let receipts = '';
 
 find('verdicts', HTMLElement).append(
   element(
@@ -44,13 +45,15 @@ for (const name of ['dragover', 'dragleave', 'drop'])
   });
 document.addEventListener('drop', (event) => void take(event.dataTransfer?.files ?? null));
 
-/** A policy or a verifier key among the files goes where it belongs; the rest is checked. */
+/** Policy, verifier key and receipts among the files go where they belong; the rest is checked. */
 async function take(list: FileList | null): Promise<void> {
   const taken: GivenFile[] = [];
   for (const file of list ?? []) {
     const text = file.size > maxFileBytes ? '' : await file.text();
     if (/^\s*(#|log\s|witness\s|group\s|quorum\s)/.test(text)) policy.value = text;
     else if (/^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+\s*$/.test(text)) vkey.value = text.trim();
+    else if (/^(node|receipt) [\w-]+\s*$/m.test(text.slice(0, 65_536)) && !text.startsWith('c2sp'))
+      receipts = text;
     else taken.push({ name: file.name, text });
   }
   if (taken.length > 0) files = taken;
@@ -70,7 +73,7 @@ function reports(): readonly { readonly name: string; readonly report: Report }[
     const says = error instanceof VerifyError ? error.message : String(error);
     return files.map(({ name }) => ({ name, report: untrusted(says) }));
   }
-  const each = files.map(({ name, text }) => ({ name, report: verifyFile(text, trust) }));
+  const each = files.map(({ name, text }) => ({ name, report: verifyFile(text, trust, receipts) }));
   return [...forks(trust), ...each];
 }
 

@@ -39,7 +39,11 @@ export async function verifyTarget(output: Output, target: string, options: Trus
   if (isUrl(target)) return verifyPublished(output, new PublishedLog(filesAt(target)), options);
   if (!existsSync(target)) throw new CliError('notFound', `no such file or directory: ${target}`);
   if (statSync(target).isDirectory()) return verifyDirectory(output, target, options);
-  const report = verifyFile(readFileSync(target, 'utf8'), trustOf(options));
+  const report = verifyFile(
+    readFileSync(target, 'utf8'),
+    trustOf(options),
+    options.receipts === undefined ? '' : readFileSync(options.receipts, 'utf8'),
+  );
   showReport(output, report);
   const reason = verdictReasons[report.verdict];
   if (reason !== 'ok') throw new CliError(reason, `${report.verdict}: ${report.summary}`);

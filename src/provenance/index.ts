@@ -36,7 +36,6 @@ export {
   transparentStatement,
 } from './scitt.ts';
 export { formatVkey, type NoteVerifier, parseVkey } from './signed-note.ts';
-export { type RecordStory, type StoryLayer, tellRecord } from './story.ts';
 export { canonicalJson, TibetExporter, type TibetToken } from './tibet-token.ts';
 export { callToVcon, type Vcon } from './vcon.ts';
 export type { LogVerdict, Problem, ProblemKind } from './verdict.ts';

@@ -17,22 +17,30 @@ export interface ProvedRecord {
   readonly opened: OpenedRecord | undefined;
 }
 
-/** Every record of the file. Throws VerifyError at the first thing that does not hold. */
-export function proveRecords(file: ProofFile, head: TreeHead): readonly ProvedRecord[] {
-  const nodes = file.nodes.map((placed) => {
+/** The keys of the nodes that the file proves. Throws VerifyError. */
+export function proveNodes(file: ProofFile, head: TreeHead): readonly ProvedNode[] {
+  return file.nodes.map((placed) => {
     requireIncluded(placed, head, 'the entry with the key of a gateway');
     const { node, nodeKey } = decodeStatement(decodeEntry(placed.entry).statement);
     return { node, nodeKey };
   });
+}
+
+/** Every record of the file. Throws VerifyError at the first thing that does not hold. */
+export function proveRecords(
+  file: ProofFile,
+  head: TreeHead,
+  nodes: readonly ProvedNode[],
+): readonly ProvedRecord[] {
   return file.records.map((record) => proveRecord(record, head, nodes));
 }
 
-interface NodeKey {
+export interface ProvedNode {
   readonly node: Uint8Array;
   readonly nodeKey: Uint8Array | undefined;
 }
 
-function proveRecord(record: PlacedRecord, head: TreeHead, nodes: readonly NodeKey[]): ProvedRecord {
+function proveRecord(record: PlacedRecord, head: TreeHead, nodes: readonly ProvedNode[]): ProvedRecord {
   requireIncluded(record, head, 'the record');
   const { statement: bytes, receipt: sealed } = decodeEntry(record.entry);
   const statement = decodeStatement(bytes);

@@ -142,6 +142,17 @@ function callOf(erin: Layer | undefined): OpenedRecord['call'] {
   return id !== undefined && phase !== undefined ? { id, phase } : undefined;
 }
 
+/** A party that somebody else than the operator opens. Throws VerifyError `opening`. */
+export function openParty(
+  commitment: Uint8Array | undefined,
+  salt: Uint8Array,
+  encoding: Uint8Array,
+): ProvedParty {
+  const layer = openItem('party', commitment, [salt, encoding]);
+  if (!layer) throw new VerifyError('opening', 'a party is missing');
+  return partyOf(layer);
+}
+
 function partyOf(layer: Layer): ProvedParty {
   const { fingerprint, role, seq, prev, details } = layer;
   if (!(fingerprint instanceof Uint8Array) || typeof role !== 'string' || typeof seq !== 'number')

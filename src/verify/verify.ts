@@ -1,19 +1,15 @@
-import {
-  type Cosignature,
-  cosignatures,
-  openCheckpoint,
-  parseCheckpoint,
-  type SignedCheckpoint,
-} from './checkpoint.ts';
+import { cosignatures, openCheckpoint, parseCheckpoint, type SignedCheckpoint } from './checkpoint.ts';
 import { compare, parseComparison } from './comparison.ts';
 import { checkCompleteness } from './completeness.ts';
 import { VerifyError } from './error.ts';
 import { type NoteKey, parseVkey } from './note.ts';
+import { checkReceipts, parsePartyReceipts } from './party-receipts.ts';
 import { type Policy, parsePolicy } from './policy.ts';
-import { type ProvedRecord, proveRecords } from './proof.ts';
+import { proveNodes, proveRecords } from './proof.ts';
 import { parseProofFile, proofHeader } from './proof-file.ts';
 import { type Check, neverProved, type Report, type Verdict, type WitnessSeen } from './report.ts';
 import { tellStory, toldRecord } from './story.ts';
+import { erasures, failedCheck, proved, seenBy, summaryOf, upper } from './words.ts';
 
 /** Whom the auditor trusts. */
 export interface Trust {
@@ -34,9 +30,12 @@ export function parseTrust(vkeys: string, policy?: string): Trust {
   return { logs, policy: parsed };
 }
 
-/** Checks one file, whatever it is: a proof, a comparison, a checkpoint. Trusts `trust` alone. Never throws VerifyError. */
-export function verifyFile(text: string, trust: Trust): Report {
-  const verification = new Verification(trust);
+/**
+ * Checks one file, whatever it is: a proof, a comparison, a checkpoint. Trusts `trust` alone. `receipts` are what a
+ * party of the records holds, if anything. Never throws VerifyError.
+ */
+export function verifyFile(text: string, trust: Trust, receipts = ''): Report {
+  const verification = new Verification(trust, receipts);
   try {
     return verification.file(text);
   } catch (error) {
@@ -48,12 +47,14 @@ export function verifyFile(text: string, trust: Trust): Report {
 /** Collects what was checked on the way, so that a failure tells how far the file held. */
 class Verification {
   readonly #trust: Trust;
+  readonly #receipts: string;
   readonly #checks: Check[] = [];
   #log: Report['log'];
   #about: Report['about'] = 'unreadable';
 
-  constructor(trust: Trust) {
+  constructor(trust: Trust, receipts: string) {
     this.#trust = trust;
+    this.#receipts = receipts;
   }
 
   file(text: string): Report {
@@ -75,7 +76,8 @@ class Verification {
     const file = parseProofFile(text);
     const checkpoint = this.#open(file.checkpoint);
     const witnesses = this.#witnesses(checkpoint);
-    const records = proveRecords(file, checkpoint);
+    const nodes = proveNodes(file, checkpoint);
+    const records = proveRecords(file, checkpoint, nodes);
     const many = records.length > 1;
     this.#passed(
       'In the log',
@@ -88,30 +90,38 @@ class Verification {
     const opened = records.filter(({ opened: one }) => one !== undefined);
     if (opened.length > 0)
       this.#passed('Contents', 'What is shown is what was committed to when it was logged');
+    const shown = records.map(({ id, opened: one }) => ({ id, parties: one?.parties ?? [] }));
+    const held = checkReceipts(parsePartyReceipts(this.#receipts), shown, nodes, file.claim);
     const completeness = checkCompleteness(records, file.claim);
-    const [contradiction] = completeness.contradictions;
+    const gaps = [...completeness.gaps, ...held.gaps];
+    const [contradiction] = [...completeness.contradictions, ...held.contradictions];
     if (contradiction !== undefined) throw new VerifyError('entry', contradiction);
     if (file.claim)
       this.#checks.push({
         name: 'Complete',
-        ok: completeness.gaps.length === 0,
-        says: upper(completeness.gaps[0] ?? completeness.complete[0] ?? '').replace(/\.$/, ''),
+        ok: gaps.length === 0,
+        says: upper(gaps[0] ?? completeness.complete[0] ?? '').replace(/\.$/, ''),
       });
     const erased = erasures(records);
     const verdict: Verdict =
-      completeness.gaps.length > 0
+      gaps.length > 0
         ? 'GAP'
         : erased.length > 0
           ? 'REDACTED'
           : witnesses.enough
             ? 'WITNESSED'
             : 'UNWITNESSED';
-    return this.#report(verdict, summaryOf(verdict, records.length, completeness.gaps), {
+    return this.#report(verdict, summaryOf(verdict, records.length, gaps), {
       witnesses: witnesses.seen,
       records,
       story: tellStory(records.toSorted((a, b) => a.position - b.position).map(toldRecord)),
-      findings: [...completeness.gaps.map((gap) => `${upper(gap)}.`), ...erased],
-      proved: [...proved(records, checkpoint), ...completeness.complete, ...witnesses.proved],
+      findings: [...gaps.map((gap) => `${upper(gap)}.`), ...erased],
+      proved: [
+        ...proved(records, checkpoint),
+        ...(gaps.length === 0 ? completeness.complete : []),
+        ...(held.kept > 0 ? [`${held.kept} receipts that the parties hold name records that are here.`] : []),
+        ...witnesses.proved,
+      ],
       open: [
         ...(file.claim
           ? []
@@ -119,7 +129,7 @@ class Verification {
               'Whether other records of the same call or identity exist: this file claims nothing about them.',
             ]),
         ...(file.claim?.kind === 'identity'
-          ? ['Whether the identity has newer records than the last one shown.']
+          ? ['Whether the identity has newer records than the last one shown: its receipts would tell.']
           : []),
         ...witnesses.open,
         'Whether the times are right: they are those of the gateway’s own clock.',
@@ -257,68 +267,6 @@ interface WitnessFindings {
   readonly open: readonly string[];
 }
 
-const failedCheck: Readonly<Record<VerifyError['code'], string>> = {
-  format: 'Readable',
-  vkey: 'Your key',
-  policy: 'Your policy',
-  checkpoint: 'Signed by the operator',
-  signature: 'Signed by the operator',
-  inclusion: 'In the log',
-  entry: 'In the log',
-  receipt: 'Sealed',
-  opening: 'Contents',
-};
-
 function newerOrigin(checkpoint: string): string {
   return parseCheckpoint(checkpoint).origin;
-}
-
-function seenBy({ key, time }: Cosignature): WitnessSeen {
-  return {
-    name: key.name,
-    algorithm: key.type === 'cosignature-ml-dsa-44' ? 'ML-DSA-44' : 'Ed25519',
-    time: rfc3339(time),
-  };
-}
-
-function erasures(records: readonly ProvedRecord[]): readonly string[] {
-  return records.flatMap(({ opened, position }) => {
-    if (!opened) return [`The file does not say what record ${position} says.`];
-    if (opened.erased.length === 0) return [];
-    return [
-      `Of record ${position} these parts were erased or withheld: ${opened.erased.join(', ')}. That they were there is proved; what they said can be shown by nobody who has destroyed them.`,
-    ];
-  });
-}
-
-function summaryOf(verdict: Verdict, records: number, gaps: readonly string[]): string {
-  const what = records === 1 ? 'The record is' : `All ${records} records are`;
-  switch (verdict) {
-    case 'GAP':
-      return `${what} genuine, but ${gaps[0] ?? 'something is missing'}.`;
-    case 'REDACTED':
-      return `${what} genuine; a part was erased or is not shown.`;
-    case 'WITNESSED':
-      return `${what} genuine, and witnesses that you trust saw the same log.`;
-    default:
-      return `${what} genuine, on the word of the operator's log alone.`;
-  }
-}
-
-function proved(records: readonly ProvedRecord[], { origin, size }: SignedCheckpoint): readonly string[] {
-  const places = records.map(({ position }) => position).toSorted((a, b) => a - b);
-  const sealed = records.map(({ sealedAt }) => sealedAt).toSorted((a, b) => a - b);
-  return [
-    `The log ${origin}, of which the operator signed ${size} records, holds ${places.length === 1 ? `this record at place ${places[0]}` : `these records at the places ${places.join(', ')}`}.`,
-    `The gateway logged ${records.length === 1 ? 'it' : 'them'} ${sealed.length === 1 || sealed[0] === sealed.at(-1) ? `at ${rfc3339(sealed[0] ?? 0)}` : `between ${rfc3339(sealed[0] ?? 0)} and ${rfc3339(sealed.at(-1) ?? 0)}`}, by its clock, and has not been able to change or take back anything since.`,
-  ];
-}
-
-function rfc3339(seconds: number): string {
-  const date = new Date(seconds * 1000);
-  return Number.isNaN(date.getTime()) ? 'an impossible time' : `${date.toISOString().slice(0, 19)}Z`;
-}
-
-function upper(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -6,7 +6,6 @@ import {
   recordToJson,
   type StoredRecord,
   TibetExporter,
-  tellRecord,
 } from '../../src/provenance/index.ts';
 import { sha256, verifySignature } from '../../src/tokens/index.ts';
 import { alice, bob, nodeFingerprint, nodeKey } from './support/test-log.ts';
@@ -100,11 +99,5 @@ describe('exports', () => {
     expect(canonicalJson({ b: [1, { d: null, c: true }], a: 'ä"', z: undefined })).toBe(
       '{"a":"ä\\"","b":[1,{"c":true,"d":null}]}',
     );
-  });
-
-  test('a story says who did what and when, layer by layer', () => {
-    const story = tellRecord(record);
-    expect(story.headline).toBe('jis:alice: call.attempt (to jis:bob) at 2026-01-02T03:04:05.006Z');
-    expect(story.layers.map(({ name }) => name)).toEqual(['ERIN', 'ERAAN', 'EROMHEEN', 'ERACHTER']);
   });
 });

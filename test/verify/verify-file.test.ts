@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { filesIn } from '../../src/cli/published-files.ts';
-import { type AuditLog, PublishedLog } from '../../src/provenance/index.ts';
+import { type AuditLog, formatReceipts, PublishedLog } from '../../src/provenance/index.ts';
 import {
   forkBetween,
   formatComparison,
@@ -85,6 +85,25 @@ describe('a proof file in the hands of an auditor who has the verifier key and n
     const report = verified(withoutRecord(proof, 3));
     expect(report).toMatchObject({ verdict: 'GAP' });
     expect(report.findings).toContain('Record 5 of the identity is missing.');
+  });
+
+  test("property 9: a party's receipts show what was left out at the end, and a second record of the same number", async () => {
+    await written([...answeredCall('c1')]);
+    const early = await log.prove({ identity: alice });
+    await written([...answeredCall('c2')]);
+    const { receipts } = await log.receipts(alice);
+    const held = formatReceipts(undefined, receipts);
+    const trust = parseTrust(log.vkey);
+    const whole = verifyFile(await log.prove({ identity: alice }), trust, held);
+    expect(whole).toMatchObject({ verdict: 'UNWITNESSED' });
+    expect(whole.proved).toContain('8 receipts that the parties hold name records that are here.');
+    const short = verifyFile(early, trust, held);
+    expect(short).toMatchObject({ verdict: 'GAP' });
+    expect(short.findings[0]).toMatch(/^The party holds a receipt for its record 5, sealed at/);
+    // A single record claims nothing: the party's other receipts say nothing against it.
+    const [first] = await collect(log.query({ identity: alice, limit: 1 }));
+    expect(verifyFile(await log.prove(first?.id ?? ''), trust, held).verdict).toBe('UNWITNESSED');
+    expect(verifyFile(early, trust, 'receipt AAAA\nrubbish').verdict).toBe('UNWITNESSED');
   });
 
   test('an erased party: the rest holds, and that something was there is said', async () => {

@@ -1,0 +1,99 @@
+import { decodeBase64, encodeBase32, equal } from './bytes.ts';
+import { decodeCbor, Expect } from './cbor.ts';
+import { VerifyError } from './error.ts';
+import type { Claim } from './proof-file.ts';
+import { decodeEntry, decodeReceipt } from './receipt.ts';
+import { decodeStatement, openParty, type ProvedParty } from './record.ts';
+
+/** What a party holds: the gateway's promise that this record of the party exists. */
+export interface PartyReceipt {
+  readonly id: string;
+  readonly party: ProvedParty;
+  readonly sealedAt: number;
+  readonly node: Uint8Array;
+  /** Whether this key of the node has signed it. */
+  holds(nodeKey: Uint8Array): boolean;
+}
+
+const receiptLine = 'receipt ';
+const form = new Expect('receipt', "a party's receipt");
+
+/** The readable receipts among the lines; those that are none are left out: a bearer may add what he likes. */
+export function parsePartyReceipts(text: string): readonly PartyReceipt[] {
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith(receiptLine))
+    .flatMap((line) => {
+      try {
+        return [readReceipt(line.slice(receiptLine.length).trim())];
+      } catch (error) {
+        if (error instanceof VerifyError) return [];
+        throw error;
+      }
+    });
+}
+
+/** [version, entry, place among the parties, salt, encoding], in unpadded base64url. */
+function readReceipt(text: string): PartyReceipt {
+  const standard = text.replaceAll('-', '+').replaceAll('_', '/');
+  const bytes = decodeBase64(standard.padEnd(Math.ceil(standard.length / 4) * 4, '='));
+  if (!bytes) throw new VerifyError('receipt', 'not base64url');
+  const [version, entryBytes, at, salt, encoding] = form.array(decodeCbor(bytes, 'receipt'), 5);
+  if (version !== 1) throw new VerifyError('receipt', 'the receipt is of another version');
+  const entry = decodeEntry(form.bytes(entryBytes));
+  const statement = decodeStatement(entry.statement);
+  const receipt = decodeReceipt(entry.receipt);
+  if (!equal(receipt.node, statement.node)) throw new VerifyError('receipt', 'another node has signed');
+  return {
+    id: encodeBase32(statement.id),
+    party: openParty(statement.parties[form.count(at)], form.bytes(salt), form.bytes(encoding)),
+    sealedAt: receipt.sealedAt,
+    node: statement.node,
+    holds: (nodeKey) => receipt.holds(statement.id, nodeKey),
+  };
+}
+
+export interface ReceiptFindings {
+  readonly contradictions: readonly string[];
+  readonly gaps: readonly string[];
+  /** Signed receipts whose records are in the file. */
+  readonly kept: number;
+}
+
+/**
+ * Holds receipts against a proof: a record that the file claims to have and a party has a receipt for must be there.
+ * `records` are the ids that are shown with the places that they give the identity; `nodes` the keys that are proved.
+ */
+export function checkReceipts(
+  receipts: readonly PartyReceipt[],
+  records: readonly { readonly id: string; readonly parties: readonly ProvedParty[] }[],
+  nodes: readonly { readonly node: Uint8Array; readonly nodeKey: Uint8Array | undefined }[],
+  claim: Claim | undefined,
+): ReceiptFindings {
+  const shown = new Map(records.map(({ id, parties }) => [id, parties]));
+  const places = new Map(
+    records.flatMap(({ id, parties }) =>
+      parties.map(({ fingerprint, seq }) => [`${fingerprint} ${seq}`, id]),
+    ),
+  );
+  const claimed = claim?.kind === 'identity' ? encodeBase32(claim.fingerprint) : undefined;
+  const contradictions: string[] = [];
+  const gaps: string[] = [];
+  let kept = 0;
+  for (const { id, party, sealedAt, node, holds } of receipts) {
+    const key = nodes.find((one) => equal(one.node, node))?.nodeKey;
+    if (!key || !holds(key)) continue;
+    const { fingerprint, seq } = party;
+    const other = places.get(`${fingerprint} ${seq}`);
+    if (shown.has(id)) kept++;
+    else if (other !== undefined)
+      contradictions.push(
+        `identity ${fingerprint} holds a receipt for another record ${seq} than the one shown`,
+      );
+    else if (fingerprint === claimed)
+      gaps.push(
+        `the party holds a receipt for its record ${seq}, sealed at ${new Date(sealedAt * 1000).toISOString()}, which is not here: it was left out, or logged after this proof was made`,
+      );
+  }
+  return { contradictions, gaps, kept };
+}

@@ -1,0 +1,72 @@
+import type { Cosignature, SignedCheckpoint } from './checkpoint.ts';
+import type { VerifyError } from './error.ts';
+import type { ProvedRecord } from './proof.ts';
+import type { Verdict, WitnessSeen } from './report.ts';
+
+// What a report says, in words.
+
+/** The check that failed when something of this kind does not hold. */
+export const failedCheck: Readonly<Record<VerifyError['code'], string>> = {
+  format: 'Readable',
+  vkey: 'Your key',
+  policy: 'Your policy',
+  checkpoint: 'Signed by the operator',
+  signature: 'Signed by the operator',
+  inclusion: 'In the log',
+  entry: 'In the log',
+  receipt: 'Sealed',
+  opening: 'Contents',
+};
+
+export function seenBy({ key, time }: Cosignature): WitnessSeen {
+  return {
+    name: key.name,
+    algorithm: key.type === 'cosignature-ml-dsa-44' ? 'ML-DSA-44' : 'Ed25519',
+    time: rfc3339(time),
+  };
+}
+
+export function erasures(records: readonly ProvedRecord[]): readonly string[] {
+  return records.flatMap(({ opened, position }) => {
+    if (!opened) return [`The file does not say what record ${position} says.`];
+    if (opened.erased.length === 0) return [];
+    return [
+      `Of record ${position} these parts were erased or withheld: ${opened.erased.join(', ')}. That they were there is proved; what they said can be shown by nobody who has destroyed them.`,
+    ];
+  });
+}
+
+export function summaryOf(verdict: Verdict, records: number, gaps: readonly string[]): string {
+  const what = records === 1 ? 'The record is' : `All ${records} records are`;
+  switch (verdict) {
+    case 'GAP':
+      return `${what} genuine, but ${gaps[0] ?? 'something is missing'}.`;
+    case 'REDACTED':
+      return `${what} genuine; a part was erased or is not shown.`;
+    case 'WITNESSED':
+      return `${what} genuine, and witnesses that you trust saw the same log.`;
+    default:
+      return `${what} genuine, on the word of the operator's log alone.`;
+  }
+}
+
+export function proved(
+  records: readonly ProvedRecord[],
+  { origin, size }: SignedCheckpoint,
+): readonly string[] {
+  const places = records.map(({ position }) => position).toSorted((a, b) => a - b);
+  const sealed = records.map(({ sealedAt }) => sealedAt).toSorted((a, b) => a - b);
+  return [
+    `The log ${origin}, of which the operator signed ${size} records, holds ${places.length === 1 ? `this record at place ${places[0]}` : `these records at the places ${places.join(', ')}`}.`,
+    `The gateway logged ${records.length === 1 ? 'it' : 'them'} ${sealed.length === 1 || sealed[0] === sealed.at(-1) ? `at ${rfc3339(sealed[0] ?? 0)}` : `between ${rfc3339(sealed[0] ?? 0)} and ${rfc3339(sealed.at(-1) ?? 0)}`}, by its clock, and has not been able to change or take back anything since.`,
+  ];
+}
+
+function rfc3339(seconds: number): string {
+  const date = new Date(seconds * 1000);
+  return Number.isNaN(date.getTime()) ? 'an impossible time' : `${date.toISOString().slice(0, 19)}Z`;
+}
+
+export function upper(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
