@@ -159,7 +159,7 @@ export class AnchoredTransaction implements ClientTransaction, ClientTransaction
     const { branch, begins, calls } = this.#options;
     if (this.#answered) return;
     if (this.#responses.offered) branch.concluded();
-    if (begins) void calls.release(branch);
+    if (begins) calls.release(branch);
   }
 
   /** At once when nothing waits, else when its turn comes. */

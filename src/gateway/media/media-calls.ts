@@ -29,6 +29,8 @@ export class MediaCall {
   readonly branches: Set<MediaBranch> = new Set();
   /** What was sent in branches that are released already. */
   readonly ended: MediaReport[] = [];
+  /** Branches that the engine is letting go of. */
+  readonly releasing: Set<Promise<void>> = new Set();
   /** Nothing is anchored any more. */
   over = false;
 
@@ -110,12 +112,15 @@ export class MediaCalls {
   }
 
   /** Frees what a branch holds; the report comes once the engine has let go. */
-  async release(branch: MediaBranch): Promise<void> {
+  release(branch: MediaBranch): void {
     const { call: media, session } = branch;
     if (!media.branches.delete(branch)) return;
     this.#bySession.delete(session);
-    const report = await branch.release();
-    if (report !== undefined) media.ended.push(report);
+    const released = branch.release().then((report) => {
+      media.releasing.delete(released);
+      if (report !== undefined) media.ended.push(report);
+    });
+    media.releasing.add(released);
   }
 
   /** A branch whose session the engine has ended by itself. */
@@ -138,7 +143,8 @@ export class MediaCalls {
         if (calls?.size === 0) this.#byIdentity.delete(identity);
       }
     }
-    await Promise.all([...media.branches].map((branch) => this.release(branch)));
+    for (const branch of [...media.branches]) this.release(branch);
+    await Promise.all(media.releasing);
     return media.ended;
   }
 

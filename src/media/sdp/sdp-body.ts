@@ -68,9 +68,16 @@ function findInPart(text: string, start: number, end: number, depth: number): Sd
   while (at < end) {
     const lineFeed = text.indexOf('\n', at);
     if (lineFeed < 0 || lineFeed >= end) return undefined;
-    const line = text.slice(at, lineFeed).trimEnd();
+    let line = text.slice(at, lineFeed).trimEnd();
     at = lineFeed + 1;
     if (line === '') break;
+    // RFC 5322 §2.2.3: a line that begins with a blank goes on with the one before.
+    while (at < end && (text[at] === ' ' || text[at] === '\t')) {
+      const next = text.indexOf('\n', at);
+      if (next < 0 || next >= end) return undefined;
+      line += text.slice(at, next).trimEnd();
+      at = next + 1;
+    }
     const colon = line.indexOf(':');
     if (line.slice(0, colon).trim().toLowerCase() === 'content-type') contentType = line.slice(colon + 1);
   }

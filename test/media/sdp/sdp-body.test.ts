@@ -24,6 +24,11 @@ describe('the session description of a message', () => {
     expect(sdpOf('multipart/mixed;boundary=b1', multipart('b1', part('text/plain', 'x')))).toBeUndefined();
   });
 
+  test('is found behind a folded header (RFC 5322 §2.2.3)', () => {
+    const folded = multipart('b1', `Content-Type:\r\n application/sdp;\r\n\tcharset=utf-8\r\n\r\n${sdp}`);
+    expect(Buffer.from(sdpOf('multipart/mixed;boundary=b1', folded) ?? []).toString()).toBe(sdp);
+  });
+
   test('is replaced where it stands, and the other parts stay as they were', () => {
     const body = multipart(
       'b1',
