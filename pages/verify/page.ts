@@ -1,6 +1,7 @@
 import {
   forkBetween,
   formatComparison,
+  handOverHeader,
   parseTrust,
   type Report,
   type Trust,
@@ -26,6 +27,7 @@ const drop = find('drop', HTMLElement);
 const results = find('results', HTMLElement);
 let files: readonly GivenFile[] = [];
 let receipts = '';
+let handOvers: readonly string[] = [];
 
 find('verdicts', HTMLElement).append(
   element(
@@ -45,13 +47,14 @@ for (const name of ['dragover', 'dragleave', 'drop'])
   });
 document.addEventListener('drop', (event) => void take(event.dataTransfer?.files ?? null));
 
-/** Policy, verifier key and receipts among the files go where they belong; the rest is checked. */
+/** Policy, verifier key, hand-overs and receipts among the files go where they belong; the rest is checked. */
 async function take(list: FileList | null): Promise<void> {
   const taken: GivenFile[] = [];
   for (const file of list ?? []) {
     const text = file.size > maxFileBytes ? '' : await file.text();
     if (/^\s*(#|log\s|witness\s|group\s|quorum\s)/.test(text)) policy.value = text;
     else if (/^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+\s*$/.test(text)) vkey.value = text.trim();
+    else if (text.startsWith(handOverHeader)) handOvers = [...handOvers, text];
     else if (/^(node|receipt) [\w-]+\s*$/m.test(text.slice(0, 65_536)) && !text.startsWith('c2sp'))
       receipts = text;
     else taken.push({ name: file.name, text });
@@ -68,7 +71,7 @@ function show(): void {
 function reports(): readonly { readonly name: string; readonly report: Report }[] {
   let trust: Trust;
   try {
-    trust = parseTrust(vkey.value, policy.value);
+    trust = parseTrust(vkey.value, policy.value, handOvers);
   } catch (error) {
     const says = error instanceof VerifyError ? error.message : String(error);
     return files.map(({ name }) => ({ name, report: untrusted(says) }));

@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
-import { addCommand, type CommonOptions, openContext } from './command.ts';
+import { addCommand, type CommonOptions, collect, openContext } from './command.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface TrustOptions extends CommonOptions {
   readonly vkey?: string;
   readonly policy?: string;
+  readonly handOver?: readonly string[];
   readonly receipts?: string;
 }
 
@@ -52,5 +53,10 @@ export function registerAuditChecking(group: Command, terminal: Terminal): void 
 function addTrust(command: Command): Command {
   return command
     .option('--vkey <key>', "the log's verifier key that you trust, or a file that holds it")
+    .option(
+      '--hand-over <file>',
+      "a hand-over of the log's key (keys/1, …) from the key that you trust (repeatable)",
+      collect,
+    )
     .option('--policy <file>', 'C2SP tlog-policy: the witnesses that you trust, and how many are enough');
 }

@@ -64,11 +64,12 @@ export async function compareTargets(
 }
 
 /** Throws CliError `usage` when key or policy cannot be read. */
-function trustOf({ vkey, policy }: TrustOptions): Trust {
+function trustOf({ vkey, policy, handOver = [] }: TrustOptions): Trust {
   try {
     return parseTrust(
       vkey === undefined ? '' : existsSync(vkey) ? readFileSync(vkey, 'utf8') : vkey,
       policy === undefined ? undefined : readFileSync(policy, 'utf8'),
+      handOver.map((file) => readFileSync(file, 'utf8')),
     );
   } catch (error) {
     if (error instanceof VerifyError)

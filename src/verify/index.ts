@@ -19,6 +19,7 @@ export {
   parseComparison,
 } from './comparison.ts';
 export { VerifyError, type VerifyErrorCode } from './error.ts';
+export { followHandOvers, handOverHeader } from './hand-over.ts';
 export { isConsistent, type TreeHead } from './merkle.ts';
 export {
   cosignedMessage,

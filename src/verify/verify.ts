@@ -2,7 +2,8 @@ import { cosignatures, openCheckpoint, parseCheckpoint, type SignedCheckpoint } 
 import { compare, parseComparison } from './comparison.ts';
 import { checkCompleteness } from './completeness.ts';
 import { VerifyError } from './error.ts';
-import { type NoteKey, parseVkey } from './note.ts';
+import { followHandOvers } from './hand-over.ts';
+import { type NoteKey, parseVkey, signatureBy } from './note.ts';
 import { checkReceipts, parsePartyReceipts } from './party-receipts.ts';
 import { type Policy, parsePolicy } from './policy.ts';
 import { proveNodes, proveRecords } from './proof.ts';
@@ -18,16 +19,16 @@ export interface Trust {
 }
 
 /**
- * `vkeys` is one verifier key a line; `policy` is a C2SP tlog-policy, whose logs count too. Throws VerifyError `vkey`
- * or `policy`.
+ * `vkeys` is one verifier key a line; `policy` is a C2SP tlog-policy, whose logs count too; `handOvers` are
+ * notes by which a log's key was handed over to the next one. Throws VerifyError `vkey` or `policy`.
  */
-export function parseTrust(vkeys: string, policy?: string): Trust {
+export function parseTrust(vkeys: string, policy?: string, handOvers: readonly string[] = []): Trust {
   const lines = vkeys.split(/\r?\n/).map((line) => line.trim());
   const parsed = policy === undefined || policy.trim() === '' ? undefined : parsePolicy(policy);
   const given = lines.filter((line) => line !== '' && !line.startsWith('#')).map(parseVkey);
   const logs = [...given, ...(parsed?.logs.map(({ key }) => key) ?? [])];
   if (logs.length === 0) throw new VerifyError('vkey', "the operator's verifier key is missing");
-  return { logs, policy: parsed };
+  return { logs: logs.flatMap((key) => followHandOvers(key, handOvers)), policy: parsed };
 }
 
 /**
@@ -142,7 +143,7 @@ class Verification {
     const comparison = parseComparison(text);
     const first = 'proofs' in comparison ? parseProofFile(comparison.proofs[0]).checkpoint : comparison.newer;
     this.#open(first);
-    const { forked, says, older, newer } = compare(comparison, this.#keyFor(newerOrigin(first)));
+    const { forked, says, older, newer } = compare(comparison, this.#keyFor(parseCheckpoint(first)));
     this.#log = { origin: newer.origin, size: newer.size };
     this.#checks.push({ name: 'One history', ok: !forked, says });
     const witnesses = this.#witnesses(newer);
@@ -187,8 +188,7 @@ class Verification {
   }
 
   #open(text: string): SignedCheckpoint {
-    const { origin } = parseCheckpoint(text);
-    const checkpoint = openCheckpoint(text, this.#keyFor(origin));
+    const checkpoint = openCheckpoint(text, this.#keyFor(parseCheckpoint(text)));
     this.#log = { origin: checkpoint.origin, size: checkpoint.size };
     this.#passed(
       'Signed by the operator',
@@ -197,8 +197,11 @@ class Verification {
     return checkpoint;
   }
 
-  #keyFor(origin: string): NoteKey {
-    const key = this.#trust.logs.find(({ name }) => name === origin) ?? this.#trust.logs[0];
+  /** After a hand-over a log has several keys: the one that signed counts. */
+  #keyFor({ origin, note }: SignedCheckpoint): NoteKey {
+    const { logs } = this.#trust;
+    const own = logs.filter(({ name }) => name === origin);
+    const key = own.find((one) => signatureBy(note, one)) ?? own[0] ?? logs[0];
     if (!key) throw new VerifyError('vkey', "the operator's verifier key is missing");
     return key;
   }
@@ -265,8 +268,4 @@ interface WitnessFindings {
   readonly seen: readonly WitnessSeen[];
   readonly proved: readonly string[];
   readonly open: readonly string[];
-}
-
-function newerOrigin(checkpoint: string): string {
-  return parseCheckpoint(checkpoint).origin;
 }

@@ -3,15 +3,19 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { filesIn } from '../../src/cli/published-files.ts';
 import { type AuditLog, formatReceipts, PublishedLog } from '../../src/provenance/index.ts';
+import { signNote } from '../../src/provenance/signed-note.ts';
+import { generateSigningKey } from '../../src/tokens/index.ts';
 import {
   forkBetween,
   formatComparison,
+  formatVkey,
+  noteKey,
   parseTrust,
   parseVkey,
   type Report,
   verifyFile,
 } from '../../src/verify/index.ts';
-import { alice, collect, draft, openLog, scratch } from '../provenance/support/test-log.ts';
+import { alice, checkpointKey, collect, draft, openLog, scratch } from '../provenance/support/test-log.ts';
 import { forkedLogs, limits, written as writtenTo } from './forked-log.ts';
 import { answeredCall, erasedOpening, withExtra, withoutRecord } from './proof-support.ts';
 
@@ -123,6 +127,25 @@ describe('a proof file in the hands of an auditor who has the verifier key and n
       extra.set(6, [[1, extra.get(5) ?? [], extra.get(1) ?? null, extra.get(2) ?? null]]),
     );
     expect(verified(twice).verdict).toBe('INVALID');
+  });
+
+  test('property 15 (key agility): who trusts an earlier key follows it through its hand-overs', async () => {
+    await written(answeredCall('c1'));
+    const [old, next] = [generateSigningKey(), generateSigningKey()];
+    const name = 'example.com/calls';
+    const vkeyOf = (key: typeof old): string => formatVkey(noteKey(name, 'ed25519', key.publicKey));
+    const handOver = (from: typeof old, to: typeof old): string => {
+      const text = `tibet-sip/key-succession/v1\n${name}\nrotated\n1\nroot\n${vkeyOf(from)}\n${vkeyOf(to)}\n`;
+      const [one, two] = [signNote(text, name, from), signNote(text, name, to)];
+      return one + two.slice(two.lastIndexOf('\n\n') + 2);
+    };
+    const notes = [handOver(next, checkpointKey), handOver(old, next)];
+    const proof = await log.prove({ call: 'c1' });
+    expect(verifyFile(proof, parseTrust(vkeyOf(old))).verdict).toBe('INVALID');
+    expect(verifyFile(proof, parseTrust(vkeyOf(old), '', notes)).verdict).toBe('UNWITNESSED');
+    expect(verifyFile(proof, parseTrust(vkeyOf(old), '', notes.slice(0, 1))).verdict).toBe('INVALID');
+    const forged = handOver(old, checkpointKey).replace('rotated', 'rotatef');
+    expect(() => parseTrust(vkeyOf(old), '', [forged])).toThrow(expect.objectContaining({ code: 'vkey' }));
   });
 
   test('a checkpoint alone says what the operator stands by', async () => {
