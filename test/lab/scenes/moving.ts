@@ -75,6 +75,7 @@ export const movedPhone: Scene = {
     );
     say(`dave hears ${inWords(moverHears)}, alice hears ${inWords(peerHears)}`);
     await hangUp(peer, mover);
+    say('alice hangs up, and dave is told at his new place');
     const moves = await movesOnRecord(stage, 'dave');
     assert.ok(moves > 0, 'the record of the call tells the move');
     say(`the record of the call tells it: dave's audio came from another place from then on`);
