@@ -19,7 +19,6 @@ export class Ear {
   readonly #hertz: number;
   /** How much of each recording has been listened to, in samples. */
   readonly #position = new Map<string, number>();
-  #lastToneAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(recordings: () => readonly string[], hertz: number) {
     this.#recordings = recordings;
@@ -38,18 +37,6 @@ export class Ear {
     }
   }
 
-  /** Whether the tone stays away for so long, within the time. */
-  async silence(forMs: number, timeoutMs: number): Promise<boolean> {
-    const deadline = performance.now() + timeoutMs;
-    this.#lastToneAtMs = performance.now();
-    while (performance.now() - this.#lastToneAtMs < forMs) {
-      if (performance.now() > deadline) return false;
-      this.#listen();
-      await pause();
-    }
-    return true;
-  }
-
   /** The newest piece of sound that holds the tone, of all that was recorded since the last time. */
   #listen(): Heard | undefined {
     let found: Heard | undefined;
@@ -64,7 +51,6 @@ export class Ear {
       }
       this.#position.set(file, at);
     }
-    if (found !== undefined) this.#lastToneAtMs = found.atMs;
     return found;
   }
 }

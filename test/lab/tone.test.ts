@@ -26,7 +26,7 @@ describe('a tone in a recording', () => {
     expect(loudnessOf(new Float64Array(800), 8_000, 570)).toMatchObject({ purity: 0 });
   });
 
-  it('counts only from when one began to listen, and is missed when it stops', async () => {
+  it('counts only from when one began to listen', async () => {
     const growing = join(data.path, 'growing.wav');
     writeTone(growing, 570, 1);
     const ear = new Ear(() => [growing], 570);
@@ -34,7 +34,6 @@ describe('a tone in a recording', () => {
     const { length } = readRecording(file).samples;
     appendFileSync(growing, new Uint8Array(2 * length));
     expect(await ear.tone(50)).toBeUndefined();
-    expect(await ear.silence(50, 1_000)).toBe(true);
     const recordings = [growing];
     const next = new Ear(() => recordings, 570);
     recordings.push(file);
