@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { cpuSecondsOf } from '../../test/support/process-usage.ts';
-import { endWithTest, run } from '../../test/support/processes.ts';
+import { run } from '../../test/support/processes.ts';
 import { freePort, udpBound } from '../../test/support/sipp.ts';
 import type { StockPhone } from '../../test/support/stock-phones.ts';
 import { crowdNames, type System } from './system.ts';
@@ -26,9 +26,12 @@ export async function startKamailio(options: {
       ...['-n', String(options.children), '-l', `udp:127.0.0.1:${port}`],
       ...(options.challenges ? ['-A', 'AUTH'] : []),
     ],
-    { stdio: ['ignore', 'ignore', 'ignore'] },
+    // A group of its own, so that no worker outlives its parent.
+    { stdio: ['ignore', 'ignore', 'ignore'], detached: true },
   );
-  endWithTest(child);
+  const endGroup = (): void => endGroupOf(child);
+  process.once('exit', endGroup);
+  child.once('exit', () => process.off('exit', endGroup));
   await udpBound(port);
   const phone = (user: string): StockPhone => ({ user, password: `pass-${user}`, fingerprint: '' });
   return {
@@ -40,6 +43,10 @@ export async function startKamailio(options: {
     cpuSeconds: () => processTree(child.pid ?? 0).reduce((sum, pid) => sum + cpuSecondsOf(pid), 0),
     stop: () => ended(child),
   };
+}
+
+function endGroupOf({ pid }: ChildProcess): void {
+  if (pid !== undefined) process.kill(-pid, 'SIGKILL');
 }
 
 function ended(child: ChildProcess): Promise<void> {
