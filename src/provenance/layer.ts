@@ -49,14 +49,14 @@ function writeObject(writer: ByteWriter, object: object, depth: number): void {
   // A Date or a Map would come out empty: better to refuse than to lose what it said.
   const prototype: unknown = Object.getPrototypeOf(object);
   if (prototype !== Object.prototype && prototype !== null) throw invalid('it holds an object of a class');
-  const fields: Readonly<Record<string, unknown>> = { ...object };
+  if (!isLayer(object)) throw invalid('it holds an object of a class');
   const keys: string[] = [];
-  for (const key in fields) if (fields[key] !== undefined) insertKey(keys, key);
+  for (const key in object) if (object[key] !== undefined) insertKey(keys, key);
   writer.head(cborMajor.map, keys.length);
   for (let at = 0; at < keys.length; at++) {
     const key = keys[at] ?? '';
     writer.text(key);
-    writeValue(writer, fields[key], depth + 1);
+    writeValue(writer, object[key], depth + 1);
   }
 }
 
