@@ -6,6 +6,8 @@ export const publicDirectory = 'public';
 export const checkpointPath: string = `${publicDirectory}/checkpoint`;
 /** The newest checkpoint with the cosignatures of enough witnesses. */
 export const witnessedPath: string = `${publicDirectory}/witnessed`;
+/** There is one as soon as the log's key was handed over once. */
+export const firstHandOverPath: string = `${publicDirectory}/keys/1`;
 export const vkeyPath: string = `${publicDirectory}/vkey`;
 /** The committed layers and their salts: private, beside the log. */
 export const openingsDirectory = 'openings';

@@ -8,9 +8,16 @@ import { LogReader } from './log-reader.ts';
 import { PartyKeySnapshot, partyKeysPath } from './party-keys.ts';
 import type { ReceiptFile } from './receipt-file.ts';
 import type { RawRecord } from './record.ts';
-import { parseVkey } from './signed-note.ts';
+import { noteKeyId, parseNote, parseVkey } from './signed-note.ts';
 import { type Storage, temporaryDirectory } from './storage.ts';
-import { checkpointPath, journalDirectory, tileWidth, vkeyPath, witnessedPath } from './tile-layout.ts';
+import {
+  checkpointPath,
+  firstHandOverPath,
+  journalDirectory,
+  tileWidth,
+  vkeyPath,
+  witnessedPath,
+} from './tile-layout.ts';
 import { Findings, type LogVerdict, notAccountedFor } from './verdict.ts';
 import { BundleVerifier } from './verify-bundles.ts';
 import { ExpectedReceipts } from './verify-receipts.ts';
@@ -148,6 +155,12 @@ class LogVerification {
     const bytes = await this.#storage.read(witnessedPath);
     if (!bytes || vkey === undefined) return;
     this.#findings.note('cosignatures of witnesses are checked when audit verify is given a policy');
+    if ((await this.#storage.read(firstHandOverPath)) && !hasSignatureBy(bytes, vkey)) {
+      this.#findings.note(
+        `${witnessedPath} is signed by an earlier key of the log; the next start removes it`,
+      );
+      return;
+    }
     try {
       const seen = openCheckpoint(Buffer.from(bytes).toString(), parseVkey(vkey));
       if (seen.size === 0 || (this.#live && seen.size > head.size)) return;
@@ -229,5 +242,17 @@ function peek(note: string): Checkpoint | undefined {
     return peekCheckpoint(note);
   } catch {
     return undefined;
+  }
+}
+
+function hasSignatureBy(note: Uint8Array, vkey: string): boolean {
+  try {
+    const id = noteKeyId(parseVkey(vkey));
+    return parseNote(Buffer.from(note).toString()).signatures.some(
+      ({ keyId }) => Buffer.compare(keyId, id) === 0,
+    );
+  } catch {
+    // Not even a note: opening it says so.
+    return true;
   }
 }

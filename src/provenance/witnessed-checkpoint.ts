@@ -1,4 +1,5 @@
 import { openCheckpoint } from './checkpoint.ts';
+import { ProvenanceError } from './error.ts';
 import type { NoteVerifier } from './signed-note.ts';
 import { FilePublisher, type Storage } from './storage.ts';
 import { witnessedPath } from './tile-layout.ts';
@@ -20,7 +21,11 @@ export class WitnessedCheckpoint {
 
   static async load(storage: Storage, log: NoteVerifier): Promise<WitnessedCheckpoint> {
     const bytes = await storage.read(witnessedPath);
-    return new WitnessedCheckpoint(storage, log, bytes && Buffer.from(bytes).toString());
+    const note = bytes && Buffer.from(bytes).toString();
+    if (note === undefined || isSignedBy(note, log)) return new WitnessedCheckpoint(storage, log, note);
+    // Signed by an earlier key of the log, or damaged: the witnesses will countersign a newer one.
+    await storage.remove(witnessedPath);
+    return new WitnessedCheckpoint(storage, log, undefined);
   }
 
   get note(): string | undefined {
@@ -33,5 +38,15 @@ export class WitnessedCheckpoint {
     await this.#publisher.publish(witnessedPath, Buffer.from(note));
     await this.#publisher.settle();
     this.#note = note;
+  }
+}
+
+function isSignedBy(note: string, log: NoteVerifier): boolean {
+  try {
+    openCheckpoint(note, log);
+    return true;
+  } catch (error) {
+    if (error instanceof ProvenanceError) return false;
+    throw error;
   }
 }

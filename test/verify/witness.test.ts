@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Logger, silentLogger, systemClock } from '../../src/base/index.ts';
@@ -8,6 +8,8 @@ import { createGateway, type Gateway } from '../../src/gateway/index.ts';
 import { postWithin } from '../../src/gateway/witness-post.ts';
 import { Witnesses } from '../../src/gateway/witnesses.ts';
 import { type AuditLog, openAuditReader, verifyLog } from '../../src/provenance/index.ts';
+import { signNote } from '../../src/provenance/signed-note.ts';
+import { generateSigningKey } from '../../src/tokens/index.ts';
 import { parsePolicy, parseTrust, verifyFile } from '../../src/verify/index.ts';
 import { runCli } from '../cli/recorded-terminal.ts';
 import { draft, openLog, scratch } from '../provenance/support/test-log.ts';
@@ -152,6 +154,24 @@ describe('property 2 (operator-independent): witnesses countersign what the log 
     expect(await witnesses.collect()).toBe(false);
     expect(alarms.at(-1)).toContain('no consistency');
     expect(shown.witnessedCheckpoint()).toBeUndefined();
+  });
+
+  test('a countersigned checkpoint of an earlier key is let go at the next start', async () => {
+    const log = await openLog(directory.path, { limits });
+    const server = await witness(log, 'w.example/1', 'ed25519');
+    expect(await client(log, `${server.policyLine}quorum w.example-1\n`).witnesses.collect()).toBe(true);
+    const note = log.witnessedCheckpoint() ?? '';
+    await log.close();
+    const file = join(directory.path, 'log/public/witnessed');
+    const key = generateSigningKey();
+    writeFileSync(file, signNote(note.slice(0, note.indexOf('\n\n') + 1), 'example.com/calls', key));
+    mkdirSync(join(directory.path, 'log/public/keys'));
+    writeFileSync(join(directory.path, 'log/public/keys/1'), '');
+    const { notes, problems } = await verifyLog({ directory: join(directory.path, 'log'), vkey: log.vkey });
+    expect(notes.join()).toContain('signed by an earlier key');
+    expect(problems.filter((one) => one.file === 'public/witnessed')).toEqual([]);
+    expect((await openedLog()).witnessedCheckpoint()).toBeUndefined();
+    expect(existsSync(file)).toBe(false);
   });
 
   test('an answer that holds no cosignature of that witness is not published', async () => {
