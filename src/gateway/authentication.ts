@@ -24,7 +24,12 @@ export interface Challenge {
 }
 
 export type AuthenticationResult =
-  | { readonly kind: 'proved'; readonly principal: Principal }
+  | {
+      readonly kind: 'proved';
+      readonly principal: Principal;
+      /** For the response to a REGISTER. */
+      readonly info?: readonly HeaderField[];
+    }
   | Challenge
   | {
       readonly kind: 'refused';
@@ -242,7 +247,10 @@ export class Authentication {
       }
       const identity = await overlay.deviceIdentity(verdict.username);
       if (identity?.status === 'active')
-        return proved({ kind: 'identity', identity, assurance: 1, intent: undefined });
+        return {
+          ...proved({ kind: 'identity', identity, assurance: 1, intent: undefined }),
+          info: verdict.info,
+        };
       return {
         kind: 'challenge',
         status: kind === 'www' ? 401 : 407,
@@ -256,6 +264,6 @@ export class Authentication {
   }
 }
 
-function proved(principal: Principal): AuthenticationResult {
+function proved(principal: Principal): Extract<AuthenticationResult, { kind: 'proved' }> {
   return { kind: 'proved', principal };
 }

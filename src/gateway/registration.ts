@@ -3,6 +3,7 @@ import { addressOf, declaredIntent } from '../intent/index.ts';
 import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
 import { type AppendResult, ProvenanceError, type RecordId } from '../provenance/index.ts';
 import {
+  appendHeaders,
   createResponse,
   type Flow,
   type HeaderField,
@@ -106,7 +107,7 @@ export class Registration {
       if (result.record) await this.#recordRefusal(request, flow, result);
       return this.#decline(transaction, result.status, result.reason, result.headers);
     }
-    const { principal } = result;
+    const { principal, info = [] } = result;
     if (principal.kind === 'peer') return this.#reject(transaction, 403, 'Peers Do Not Register');
     const { identity } = principal;
     if (!this.#owns(identity, request, flow)) {
@@ -126,10 +127,14 @@ export class Registration {
       await this.#recordRefusal(request, flow, refusal, identity);
       return this.#reject(transaction, 403, forbidden);
     }
-    await this.#bind(transaction, principal);
+    await this.#bind(transaction, principal, info);
   }
 
-  async #bind(transaction: ServerTransaction, principal: Principal & { kind: 'identity' }): Promise<void> {
+  async #bind(
+    transaction: ServerTransaction,
+    principal: Principal & { kind: 'identity' },
+    info: readonly HeaderField[],
+  ): Promise<void> {
     const { request, flow } = transaction;
     const { registrar, authentication, clock, onAccepted } = this.#options;
     const { identity } = principal;
@@ -144,7 +149,7 @@ export class Registration {
       await allDurable(written);
       for (const { kind } of changes) onAccepted(kind);
     }
-    transaction.respond(response);
+    transaction.respond(response.status === 200 ? appendHeaders(response, info) : response);
     if (response.status === 200 && changes.some(({ kind }) => kind !== 'removed'))
       this.#options.onRegistered(request, flow, identity.fingerprint);
     if (changes.length > 0) this.#options.onChanged(identity.fingerprint, changes);

@@ -12,6 +12,7 @@ import { calleeHash } from '../../src/tokens/index.ts';
 import { dataDirectory } from '../support/data-directory.ts';
 import { answerTo, registerOf, withToken } from '../support/signed-register.ts';
 import type { SipAgent } from '../support/sip-agent.ts';
+import { establish, exchange } from '../support/sip-call.ts';
 import { newIdentity, TestGateway, testDomain } from '../support/test-gateway.ts';
 import { expectAlive } from './support/alive.ts';
 import { hostileForms, reshaped, smallOrderIdentity } from './support/hostile-tokens.ts';
@@ -147,6 +148,52 @@ describe('edge 39: a token that does not fit, 403', () => {
       'Bad Intent Token',
       ['key-invalid'],
     ]);
+  });
+});
+
+describe('edge 38 and 39: within a dialog', () => {
+  it('a token that does not fit is refused, on the flow of the dialog too, and the call lives', async () => {
+    const call = await establish(alice, bob);
+    const plain = alice.build('INFO', call.callerSide.target, { signed: false });
+    const foreign = headerValue(alice.sign(plain), 'intent-token') ?? '';
+    for (const value of [foreign, 'x', headerValue(call.invite, 'intent-token') ?? '']) {
+      const headers = [headerField('Intent-Token', value)];
+      const info = alice.inDialog(call.callerSide, 'INFO', { signed: false, headers });
+      expect((await alice.final(info)).status).toBe(403);
+    }
+    expect(unexpectedAt(bob)).toEqual([]);
+    const { arrived } = await exchange(alice, bob, call.callerSide, 'INFO');
+    expect(headerValue(arrived, 'intent-token')).toBeDefined();
+    await exchange(alice, bob, call.callerSide, 'BYE');
+  });
+
+  it('no other identity’s token goes along on a party’s flow', async () => {
+    const other = newIdentity('jis:other-line');
+    const lines = await gateway.keyPhone('line', 'tcp');
+    expect((await lines.register()).status).toBe(200);
+    expect((await lines.registerLine('other-line', other)).status).toBe(200);
+    const call = await establish(lines, bob);
+    const stranger = await gateway.keyPhone('other-line', 'tcp', { identity: other });
+    const info = lines.build('INFO', call.callerSide.target, {
+      signed: false,
+      from: call.callerSide.local,
+      to: call.callerSide.remote,
+      callId: call.callerSide.callId,
+      cseq: 4_711,
+      headers: call.callerSide.routes.map((route) => headerField('Route', route)),
+    });
+    const signed = stranger.sign(info);
+    lines.send(signed);
+    expect((await lines.final(signed)).status).toBe(403);
+    await exchange(lines, bob, call.callerSide, 'BYE');
+  });
+
+  it('an ACK, which nobody can refuse, arrives without its token', async () => {
+    const call = await establish(alice, bob);
+    const acks = bob.inbox.all.filter((message) => message.kind === 'request' && message.method === 'ACK');
+    expect(acks.length).toBeGreaterThan(0);
+    for (const ack of acks) expect(headerValue(ack, 'intent-token')).toBeUndefined();
+    await exchange(alice, bob, call.callerSide, 'BYE');
   });
 });
 

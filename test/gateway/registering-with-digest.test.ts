@@ -1,5 +1,6 @@
+import { hash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { headerField, headerValue, type SipResponse } from '../../src/sip/index.ts';
+import { headerField, headerValue, parseAuthValue, type SipResponse } from '../../src/sip/index.ts';
 import type { SipAgent } from '../support/sip-agent.ts';
 import { TestGateway, testDomain } from '../support/test-gateway.ts';
 
@@ -70,6 +71,21 @@ describe('a stock phone registers (RFC 3261 §22, RFC 8760)', () => {
     const { request, response } = await phone.ask('REGISTER', target, { to: `<${phone.address}>`, headers });
     expect(response.status).toBe(200);
     expect(headerValue(request, 'authorization')).toContain('SHA-256');
+  });
+
+  it('and is shown that the gateway knows its password too (RFC 7616 §3.5)', async () => {
+    const phone = await gateway.stockPhone('1007', 'udp');
+    const { request, response } = await phone.ask('REGISTER', target, { to: `<${phone.address}>` });
+    const answer = parseAuthValue(headerValue(request, 'authorization') ?? '').params;
+    const info = headerValue(response, 'authentication-info') ?? '';
+    const param = (name: string): string => answer.get(name) ?? '';
+    const h = (text: string): string => hash('md5', text, 'hex');
+    const ha1 = h(`1007:${testDomain}:correct horse`);
+    const counted = `${param('nonce')}:${param('nc')}:${param('cnonce')}:auth`;
+    const rspauth = h(`${ha1}:${counted}:${h(`:${param('uri')}`)}`);
+    expect(info).toBe(`qop=auth, rspauth="${rspauth}", cnonce="${param('cnonce')}", nc=${param('nc')}`);
+    const refused = await gateway.stockPhone('1007', 'udp', { password: 'wrong' });
+    expect(headerValue(await refused.register(), 'authentication-info')).toBeUndefined();
   });
 
   it('under its name as well as under its extension', async () => {

@@ -30,6 +30,8 @@ export type Scene = (stage: Stage) => Promise<void>;
 
 const connected = ['tcp', 'tls', 'ws', 'wss'] as const satisfies readonly WireTransport[];
 const transports: readonly WireTransport[] = ['udp', ...connected];
+/** Longer than a busy machine may leave this process waiting. */
+const patienceMs = 20_000;
 const liesAtOnce = 20;
 const guessesAtOnce = 5;
 
@@ -49,7 +51,7 @@ async function registeredOver(
   transport: WireTransport,
   port: number = gateway.port(transport),
 ): Promise<SipAgent> {
-  const agent = await SipAgent.open({ user, password, domain, transport, port, trust });
+  const agent = await SipAgent.open({ user, password, domain, transport, port, trust, patienceMs });
   phones.add(agent);
   // What earlier scenes left of a phone on UDP would stay until it expires (RFC 3261 §10.2.2).
   await agent.register({ contact: '*', expires: 0 });

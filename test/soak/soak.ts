@@ -136,7 +136,9 @@ class SoakRun {
     while (performance.now() < deadline) {
       const [name, play] = deck[dice(deck.length)] ?? ['nothing', async () => {}];
       await play(stage).catch((error: unknown) => {
-        this.faults.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+        const fault = `${name}: ${error instanceof Error ? error.message : String(error)}`;
+        this.faults.push(fault);
+        this.#options.report(fault);
       });
       await Promise.allSettled([...phones].map((phone) => phone.close()));
       phones.clear();

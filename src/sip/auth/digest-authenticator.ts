@@ -1,6 +1,7 @@
 import type { Clock, Random } from '../../base/index.ts';
 import { type HeaderField, headerField, headerValue, type SipRequest } from '../message/index.ts';
 import type { Flow } from '../transport/index.ts';
+import { authenticationInfo } from './authentication-info.ts';
 import { coversRequestUri, type DigestAnswer, findDigestAnswer } from './authorization.ts';
 import {
   type AgentAlgorithms,
@@ -40,6 +41,8 @@ export type DigestVerdict =
       readonly username: string;
       readonly credential: DigestCredential;
       readonly algorithm: DigestAlgorithm;
+      /** For the response to a REGISTER: shows the phone that this server knows its password too. */
+      readonly info: readonly HeaderField[];
     }
   | {
       readonly kind: 'refused';
@@ -197,7 +200,8 @@ export class DigestAuthenticator {
     if (!this.#counts.use(nonce, nonceMintedAtMs(nonce) ?? 0, count, nowMs)) {
       return this.#challenged('replayed', request, source, kind, username);
     }
-    return { kind: 'accepted', username, credential, algorithm };
+    const info = kind === 'www' ? authenticationInfo(answer, ha1Of(credential, algorithm)) : [];
+    return { kind: 'accepted', username, credential, algorithm, info };
   }
 
   #throttled(source: AuthSource, username: string, nowMs: number): DigestVerdict | undefined {
