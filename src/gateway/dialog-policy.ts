@@ -6,7 +6,6 @@ import {
   type ForwardObserver,
   type HeaderField,
   headerField,
-  headerValue,
   type ProxyTarget,
   type RoutingDecision,
   type ServerTransaction,
@@ -15,12 +14,11 @@ import {
 import type { Authentication } from './authentication.ts';
 import type { Call, CallRecords } from './call-records.ts';
 import type { CallTable } from './call-table.ts';
+import { DialogParties, notAParty, type Side } from './dialog-parties.ts';
 import { forwardedEdit } from './forwarded-intent.ts';
 import type { GruuRouting } from './gruu-routing.ts';
-import { identityAt } from './identity-at.ts';
 import type { OnBehalfSigner } from './on-behalf.ts';
 import type { Outbound } from './outbound.ts';
-import { peerIdentity } from './principal.ts';
 import type { Reachability } from './reachability.ts';
 import { challengeWith, decline, respond } from './routing-answers.ts';
 
@@ -35,8 +33,6 @@ export interface DialogPolicyOptions {
   readonly records: CallRecords;
   readonly calls: CallTable;
 }
-
-type Side = 'caller' | 'callee';
 
 /** Where a party of a dialog was when it began. */
 interface PartyAddress {
@@ -57,14 +53,14 @@ interface Asked {
 /** RFC 5627 §4.3: what a GRUU is recognised by. */
 const gruuParam = ';gr';
 
-const notAParty: RoutingDecision = decline(403, 'Not A Party Of This Dialog');
-
 /** Decides where requests within a dialog go: along its flows, or after the identity that has moved. */
 export class DialogPolicy {
   readonly #options: DialogPolicyOptions;
+  readonly #parties: DialogParties;
 
   constructor(options: DialogPolicyOptions) {
     this.#options = options;
+    this.#parties = new DialogParties(options);
   }
 
   /** Answers without a promise while both parties are where they were: every ACK and BYE passes here. */
@@ -76,13 +72,23 @@ export class DialogPolicy {
   ): RoutingDecision | Promise<RoutingDecision> {
     const call = this.#options.calls.find(request, token.callerFlow);
     const asked: Asked = { request, source, transaction, call, signed: false };
-    const side = this.#sideByFlow(asked, token);
+    const side = this.#parties.byFlow(request, source, token, call);
     const barred = side !== undefined && this.#options.authentication.isBarred(partyOf(side, token));
     // A revoked identity may hang up, where its dialog is; its signature is worth nothing any more.
     const hangsUp = barred && request.method === 'BYE';
-    if (!hangsUp && this.#isSigned(asked)) return this.#checkSignature(asked, token);
+    if (!hangsUp && this.#parties.isSigned(request, source)) return this.#fromSigner(asked, token, side);
     if (barred && !hangsUp && request.method !== 'ACK') return respond(403, 'Identity Revoked');
     return this.#fromSide(asked, token, side);
+  }
+
+  async #fromSigner(
+    asked: Asked,
+    token: FlowTokenContents,
+    byFlow: Side | undefined,
+  ): Promise<RoutingDecision> {
+    const { request, source } = asked;
+    const side = await this.#parties.bySignature(request, source, token, byFlow);
+    return typeof side === 'object' ? side : await this.#fromSide({ ...asked, signed: true }, token, side);
   }
 
   #fromSide(
@@ -133,34 +139,9 @@ export class DialogPolicy {
     return this.#follow({ ...asked, signed }, token, 'caller');
   }
 
-  /** An ACK cannot be refused and comes again with each 2xx; a peer's users are unknown here: their tokens are dropped. */
-  #isSigned({ request, source }: Asked): boolean {
-    if (request.method === 'ACK' || headerValue(request, 'intent-token') === undefined) return false;
-    return this.#options.authentication.peerOf(source) === undefined;
-  }
-
-  /** The token must be good, as on any request, and that of one of the dialog's parties, wherever it is now. */
-  async #checkSignature(asked: Asked, token: FlowTokenContents): Promise<RoutingDecision> {
-    const result = await this.#options.authentication.identify(asked.request, asked.source);
-    if (result.kind === 'refused') return decline(result.status, result.reason, result.headers);
-    const signer =
-      result.kind === 'proved' && result.principal.kind === 'identity'
-        ? result.principal.identity.fingerprint
-        : undefined;
-    const sides: readonly Side[] = [
-      ...(signer !== undefined && token.callerIdentity === signer ? ['caller' as const] : []),
-      ...(signer !== undefined && token.calleeIdentity === signer ? ['callee' as const] : []),
-    ];
-    // Who calls itself is on both sides: then the flow tells.
-    const byFlow = this.#sideByFlow(asked, token);
-    const side = sides.find((each) => each === byFlow) ?? sides[0];
-    if (side === undefined) return notAParty;
-    return await this.#fromSide({ ...asked, signed: true }, token, side);
-  }
-
   async #follow(asked: Asked, token: FlowTokenContents, known: Side | undefined): Promise<RoutingDecision> {
     const { request, source } = asked;
-    const side = known ?? (await this.#sideByProof(request, source, token));
+    const side = known ?? (await this.#parties.byProof(request, source, token));
     if (side === undefined) return notAParty;
     const { gruus, outbound } = this.#options;
     const towards = partyTowards(side, token);
@@ -199,51 +180,12 @@ export class DialogPolicy {
     };
   }
 
-  /** Which party sent it, when it came on one of the dialog's own flows. */
-  #sideByFlow({ request, source, call }: Asked, token: FlowTokenContents): Side | undefined {
-    const caller = source.id === token.callerFlow;
-    const callee = source.id === token.calleeFlow;
-    if (caller && callee) return call?.callerTag === request.to.tag ? 'callee' : 'caller';
-    if (caller) return 'caller';
-    return callee ? 'callee' : undefined;
-  }
-
-  /** Which party sent it, when that party has moved: a peer by its address, a phone by proof. */
-  async #sideByProof(request: SipRequest, source: Flow, token: FlowTokenContents): Promise<Side | undefined> {
-    // A PBX may use another connection for each request.
-    const peer = this.#options.authentication.peerOf(source);
-    const peerSide = peer && peerIdentity(peer);
-    if (peerSide !== undefined && token.callerIdentity === peerSide) return 'caller';
-    if (peerSide !== undefined && token.calleeIdentity === peerSide) return 'callee';
-    const fingerprint = await this.#movedParty(request, source);
-    if (fingerprint === undefined) return undefined;
-    if (token.callerIdentity === fingerprint) return 'caller';
-    return token.calleeIdentity === fingerprint ? 'callee' : undefined;
-  }
-
   /** The other party on its own flow, while it is there and is not meant by a GRUU. */
   #stayed(request: SipRequest, towards: PartyAddress): ProxyTarget | undefined {
     const { reachability, outbound } = this.#options;
     const flow = outbound.openFlow(towards.flow);
     if (flow === undefined || reachability.hasLeft(flow) || request.uri.includes(gruuParam)) return undefined;
     return outbound.inDialog(flow, request.uri, request);
-  }
-
-  async #movedParty(request: SipRequest, source: Flow): Promise<string | undefined> {
-    const { authentication, reachability, overlay } = this.#options;
-    // Whoever has proved itself on this connection, or has registered anew from this address.
-    const identity = await identityAt(overlay, request.from.uri);
-    if (identity !== undefined) {
-      const { fingerprint } = identity;
-      if (authentication.speaks(source, fingerprint)) return fingerprint;
-      if (await reachability.isOn(fingerprint, source)) return fingerprint;
-    }
-    // Only an ACK can still have a token here.
-    if (headerValue(request, 'intent-token') === undefined) return undefined;
-    const result = await authentication.identify(request, source);
-    return result.kind === 'proved' && result.principal.kind === 'identity'
-      ? result.principal.identity.fingerprint
-      : undefined;
   }
 
   /** The dialog's own flow while its phone is there, else wherever the identity behind it is now. */

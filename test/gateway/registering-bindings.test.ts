@@ -1,5 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { headerField, headerItems, headerValue, type SipResponse } from '../../src/sip/index.ts';
+import {
+  headerField,
+  headerItems,
+  headerValue,
+  type SipResponse,
+  serializeMessage,
+  serializeVia,
+  setHeader,
+} from '../../src/sip/index.ts';
 import type { SipAgent } from '../support/sip-agent.ts';
 import { callerDialog } from '../support/sip-dialog.ts';
 import { TestGateway } from '../support/test-gateway.ts';
@@ -33,6 +41,17 @@ describe('bindings (RFC 3261 §10.3)', () => {
     const second = await gateway.stockPhone('counted', 'tcp');
     expect(contactsOf(await second.register())).toHaveLength(2);
     expect(contactsOf(await second.register({ contact: '' }))).toHaveLength(2);
+  });
+
+  it('are not made twice by a REGISTER that comes over two paths: 482 (RFC 3261 §8.2.2.2)', async () => {
+    const phone = await gateway.stockPhone('counted', 'tcp');
+    const request = phone.build('REGISTER', `sip:${gateway.domain}`, { to: `<${phone.address}>` });
+    const again = setHeader(request, 'Via', serializeVia(phone.via()));
+    phone.sendText(
+      [request, again].map((each) => Buffer.from(serializeMessage(each)).toString('latin1')).join(''),
+    );
+    const statuses = [await phone.final(request), await phone.final(again)].map(({ status }) => status);
+    expect(statuses.toSorted((a, b) => a - b)).toEqual([401, 482]);
   });
 
   it('expire: the call finds nobody from then on', async () => {
