@@ -37,7 +37,7 @@ export function registerAuditErasure(group: Command, terminal: Terminal): void {
       const records = await recordsOf(loaded, erase);
       if (records === 0) throw new CliError('notFound', `the log holds nothing about ${options.identity}`);
       const { reason } = options;
-      await request(loaded, { erase, ...(reason === undefined ? {} : { reason }) });
+      await askOfLog(loaded, { erase, ...(reason === undefined ? {} : { reason }) });
       output.document({ identity: erase, records }, [
         ['erased', `${options.identity} from ${records} records`],
         [
@@ -57,7 +57,7 @@ async function recordsOf(config: Config, identity: string): Promise<number> {
 }
 
 /** Done when the spool's file is gone: by the running gateway, or by this process in its place. */
-async function request(config: Config, content: LogRequest): Promise<void> {
+export async function askOfLog(config: Config, content: LogRequest): Promise<void> {
   const file = spoolJson(dataPaths(config.dataDir).spool, content, systemClock.now(), systemRandom);
   try {
     await serveSpool(config, silentLogger);
@@ -69,7 +69,7 @@ async function request(config: Config, content: LogRequest): Promise<void> {
   if (existsSync(file))
     throw new CliError(
       'unavailable',
-      'not erased yet',
+      'not done yet',
       'the gateway tries again every second and at its next start',
     );
 }

@@ -4,6 +4,7 @@ import { registerAuditChecking } from './audit-check.ts';
 import { registerAuditErasure } from './audit-erase.ts';
 
 import { registerAuditExport } from './audit-export.ts';
+import { registerAuditKeys } from './audit-keys.ts';
 import { registerAuditProving } from './audit-prove.ts';
 import { registerAuditReading } from './audit-read.ts';
 import { registerAuditReceipts } from './audit-receipts.ts';
@@ -22,6 +23,7 @@ export function registerAudit(program: Command, terminal: Terminal): void {
   registerAuditChecking(group, terminal);
   registerAuditErasure(group, terminal);
   registerAuditReceipts(group, terminal);
+  registerAuditKeys(group, terminal);
   registerVerifyToken(group, terminal);
   registerCheckLink(group, terminal);
 }

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock, Logger, Timer } from '../base/index.ts';
 import { parseSpooledRecord } from '../overlay/index.ts';
-import { ProvenanceError, type RecordDraft } from '../provenance/index.ts';
+import { nodeRevocationEvent, ProvenanceError, type RecordDraft } from '../provenance/index.ts';
 import type { Audit } from './audit.ts';
 import { type LogRequest, parseLogRequest } from './log-request.ts';
 
@@ -72,8 +72,17 @@ export class EventSpool {
     }
   }
 
-  async #serve({ erase, reason }: LogRequest): Promise<void> {
+  async #serve({ erase, revokeNode, reason }: LogRequest): Promise<void> {
     const { audit, logger } = this.#options;
+    if (revokeNode !== undefined)
+      await this.#isDurable({
+        erin: { event: nodeRevocationEvent, node: revokeNode },
+        eraan: { parents: [] },
+        eromheen: {},
+        erachter: reason ?? 'what this key signs from now on does not count',
+        parties: [],
+      });
+    if (erase === undefined) return;
     try {
       const { records } = await audit.erase(erase, reason);
       logger.info({ records }, 'erased one party from the audit log');

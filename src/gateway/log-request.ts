@@ -3,8 +3,10 @@ import { isFingerprint } from '../tokens/index.ts';
 /** What the command line asks of the process that owns the log; it travels through the spool. */
 export interface LogRequest {
   /** The fingerprint of the party to erase. */
-  readonly erase: string;
-  /** Goes into the redaction record, for everybody to read. */
+  readonly erase?: string;
+  /** The node whose key counts no longer. */
+  readonly revokeNode?: string;
+  /** Goes into the record, for everybody to read. */
   readonly reason?: string;
 }
 
@@ -16,10 +18,14 @@ export function parseLogRequest(text: string): LogRequest | undefined {
   } catch {
     return undefined;
   }
-  if (typeof parsed !== 'object' || parsed === null || !('erase' in parsed)) return undefined;
-  const { erase } = parsed;
-  if (typeof erase !== 'string' || !isFingerprint(erase)) return undefined;
-  return 'reason' in parsed && typeof parsed.reason === 'string'
-    ? { erase, reason: parsed.reason }
-    : { erase };
+  if (typeof parsed !== 'object' || parsed === null) return undefined;
+  const reason = 'reason' in parsed && typeof parsed.reason === 'string' ? { reason: parsed.reason } : {};
+  if ('erase' in parsed && isFingerprintText(parsed.erase)) return { erase: parsed.erase, ...reason };
+  if ('revokeNode' in parsed && isFingerprintText(parsed.revokeNode))
+    return { revokeNode: parsed.revokeNode, ...reason };
+  return undefined;
+}
+
+function isFingerprintText(value: unknown): value is string {
+  return typeof value === 'string' && isFingerprint(value);
 }

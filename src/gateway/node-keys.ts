@@ -70,6 +70,16 @@ export async function loadNodeKeys(dataDir: string, domain: string, clock: Clock
   };
 }
 
+/** Where a key lies that is to follow on the checkpoint key. */
+export function nextCheckpointPath(dataDir: string): string {
+  return join(dataDir, 'keys', 'checkpoint-next.json');
+}
+
+/** The key that follows on the checkpoint key; made when there is none. */
+export function loadNextCheckpointKey(dataDir: string, domain: string, clock: Clock): Promise<LoadedKey> {
+  return loadOrMake(nextCheckpointPath(dataDir), `log:checkpoint@${domain}`, clock);
+}
+
 /** For whoever wants to check a node that a token names: of the latest start only. */
 async function publishNode(path: string, node: IdentityToken, crossSigning: CrossSigning): Promise<void> {
   const proof = {

@@ -7,7 +7,7 @@ import { replayWindowMs } from './intent-gate.ts';
 import type { NodeKeys } from './node-keys.ts';
 import type { Surroundings } from './parts.ts';
 import { SingleUse } from './single-use.ts';
-import { softwareVersion } from './software.ts';
+import { softwareHash, softwareVersion } from './software.ts';
 
 /** Opens the audit log and recovers what a crash left; with `audit.enabled: false` one that takes nothing. */
 export async function openAudit(around: Surroundings, keys: NodeKeys): Promise<Audit> {
@@ -23,7 +23,7 @@ export async function openAudit(around: Surroundings, keys: NodeKeys): Promise<A
     nodeKey: keys.node.key,
     nodeFingerprint: keys.node.token.fingerprint,
     nodeToken: keys.node.token.bytes,
-    software: { name: 'tibet-sip', version: softwareVersion },
+    software: { name: 'tibet-sip', version: softwareVersion, hash: softwareHash() },
     clock,
     random,
     logger,

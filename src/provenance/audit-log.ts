@@ -98,7 +98,18 @@ export class AuditLog {
       index = await RecordIndex.open({ directory: options.indexDirectory, origin, readOnly: false });
       const { clock = systemClock, random = systemRandom } = options;
       const recovered = await recoverLog({ storage, index, origin, checkpointKey, limits, random, logger });
-      const writer = new LogWriter({ ...options, storage, index, clock, random, logger, limits, recovered });
+      const softwareHash = options.software?.hash;
+      const writer = new LogWriter({
+        ...options,
+        softwareHash,
+        storage,
+        index,
+        clock,
+        random,
+        logger,
+        limits,
+        recovered,
+      });
       await writer.integrate();
       const reader = new LogReader(storage);
       const vkey = formatVkey({ name: origin, publicKey: checkpointKey.publicKey });

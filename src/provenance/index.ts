@@ -1,9 +1,19 @@
 export { AuditLog, type AuditLogOptions, nodeStartEvent } from './audit-log.ts';
 export { type AuditReader, type AuditReaderOptions, openAuditReader } from './audit-reader.ts';
+export { DiskStorage } from './disk-storage.ts';
 export * from './durability.ts';
 export type { Erasure } from './erasure.ts';
 export * from './error.ts';
 export { csvHeader, jsonValue, recordToCsv, recordToJson } from './export.ts';
+export {
+  followSuccessions,
+  handOver,
+  type KeySuccession,
+  keySuccessionEvent,
+  nodeRevocationEvent,
+  readSuccessions,
+  type SuccessionReason,
+} from './key-succession.ts';
 export type { Layer } from './layer.ts';
 export * from './limits.ts';
 export type { AppendResult } from './log-writer.ts';

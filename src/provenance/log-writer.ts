@@ -34,6 +34,7 @@ export interface LogWriterOptions extends NodeIdentity {
   readonly logger: Logger;
   readonly limits: AuditLimits;
   readonly recovered: RecoveredLog;
+  readonly softwareHash: string | undefined;
 }
 
 export interface AppendResult {

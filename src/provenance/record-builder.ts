@@ -37,6 +37,8 @@ export interface RecordBuilderOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly maxRecordBytes: number;
+  /** SHA-256 of the software that logs, in hex; every record names it. */
+  readonly softwareHash?: string | undefined;
 }
 
 const maxRememberedFingerprints = 10_000;
@@ -77,6 +79,7 @@ export class RecordBuilder {
     this.#commit(starts, 'eraan', eraanOf(draft, context));
     this.#commit(starts, 'eromheen', {
       ...withoutOwned(draft.eromheen, draft.parties, 'eromheen'),
+      softwareHash: this.#options.softwareHash,
       node: this.#options.nodeFingerprint,
       time: new Date(timeMs).toISOString(),
     });

@@ -3,6 +3,7 @@ import { DiskStorage, lockFileName } from './disk-storage.ts';
 import { ProvenanceError } from './error.ts';
 import { readJournal } from './journal.ts';
 import { isSegmentName } from './journal-frame.ts';
+import { followSuccessions, readSuccessions, successionDirectory, successionPath } from './key-succession.ts';
 import { type LogInventory, takeInventory } from './log-inventory.ts';
 import { LogReader } from './log-reader.ts';
 import { PartyKeySnapshot, partyKeysPath } from './party-keys.ts';
@@ -52,6 +53,7 @@ class LogVerification {
   readonly #findings = new Findings();
   readonly #receipts: ExpectedReceipts | undefined;
   readonly #records: RecordVerifier;
+  readonly #successionFiles: string[] = [];
 
   constructor(options: VerifyLogOptions, storage: Storage, live: boolean) {
     this.#options = options;
@@ -74,6 +76,10 @@ class LogVerification {
     await this.#witnessed(head, vkey);
     this.#others(inventory);
     for (const raw of beyond) this.#records.check(raw, journalDirectory);
+    const successions = await readSuccessions(this.#storage).catch(() => []);
+    for (const path of this.#successionFiles)
+      if (!successions.some((_, at) => path === successionPath(at + 1)))
+        this.#findings.problem('unexpected-file', notAccountedFor, { file: path });
     this.#records.conclude();
     this.#receipts?.conclude(this.#records.nodeKeys, this.#findings);
     return this.#verdict(head, beyond.length, vkey);
@@ -82,13 +88,29 @@ class LogVerification {
   async #vkey(): Promise<string | undefined> {
     const file = await this.#storage.read(vkeyPath);
     const own = file && Buffer.from(file).toString();
-    const given = this.#options.vkey;
+    const trusted = this.#options.vkey;
+    const given = trusted === undefined ? undefined : await this.#successorOf(trusted);
     if (given === undefined)
       this.#findings.note("checked against the log's own copy of its key: give the key that you trust");
     if (own === undefined) this.#findings.problem('vkey', 'the file is missing', { file: vkeyPath });
     else if (own !== `${given ?? own.trimEnd()}\n`)
       this.#findings.problem('vkey', 'it is not the key of this log', { file: vkeyPath });
     return given ?? own?.trimEnd();
+  }
+
+  /** Whom the trusted key has handed the log over to; each hand-over is signed by both keys, and recorded. */
+  async #successorOf(vkey: string): Promise<string> {
+    try {
+      const successions = await readSuccessions(this.#storage);
+      this.#records.expectSuccessions(successions);
+      const successor = followSuccessions(vkey, successions);
+      if (successor !== vkey) this.#findings.note(`the key that you trust was succeeded by ${successor}`);
+      return successor;
+    } catch (error) {
+      if (!(error instanceof ProvenanceError)) throw error;
+      this.#findings.problem('vkey', error.message, { file: successionDirectory });
+      return vkey;
+    }
   }
 
   /** After checkpoint and journal: a key is on disk before the first record that it seals. */
@@ -208,6 +230,10 @@ class LogVerification {
         path === partyKeysPath
       )
         continue;
+      if (path.startsWith(`${successionDirectory}/`)) {
+        this.#successionFiles.push(path);
+        continue;
+      }
       const [directory, name = ''] = path.split('/');
       if (directory === journalDirectory && isSegmentName(name)) continue;
       if (directory === temporaryDirectory)

@@ -3,6 +3,12 @@ import { type Fingerprint, fingerprintFromBytes, TokenError } from '../tokens/in
 import { decodeEntry, decodeOpening } from './entry.ts';
 import { ProvenanceError } from './error.ts';
 import { IdSet } from './id-set.ts';
+import {
+  type KeySuccession,
+  keySuccessionEvent,
+  nodeRevocationEvent,
+  successionDirectory,
+} from './key-succession.ts';
 import { leafHash } from './merkle-tree.ts';
 import { PartyKeySnapshot, partyKeysPath } from './party-keys.ts';
 import { decodeReceipt, ReceiptChecker } from './receipt.ts';
@@ -32,6 +38,10 @@ export class RecordVerifier {
   #keys = new PartyKeySnapshot(undefined);
   /** Slots without a key, by the first record that needs it. */
   readonly #withoutKey = new Map<number, number>();
+  /** By the new key; taken out when the record of the hand-over is found. */
+  readonly #successors = new Map<string, KeySuccession>();
+  /** Nodes whose keys were revoked so far. */
+  readonly #revokedNodes = new Set<string>();
   /** Slots that a redaction record names. */
   readonly #erased = new Set<number>();
   #redacted = 0;
@@ -66,8 +76,17 @@ export class RecordVerifier {
     return this.#calls.size;
   }
 
+  /** Hand-overs of the log's key that were published: each must be in the log as well. */
+  expectSuccessions(successions: readonly KeySuccession[]): void {
+    for (const succession of successions) this.#successors.set(succession.to, succession);
+  }
+
   /** After the last record: what cannot be opened must have been erased, and what was erased cannot be opened. */
   conclude(): void {
+    for (const { to } of this.#successors.values())
+      this.#findings.problem('vkey', `no record of the log says that it was handed over to ${to}`, {
+        file: successionDirectory,
+      });
     for (const [slot, record] of this.#withoutKey)
       if (!this.#erased.has(slot))
         this.#findings.problem('party-key', 'its key is gone, and no redaction record says why', {
@@ -116,6 +135,8 @@ export class RecordVerifier {
   ): void {
     const node = fingerprintFromBytes(statement.node);
     if (statement.nodeKey && !this.#nodeKeys.has(node)) this.#nodeKeys.set(node, statement.nodeKey);
+    if (this.#revokedNodes.has(node))
+      this.#findings.problem('receipt', `the key of node ${node} had been revoked before`, at);
     const receipt = decodeReceipt(bytes);
     const key = this.#nodeKeys.get(node);
     if (!key) this.#findings.problem('receipt', `the key of node ${node} was never published in the log`, at);
@@ -129,6 +150,7 @@ export class RecordVerifier {
     if (!raw) return;
     const record = readRecord(raw);
     this.#checkKeys(raw, at);
+    this.#noteKeys(record);
     const slot = redactedSlot(record.event, record.erin);
     if (slot !== undefined) this.#erased.add(slot);
     if (record.redacted.length > 0) this.#redacted += 1;
@@ -167,6 +189,15 @@ export class RecordVerifier {
           record: at.record,
         });
     }
+  }
+
+  #noteKeys({ event, erin, position }: StoredRecord): void {
+    const { to, node } = erin;
+    if (event === nodeRevocationEvent && typeof node === 'string') this.#revokedNodes.add(node);
+    if (event !== keySuccessionEvent || typeof to !== 'string') return;
+    const succession = this.#successors.get(to);
+    // The record is under the last checkpoint of the old key.
+    if (succession && succession.size > position) this.#successors.delete(to);
   }
 
   #checkSequences(record: StoredRecord, at: { readonly record: number }): void {
