@@ -12,6 +12,7 @@ export type ProblemKind =
   | 'receipt'
   | 'party-key'
   | 'receipt-missing'
+  | 'time'
   | 'sequence'
   | 'call'
   | 'parent'

@@ -27,6 +27,11 @@ import { openingsPath, tileWidth } from './tile-layout.ts';
 import type { Findings } from './verdict.ts';
 import type { ExpectedReceipts } from './verify-receipts.ts';
 
+/** A clock may be set back between a record and its seal. */
+const maxAheadMs = 60_000;
+/** How long a record may wait for its seal behind a slow disk. */
+const maxSealDelayMs = 600_000;
+
 /** Checks what records say, one after the other in log order: receipts, commitments, and the chains they form. */
 export class RecordVerifier {
   readonly #findings: Findings;
@@ -151,6 +156,7 @@ export class RecordVerifier {
     const record = readRecord(raw);
     this.#checkKeys(raw, at);
     this.#noteKeys(record);
+    this.#checkTime(record, at);
     const slot = redactedSlot(record.event, record.erin);
     if (slot !== undefined) this.#erased.add(slot);
     if (record.redacted.length > 0) this.#redacted += 1;
@@ -189,6 +195,17 @@ export class RecordVerifier {
           record: at.record,
         });
     }
+  }
+
+  /** A node seals what it records at once: the time that a record claims is bounded by its seal, both ways. */
+  #checkTime({ timeMs, sealedAt }: StoredRecord, at: { readonly record: number }): void {
+    const aheadMs = timeMs - (sealedAt + 1) * 1000;
+    if (aheadMs > maxAheadMs || -aheadMs > maxSealDelayMs)
+      this.#findings.problem(
+        'time',
+        `it says ${new Date(timeMs).toISOString()}, and was sealed at ${new Date(sealedAt * 1000).toISOString()}`,
+        at,
+      );
   }
 
   #noteKeys({ event, erin, position }: StoredRecord): void {

@@ -88,7 +88,7 @@ describe('an INVITE of a stock phone', () => {
     }
   });
 
-  it('never shows more than the gateway knows: a phone with a key that does not sign is not shown as 3', async () => {
+  it('property 8 (honest assurance): never shows more than the gateway knows: a phone with a key that does not sign is not shown as 3', async () => {
     const { request } = await withoutSigning(bobWs).begin('INVITE', aliceUdp.address);
     const invite = await aliceUdp.incoming('INVITE');
     const token = tokenOf(invite);

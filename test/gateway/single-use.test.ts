@@ -11,7 +11,7 @@ const id = (number: number): Uint8Array => {
   return bytes;
 };
 
-describe('token ids are good for one use', () => {
+describe('property 7 (single use): token ids are good for one use', () => {
   let directory: string;
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'tibet-sip-used-'));

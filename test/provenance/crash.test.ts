@@ -100,7 +100,7 @@ async function stepsOfARun(): Promise<number> {
   return disk.operations;
 }
 
-describe('a crash at any write, sync or rename', () => {
+describe('property 14 (crash-safe): a crash at any write, sync or rename', () => {
   test('kill -9: nothing acknowledged is lost, no signed checkpoint is contradicted', async () => {
     const steps = await stepsOfARun();
     expect(steps).toBeGreaterThan(60);

@@ -21,7 +21,7 @@ async function closedLog(): Promise<{ readonly disk: SimulatedDisk; readonly vke
   return { disk, vkey: log.vkey };
 }
 
-test('every flipped byte of every file of a closed log is found, and the verdict names the file', async () => {
+test('property 4 (single-bit): every flipped byte of every file of a closed log is found, and the verdict names the file', async () => {
   const { disk, vkey } = await closedLog();
   expect(await verify(disk, vkey)).toMatchObject({ valid: true, size: 3, openCalls: 0 });
   let flipped = 0;
@@ -44,7 +44,7 @@ test('every flipped byte of every file of a closed log is found, and the verdict
   expect(flipped).toBeGreaterThan(3000);
 });
 
-test('every flipped byte of the journal that a killed process left is found', async () => {
+test('property 4 (single-bit): every flipped byte of the journal that a killed process left is found', async () => {
   const disk = new SimulatedDisk();
   const log = await openLog(directory.path, { storage: disk, limits: { checkpointDelayMs: 60_000 } });
   await settled(log.append(attempt('one')));

@@ -31,7 +31,7 @@ async function filled(count: number): Promise<string[]> {
 }
 
 describe('C2SP tlog-proof of a record', () => {
-  test('verifies offline with nothing but the file and the verifier key, and opens the record', async () => {
+  test('property 1 (offline): verifies offline with nothing but the file and the verifier key, and opens the record', async () => {
     const ids = await filled(300);
     for (const id of [ids[0], ids[254], ids[255], ids[256], ids[299]]) {
       const proof = await log.prove(id ?? '');

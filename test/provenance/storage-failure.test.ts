@@ -49,7 +49,7 @@ const faults: readonly (readonly [string, () => void, () => void])[] = [
   ],
 ];
 
-describe.each(faults)('a disk that is %s', (_, breakDisk, mend) => {
+describe.each(faults)('property 14 (fail-closed): a disk that is %s', (_, breakDisk, mend) => {
   test('fails what is pending, refuses what follows, and heals by itself', async () => {
     const changes: boolean[] = [];
     log.onHealthChange((healthy) => changes.push(healthy));

@@ -149,7 +149,7 @@ test('a log of several bundles: full tiles, upper levels, and random flips in ea
   }
 });
 
-test('an operator who rewrites the whole log cannot hide it from a checkpoint that somebody kept', async () => {
+test('property 5 (non-equivocation): an operator who rewrites the whole log cannot hide it from a checkpoint that somebody kept', async () => {
   await logOf(3);
   const kept = Buffer.from((await disk.read('public/checkpoint')) ?? []);
   const other = scratch();

@@ -17,7 +17,7 @@ const expected: IntentExpectations = {
   now: start,
 };
 
-describe('checking an intent against its request', () => {
+describe('property 6 (call-bound): checking an intent against its request', () => {
   test('the request that was signed passes', () => {
     expect(checkIntent(token, expected)).toBeUndefined();
   });
