@@ -1,8 +1,6 @@
 import type { Command } from 'commander';
 import { registerAuditChecking } from './audit-check.ts';
-
 import { registerAuditErasure } from './audit-erase.ts';
-
 import { registerAuditExport } from './audit-export.ts';
 import { registerAuditKeys } from './audit-keys.ts';
 import { registerAuditProving } from './audit-prove.ts';
