@@ -92,7 +92,7 @@ async function runsOf(config: Config): Promise<readonly NodeRun[]> {
       runs.push({
         node,
         since: new Date(timeMs).toISOString(),
-        software: String(eromheen['softwareHash'] ?? 'unknown'),
+        software: typeof eromheen['softwareHash'] === 'string' ? eromheen['softwareHash'] : 'unknown',
         revoked: revoked.has(node),
       });
     return runs;

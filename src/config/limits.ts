@@ -131,6 +131,7 @@ export interface AuditLimitsConfig {
   readonly integrateAtRecords: number;
   readonly journalSegmentBytes: number;
   readonly healDelayMs: number;
+  readonly slowDiskMs: number;
   readonly healProbeBytes: number;
 }
 
@@ -250,6 +251,7 @@ export const limits: z.ZodType<LimitsConfig> = section({
     integrateAtRecords: count(8_192),
     journalSegmentBytes: bytes(16_777_216, 65_536),
     healDelayMs: milliseconds(500, 10),
+    slowDiskMs: milliseconds(0, 0),
     healProbeBytes: bytes(1_048_576, 4_096),
   }),
   media: mediaLimits,

@@ -1,3 +1,4 @@
+import type { Timer } from '../base/index.ts';
 import { dataPaths } from '../config/index.ts';
 import { IdentityOverlay, type OverlayEvent, openStore, overlayRecord } from '../overlay/index.ts';
 import { AuditLog, ProvenanceError } from '../provenance/index.ts';
@@ -8,6 +9,9 @@ import type { NodeKeys } from './node-keys.ts';
 import type { Surroundings } from './parts.ts';
 import { SingleUse } from './single-use.ts';
 import { softwareHash, softwareVersion } from './software.ts';
+
+/** How often the log commits to the newest record of every identity. */
+const headsIntervalMs = 3_600_000;
 
 /** Opens the audit log and recovers what a crash left; with `audit.enabled: false` one that takes nothing. */
 export async function openAudit(around: Surroundings, keys: NodeKeys): Promise<Audit> {

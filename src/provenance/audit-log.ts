@@ -11,6 +11,7 @@ import type { Fingerprint, SigningKey } from '../tokens/index.ts';
 import { DiskStorage } from './disk-storage.ts';
 import { Eraser, type Erasure } from './erasure.ts';
 import { ProvenanceError } from './error.ts';
+import { type HeadProof, headsDraft, type IdentityHead, proveHead } from './identity-heads.ts';
 import { type AuditLimits, defaultAuditLimits } from './limits.ts';
 import { LogReader } from './log-reader.ts';
 import { type AppendResult, LogWriter, type NodeIdentity } from './log-writer.ts';
@@ -68,6 +69,7 @@ interface Parts {
   readonly witnessed: WitnessedCheckpoint;
   readonly vkey: string;
   readonly logger: Logger;
+  readonly random: Random;
 }
 
 /** The audit log of one gateway: append-only, durable by group commit, verifiable by anybody. */
@@ -114,7 +116,7 @@ export class AuditLog {
       const reader = new LogReader(storage);
       const vkey = formatVkey({ name: origin, publicKey: checkpointKey.publicKey });
       const witnessed = await WitnessedCheckpoint.load(storage, parseVkey(vkey));
-      const log = new AuditLog({ lock, index, writer, reader, witnessed, vkey, logger });
+      const log = new AuditLog({ lock, index, writer, reader, witnessed, vkey, logger, random });
       await log.#announce(options);
       await log.#eraser.resume();
       return log;
@@ -205,6 +207,32 @@ export class AuditLog {
    */
   erase(fingerprint: Fingerprint, reason?: string): Promise<Erasure> {
     return this.#eraser.erase(fingerprint, reason);
+  }
+
+  /**
+   * Leaves a record that commits to the newest record of every identity, and shows it for one of them: who has that
+   * record's proof and the head can tell whether a list of the identity's records is complete up to there.
+   */
+  async commitHeads(
+    shownFor?: Fingerprint,
+  ): Promise<{ readonly record: RecordId; readonly head?: HeadProof }> {
+    const { writer, index, random } = this.#parts;
+    await writer.integrate();
+    const heads: IdentityHead[] = [];
+    for (const { fingerprint, head } of index.heads()) {
+      const slot = writer.keys.currentSlot(fingerprint);
+      if (slot !== undefined) heads.push({ fingerprint, slot, head });
+    }
+    const draft = headsDraft(heads, index.size, random, writer.keys);
+    const { id, durability } = writer.append(draft);
+    const state = await new Promise((resolve) => durability.whenSettled(resolve));
+    if (state === 'failed') throw new ProvenanceError('storage', 'the heads cannot be recorded');
+    const nonce = draft.erin['nonce'];
+    const head =
+      shownFor !== undefined && nonce instanceof Uint8Array
+        ? proveHead(heads, nonce, writer.keys, shownFor)
+        : undefined;
+    return { record: id, ...(head && { head }) };
   }
 
   /** What a party may keep of its records after number `afterSeq`; at most the newest `limit`. */

@@ -39,6 +39,8 @@ export interface GroupCommitOptions {
   readonly commitIntervalMs: number;
   /** How long a record that nobody waits for may lie before a batch is made for it. */
   readonly unhurriedDelayMs: number;
+  /** 0: nobody is told. */
+  readonly slowDiskMs: number;
   /** Called in log order, before anybody is told. */
   readonly onDurable: (records: readonly DurableRecord[]) => void;
   /** The batch and all that waited behind it have failed; called before anybody is told. */
@@ -65,6 +67,9 @@ export class GroupCommit {
   constructor(options: GroupCommitOptions) {
     this.#options = options;
   }
+
+  /** A sync takes longer than `slowDiskMs`. */
+  slow = false;
 
   /** Records that are not durable yet. */
   get waiting(): number {
@@ -116,12 +121,26 @@ export class GroupCommit {
     if (this.#waiting.length > 0) this.#schedule();
   }
 
+  /** Notices when the disk takes too long; records under way go on waiting for it. */
+  #watch(): Timer | undefined {
+    const { slowDiskMs, clock, logger } = this.#options;
+    if (slowDiskMs === 0) return undefined;
+    return clock.setTimer(slowDiskMs, () => {
+      this.slow = true;
+      logger.warn(
+        { slowDiskMs },
+        'the disk of the audit log is slow; new calls are refused until it has answered',
+      );
+    });
+  }
+
   async #commit(): Promise<void> {
     const { journal, maxBatchRecords, onDurable, onFailure, logger } = this.#options;
     const all = this.#waiting;
     const batch = all.length > maxBatchRecords ? all.slice(0, maxBatchRecords) : all;
     this.#waiting = all.length > maxBatchRecords ? all.slice(maxBatchRecords) : [];
     this.#inFlight = batch.length;
+    const slow = this.#watch();
     try {
       const records = this.#seal(batch);
       await this.#options.flushKeys();
@@ -134,6 +153,9 @@ export class GroupCommit {
       onFailure(error, failed);
       for (const { durability } of failed) durability.settle('failed', logger);
       return;
+    } finally {
+      slow?.cancel();
+      this.slow = false;
     }
     this.#inFlight = 0;
     for (const { durability } of batch) durability.settle('durable', logger);

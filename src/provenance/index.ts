@@ -5,6 +5,7 @@ export * from './durability.ts';
 export type { Erasure } from './erasure.ts';
 export * from './error.ts';
 export { csvHeader, jsonValue, recordToCsv, recordToJson } from './export.ts';
+export { type HeadProof, headHolds, headsEvent } from './identity-heads.ts';
 export {
   followSuccessions,
   handOver,

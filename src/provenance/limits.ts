@@ -18,6 +18,8 @@ export interface AuditLimits {
   readonly journalSegmentBytes: number;
   /** Pause between attempts to write again after the disk failed. */
   readonly healDelayMs: number;
+  /** A sync that takes longer than this makes the log unhealthy until it ends; 0: everybody waits for it. */
+  readonly slowDiskMs: number;
   /** Bytes that must be writable before a full disk counts as healed. */
   readonly healProbeBytes: number;
 }
@@ -32,5 +34,6 @@ export const defaultAuditLimits: AuditLimits = {
   integrateAtRecords: 8192,
   journalSegmentBytes: 16_777_216,
   healDelayMs: 500,
+  slowDiskMs: 0,
   healProbeBytes: 1_048_576,
 };

@@ -82,6 +82,7 @@ export class LogWriter {
       maxBatchRecords: limits.maxBatchRecords,
       commitIntervalMs: limits.commitIntervalMs,
       unhurriedDelayMs: limits.unhurriedDelayMs,
+      slowDiskMs: limits.slowDiskMs,
       onDurable: (records) => this.#accept(records),
       onFailure: (error, failed) => this.#abandon(error, failed),
     });
@@ -100,7 +101,7 @@ export class LogWriter {
   }
 
   get healthy(): boolean {
-    return this.#health.healthy && !this.#closing;
+    return this.#health.healthy && !this.#commit.slow && !this.#closing;
   }
 
   get integrator(): Integrator {

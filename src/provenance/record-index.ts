@@ -1,4 +1,4 @@
-import { asBuffer, equalBytes } from '../base/index.ts';
+import { asBuffer, encodeBase32, equalBytes } from '../base/index.ts';
 import type { Fingerprint } from '../tokens/index.ts';
 import { ProvenanceError } from './error.ts';
 import { countFrom, decodeCall, decodeHead, encodeCall, encodeHead, uint64 } from './index-keys.ts';
@@ -98,6 +98,14 @@ export class RecordIndex implements HeadSource {
 
   head(fingerprint: Fingerprint): Head | undefined {
     return decodeHead(this.#tables.heads.get(this.#tables.identityKey(fingerprint)));
+  }
+
+  /** The newest record of every identity, as of `size`. */
+  *heads(): Generator<{ readonly fingerprint: Fingerprint; readonly head: Head }> {
+    for (const { key, value } of this.#tables.heads.getRange()) {
+      const head = decodeHead(value);
+      if (head) yield { fingerprint: encodeBase32(key), head };
+    }
   }
 
   openCalls(): readonly OpenCall[] {

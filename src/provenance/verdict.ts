@@ -13,6 +13,7 @@ export type ProblemKind =
   | 'party-key'
   | 'receipt-missing'
   | 'time'
+  | 'heads'
   | 'sequence'
   | 'call'
   | 'parent'

@@ -3,6 +3,7 @@ import { type Fingerprint, fingerprintFromBytes, TokenError } from '../tokens/in
 import { decodeEntry, decodeOpening } from './entry.ts';
 import { ProvenanceError } from './error.ts';
 import { IdSet } from './id-set.ts';
+import { headLeaves, headsEvent, headsRoot, type IdentityHead } from './identity-heads.ts';
 import {
   type KeySuccession,
   keySuccessionEvent,
@@ -32,12 +33,23 @@ const maxAheadMs = 60_000;
 /** How long a record may wait for its seal behind a slow disk. */
 const maxSealDelayMs = 600_000;
 
+const maxRemembered = 131_072;
+
+type Moved = { readonly seq: number; readonly id: string } | undefined;
+
 /** Checks what records say, one after the other in log order: receipts, commitments, and the chains they form. */
 export class RecordVerifier {
   readonly #findings: Findings;
   readonly #receipts = new ReceiptChecker();
   readonly #nodeKeys = new Map<Fingerprint, Uint8Array>();
   readonly #heads = new Map<Fingerprint, { readonly seq: number; readonly id: string }>();
+  /** How heads have moved lately: a commitment to heads speaks of a moment shortly before its own. */
+  readonly #moves: {
+    readonly position: number;
+    readonly fingerprint: Fingerprint;
+    readonly before: Moved;
+  }[] = [];
+  readonly #slots = new Map<Fingerprint, number>();
   readonly #calls = new Map<string, string>();
   readonly #ids = new IdSet();
   #keys = new PartyKeySnapshot(undefined);
@@ -157,6 +169,7 @@ export class RecordVerifier {
     this.#checkKeys(raw, at);
     this.#noteKeys(record);
     this.#checkTime(record, at);
+    this.#checkHeads(record, at);
     const slot = redactedSlot(record.event, record.erin);
     if (slot !== undefined) this.#erased.add(slot);
     if (record.redacted.length > 0) this.#redacted += 1;
@@ -189,7 +202,11 @@ export class RecordVerifier {
       const item = parties[party];
       if (!item) {
         if (!this.#withoutKey.has(slot)) this.#withoutKey.set(slot, at.record);
-      } else if (readPartyItem(item.encoding).fingerprint !== this.#keys.fingerprintIn(slot))
+        continue;
+      }
+      const { fingerprint } = readPartyItem(item.encoding);
+      this.#slots.set(fingerprint, slot);
+      if (fingerprint !== this.#keys.fingerprintIn(slot))
         this.#findings.problem('party-key', `slot ${slot} is not that of party ${party}`, {
           file: partyKeysPath,
           record: at.record,
@@ -204,6 +221,37 @@ export class RecordVerifier {
       this.#findings.problem(
         'time',
         `it says ${new Date(timeMs).toISOString()}, and was sealed at ${new Date(sealedAt * 1000).toISOString()}`,
+        at,
+      );
+  }
+
+  /** A commitment to all heads must be the one that follows from the records before it. */
+  #checkHeads({ event, erin }: StoredRecord, at: { readonly record: number }): void {
+    const { size, root, nonce, identities } = erin;
+    if (event !== headsEvent) return;
+    if (typeof size !== 'number' || !(root instanceof Uint8Array) || !(nonce instanceof Uint8Array)) return;
+    const heads = new Map<Fingerprint, Moved>(this.#heads);
+    for (let index = this.#moves.length - 1; index >= 0; index--) {
+      const move = this.#moves[index];
+      if (!move || move.position < size) break;
+      heads.set(move.fingerprint, move.before);
+    }
+    const known: IdentityHead[] = [];
+    for (const [fingerprint, head] of heads) {
+      const id = head && decodeBase32(head.id);
+      const slot = this.#slots.get(fingerprint);
+      if (head && id && slot !== undefined) known.push({ fingerprint, slot, head: { seq: head.seq, id } });
+    }
+    const leaves = headLeaves(known, nonce, this.#keys);
+    if (leaves && Buffer.compare(headsRoot(leaves), root) === 0) return;
+    if (known.length !== identities && this.#redacted > 0)
+      this.#findings.note(
+        `the heads that record ${at.record} commits to include parties that were erased since`,
+      );
+    else
+      this.#findings.problem(
+        'heads',
+        'the heads that it commits to are not those of the records before it',
         at,
       );
   }
@@ -227,7 +275,11 @@ export class RecordVerifier {
           at,
         );
     }
-    for (const { fingerprint, seq } of record.parties) this.#heads.set(fingerprint, { seq, id: record.id });
+    for (const { fingerprint, seq } of record.parties) {
+      this.#moves.push({ position: record.position, fingerprint, before: this.#heads.get(fingerprint) });
+      this.#heads.set(fingerprint, { seq, id: record.id });
+    }
+    if (this.#moves.length > 2 * maxRemembered) this.#moves.splice(0, maxRemembered);
   }
 
   #checkCall({ call, id, eraan }: StoredRecord, at: { readonly record: number }): void {

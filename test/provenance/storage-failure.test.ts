@@ -121,3 +121,30 @@ test('a queue behind a disk that does not keep up is bounded', async () => {
   await small.close();
   other.dispose();
 });
+
+describe('property 14 (fail-closed): a disk that is slow', () => {
+  test.each([
+    ['refuses new calls until it has answered (slowDiskMs: 2000)', 2_000, false],
+    ['lets them wait (slowDiskMs: 0)', 0, true],
+  ] as const)('%s; what was under way waits, and is recorded', async (_, slowDiskMs, healthy) => {
+    const other = scratch();
+    const slow = new SimulatedDisk();
+    const one = await openLog(other.path, { storage: slow, clock, limits: { slowDiskMs } });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    slow.stalled = promise;
+    const waiting = one.append(attempt('slow'));
+    // The batch is under way once it has been handed to the disk.
+    await expect.poll(() => slow.operations).toBeGreaterThan(0);
+    await new Promise((next) => setImmediate(() => setImmediate(next)));
+    clock.advance(2_000);
+    await expect.poll(() => one.healthy).toBe(healthy);
+    expect(waiting.durability.state).toBe('pending');
+    slow.stalled = undefined;
+    resolve();
+    expect(await settled(waiting)).toBe('durable');
+    expect(one.healthy).toBe(true);
+    expect((await one.get(waiting.id))?.event).toBe('call.attempt');
+    await one.close();
+    other.dispose();
+  });
+});

@@ -45,6 +45,8 @@ export class SimulatedDisk implements Storage {
   freeBytes: number = Number.POSITIVE_INFINITY;
   readOnly: boolean = false;
   failSyncs: boolean = false;
+  /** While set, a sync ends when this does. */
+  stalled: Promise<void> | undefined = undefined;
   /** Every version that ever stood under each name of interest, oldest first. */
   readonly published: Map<string, Buffer[]> = new Map();
 
@@ -250,6 +252,7 @@ class SimulatedFile implements AppendFile {
   }
 
   async sync(): Promise<void> {
+    await this.#disk.stalled;
     this.#disk.sync(this.#inode);
   }
 
