@@ -34,6 +34,7 @@ export async function openAudit(around: Surroundings, keys: NodeKeys): Promise<A
     limits: limits.audit,
   });
   around.closing.opened(() => log.close());
+  commitHeadsHourly(around, log);
   const { policy } = audit.witnesses;
   if (policy !== undefined) {
     // Loaded only where somebody wants it: the verifier's cryptography takes its time.
@@ -41,6 +42,22 @@ export async function openAudit(around: Surroundings, keys: NodeKeys): Promise<A
     startWitnesses(around, log, policy);
   }
   return log;
+}
+
+/** So that whoever gets a list of an identity's records can be shown that it is complete. */
+function commitHeadsHourly({ clock, logger, closing }: Surroundings, log: AuditLog): void {
+  let committed = { atMs: clock.now(), size: log.size };
+  const next = (): Timer =>
+    clock.setTimer(headsIntervalMs, () => {
+      timer = next();
+      if (clock.now() - committed.atMs < headsIntervalMs || log.size === committed.size) return;
+      committed = { atMs: clock.now(), size: log.size + 1 };
+      log
+        .commitHeads()
+        .catch((error: unknown) => logger.warn({ error: String(error) }, 'heads are not committed to'));
+    });
+  let timer = next();
+  closing.opened(() => timer.cancel());
 }
 
 /** Opens the overlay; each of its events leaves a record, and then goes to `onEvent`. */
