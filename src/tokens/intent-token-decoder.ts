@@ -9,25 +9,24 @@ import { type Fingerprint, fingerprintFromBytes } from './fingerprint.ts';
 import { type CalleeClaim, calleeSaltBytes } from './intent-digests.ts';
 import {
   type Assurance,
+  ctiBytes,
   type DeclaredIntent,
   defaultIntentTokenLimits,
+  digestBytes,
   type IntentToken,
   type IntentTokenLimits,
   identityTokenLabel,
   intentMember,
   intentTyp,
+  maxAudience,
+  maxIntentCode,
+  maxMethod,
+  maxNonce,
+  maxSessionId,
   type NodeProof,
   nodeProofLabel,
   successionLabel,
 } from './intent-token.ts';
-
-const ctiBytes = 16;
-const digestBytes = 32;
-const maxAudience = 255;
-const maxMethod = 32;
-const maxIntentCode = 32;
-const maxNonce = 64;
-const maxSessionId = 128;
 
 /** Strict in form; throws TokenError. The value comes from the network and nobody has checked its signature. */
 export function decodeIntentToken(

@@ -3,14 +3,22 @@ import { type AttributePlace, attributesAt, encodeAttributes } from './attribute
 import { encodeCbor } from './cbor-encoder.ts';
 import { signCoseSign1 } from './cose.ts';
 import { claim, claimMap, confirmation, privateClaim } from './cwt-claims.ts';
+import { TokenError } from './errors.ts';
 import { fingerprintBytes } from './fingerprint.ts';
 import { encodeCallee, type IntentRequest, intentSubject, legDigest, mediaDigest } from './intent-digests.ts';
 import {
+  ctiBytes,
   defaultIntentTokenLimits,
+  digestBytes,
   type IntentTokenOptions,
   identityTokenLabel,
   intentMember,
   intentTyp,
+  maxAudience,
+  maxIntentCode,
+  maxMethod,
+  maxNonce,
+  maxSessionId,
   nodeProofLabel,
   successionLabel,
 } from './intent-token.ts';
@@ -59,9 +67,48 @@ export function createIntentToken(options: IntentTokenOptions): string {
     ]),
   });
   const value = encodeBase64Url(bytes);
-  // A tenth of what signing costs: no caller gets a token that its receiver would refuse.
-  decodeIntentToken(value);
+  // No caller gets a token that its receiver would refuse. What a gateway signs has few claims, all checked by hand.
+  if (signer.expires === undefined && !carriesMore(options)) requireReadable(options, value);
+  else decodeIntentToken(value);
   return value;
+}
+
+function carriesMore({
+  attributes,
+  identityToken,
+  succession,
+  nodeProof,
+  topic,
+  node,
+}: IntentTokenOptions): boolean {
+  return (attributes ?? identityToken ?? succession ?? nodeProof ?? topic ?? node) !== undefined;
+}
+
+/** Throws what `decodeIntentToken` would throw, for tokens with neither attributes nor anything that came along. */
+function requireReadable(options: IntentTokenOptions, value: string): void {
+  const { audience, request, intent, parents, nonce, cti, iat, exp, onBehalfOf, assurance } = options;
+  const { maxLength, maxIntentText, maxParents } = defaultIntentTokenLimits;
+  if (value.length > maxLength) throw new TokenError('too-large', 'the intent token is too long');
+  if (
+    !fits(audience, maxAudience) ||
+    !fits(request.method, maxMethod) ||
+    !fits(intent.code, maxIntentCode) ||
+    !fits(intent.text, maxIntentText) ||
+    !fits(request.sessionId ?? ' ', maxSessionId) ||
+    (nonce !== undefined && (nonce.length === 0 || nonce.length > maxNonce)) ||
+    cti.length !== ctiBytes ||
+    iat < 0 ||
+    parents.length > maxParents ||
+    parents.some(({ length }) => length !== digestBytes)
+  )
+    throw new TokenError('claims', 'a claim of the intent token is missing or malformed');
+  if (onBehalfOf !== undefined && assurance === 3)
+    throw new TokenError('assurance', 'only the device itself can claim device-key assurance');
+  if (iat > exp) throw new TokenError('lifetime', 'an intent ends before it begins');
+}
+
+function fits(text: string, maxLength: number): boolean {
+  return text.length > 0 && text.length <= maxLength;
 }
 
 /** A declared intent that fits a token, whatever was declared: trimmed, well-formed, cut at a character boundary. */

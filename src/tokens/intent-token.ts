@@ -99,6 +99,15 @@ export const defaultIntentTokenLimits: IntentTokenLimits = {
   maxIntentText: 512,
 };
 
+export const ctiBytes = 16;
+export const digestBytes = 32;
+/** Of claims that are text or bytes of no fixed length. */
+export const maxAudience = 255;
+export const maxMethod = 32;
+export const maxIntentCode = 32;
+export const maxNonce = 64;
+export const maxSessionId = 128;
+
 export const intentTokenHeader = 'Intent-Token';
 export const intentTyp = 'tibet-intent+cwt';
 

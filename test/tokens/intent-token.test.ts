@@ -237,3 +237,48 @@ describe('intent token', () => {
     );
   });
 });
+
+test('what is made by hand-checked claims is exactly what a receiver reads', () => {
+  const text = (max: number): fc.Arbitrary<string> => fc.string({ maxLength: max });
+  const anything = fc.record({
+    audience: text(260),
+    iat: fc.integer({ min: -2, max: 2_000_000_000 }),
+    exp: fc.integer({ min: 0, max: 2_000_000_000 }),
+    cti: fc.uint8Array({ minLength: 15, maxLength: 17 }),
+    nonce: fc.option(fc.uint8Array({ maxLength: 66 }), { nil: undefined }),
+    method: text(34),
+    code: text(34),
+    intent: text(520),
+    parents: fc.array(fc.uint8Array({ minLength: 31, maxLength: 33 }), { maxLength: 18 }),
+    sessionId: fc.option(text(130), { nil: undefined }),
+    assurance: fc.constantFrom(0, 1, 2, 3) as fc.Arbitrary<0 | 1 | 2 | 3>,
+    onBehalf: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(anything, ({ method, code, intent, sessionId, onBehalf, nonce, ...rest }) => {
+      const made = (signer: IntentTokenOptions['signer']): string =>
+        createIntentToken({
+          ...intentOptions({ ...invite, method, sessionId }),
+          ...rest,
+          ...(nonce === undefined ? {} : { nonce }),
+          ...(onBehalf ? { onBehalfOf: alice.token.fingerprint } : {}),
+          signer,
+          intent: { code, text: intent },
+        });
+      const signer = { key: alice.key, fingerprint: alice.token.fingerprint };
+      const whole = outcomeOf(() => made({ ...signer, expires: 2_000_000_001 }));
+      expect(outcomeOf(() => made(signer))).toEqual(whole);
+      if ('value' in whole) expect(() => decodeIntentToken(whole.value)).not.toThrow();
+    }),
+    { numRuns: 400 },
+  );
+});
+
+/** A value, or the code of the error. */
+function outcomeOf(make: () => string): { readonly value: string } | { readonly code: string } {
+  try {
+    return { value: make() };
+  } catch (error) {
+    return { code: error instanceof TokenError ? error.code : String(error) };
+  }
+}
