@@ -1,4 +1,4 @@
-import type { ListenAddress, TransportName, WebAddress } from './addresses.ts';
+import type { ListenAddress, PeerTarget, TransportName, WebAddress } from './addresses.ts';
 import type { AuthorityConfig, CallRuleConfig, HooksConfig, RealmConfig } from './admission.ts';
 import type { LimitsConfig } from './limits.ts';
 import type { MediaConfig } from './media.ts';
@@ -81,6 +81,25 @@ export interface OverlayConfig {
   readonly store: StoreConfig;
   /** `open`: a key that nobody holds yet may take a free name; `approved`: only what an operator enrolled. */
   readonly enrolment: 'open' | 'approved';
+  /** How gateways that share a store reach and know each other. */
+  readonly node: NodeConfig;
+  /** For a `rediss://` store: absolute paths of PEM files. */
+  readonly tls: StoreTlsConfig;
+}
+
+export interface NodeConfig {
+  /** Where this gateway takes requests of the others; undefined: its first TLS or TCP listener. */
+  readonly address?: PeerTarget | undefined;
+  /** Shared by the gateways; undefined: whoever can write to the store is believed to be one. */
+  readonly secret?: string | undefined;
+}
+
+export interface StoreTlsConfig {
+  /** Authorities that vouch for the store; undefined: the system's. */
+  readonly ca?: string | undefined;
+  /** What the gateway shows of itself. */
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
 }
 
 export interface AuditConfig {

@@ -50,7 +50,7 @@ export const nonEmptyText: z.ZodType<string> = z
   .min(1, { error: 'must not be empty', abort: true });
 
 /** Never repeats the value. */
-export const secretText: z.ZodType<string> = z
+export const secretText: z.ZodString = z
   .string({ error: ({ input }) => (input === undefined ? 'must be given' : 'must be text, in quotes') })
   .min(1, { error: 'must not be empty', abort: true });
 

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { formatListenAddress, type ListenAddress } from './addresses.ts';
 import type { RealmConfig } from './admission.ts';
 import { checkAuthorities, checkCallRules } from './admission-check.ts';
-import type { Config, TlsConfig } from './config.ts';
+import type { Config, StoreTlsConfig, TlsConfig } from './config.ts';
 import { checkPeers } from './peer-check.ts';
 import { ConfigError, type ConfigProblem, formatPath } from './problems.ts';
 import { type ParsedConfig, schema } from './schema.ts';
@@ -57,11 +57,20 @@ function complete(parsed: ParsedConfig): Config {
     dataDir: resolve(parsed.dataDir),
     advertise: parsed.advertise,
     tls: parsed.tls && completeTls(parsed.tls),
+    overlay: { ...parsed.overlay, tls: completeStoreTls(parsed.overlay.tls) },
     audit: { ...parsed.audit, origin: parsed.audit.origin ?? `${parsed.domain}/tibet-sip` },
     auth: { ...parsed.auth, realm: parsed.auth.realm ?? parsed.domain },
     authorities: parsed.authorities.map((entry) => ({ ...entry, identity: resolve(entry.identity) })),
     realm: parsed.realm && completeRealm(parsed.realm),
     hooks: parsed.hooks,
+  };
+}
+
+function completeStoreTls({ ca, cert, key }: StoreTlsConfig): StoreTlsConfig {
+  return {
+    ...(ca !== undefined && { ca: resolve(ca) }),
+    ...(cert !== undefined && { cert: resolve(cert) }),
+    ...(key !== undefined && { key: resolve(key) }),
   };
 }
 

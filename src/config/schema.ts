@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { isHostName, transportNames } from './addresses.ts';
 import { authority, callRule, type HooksConfig, hooks, type RealmConfig, realm } from './admission.ts';
@@ -12,7 +13,9 @@ import {
   nameServer,
   nonEmptyText,
   oneOf,
+  peerTarget,
   quantity,
+  secretText,
   section,
   store,
   webAddress,
@@ -74,6 +77,21 @@ const webOrigin = nonEmptyText.refine(
 const overlay = section({
   store: store.prefault('embedded'),
   enrolment: oneOf(['open', 'approved']).default('open'),
+  node: section({
+    address: peerTarget
+      .refine(
+        ({ transport, host, port }) =>
+          (transport === 'tcp' || transport === 'tls') && isIP(host) !== 0 && port !== undefined,
+        'must be tcp:// or tls:// with an IP address and a port',
+      )
+      .optional(),
+    secret: secretText.min(16, 'must have at least 16 characters').optional(),
+  }),
+  tls: section({
+    ca: nonEmptyText.optional(),
+    cert: nonEmptyText.optional(),
+    key: nonEmptyText.optional(),
+  }),
 });
 
 const audit = section({

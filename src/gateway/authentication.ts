@@ -10,6 +10,7 @@ import {
   type SipRequest,
 } from '../sip/index.ts';
 import type { CertificateIdentity } from './certificate-identity.ts';
+import type { NodeHops } from './hops/node-hops.ts';
 import { identityAt } from './identity-at.ts';
 import { type IntentGate, intentTokenOf } from './intent-gate.ts';
 import type { PeerTable } from './peers/peer-table.ts';
@@ -50,6 +51,7 @@ export interface AuthenticationOptions {
   readonly throttle: FailureThrottle;
   readonly overlay: IdentityOverlay;
   readonly peers: PeerTable;
+  readonly hops: NodeHops;
   readonly flowSpeaks: readonly TransportName[];
   /** Passwords are known to a PBX only: what a phone without a key asks is put before that. */
   readonly passwordsElsewhere: boolean;
@@ -74,6 +76,8 @@ export class Authentication {
 
   async identify(request: SipRequest, flow: Flow): Promise<AuthenticationResult> {
     const token = intentTokenOf(request);
+    const hop = await this.#byHop(request, flow, token);
+    if (hop !== undefined) return hop;
     const peer = request.method === 'REGISTER' ? undefined : this.peerOf(flow);
     if (peer !== undefined) return this.#byPeer(request, flow, peer, token);
     if (token !== undefined) return this.#byIntent(request, flow, token);
@@ -96,7 +100,7 @@ export class Authentication {
   challengeOf(request: SipRequest, flow: Flow): Challenge | undefined {
     if (this.#options.passwordsElsewhere) return undefined;
     if (flow.reliable || this.#speakers.on(flow) || this.peerOf(flow) !== undefined) return undefined;
-    const brought = ['intent-token', 'authorization', 'proxy-authorization'];
+    const brought = ['intent-token', 'authorization', 'proxy-authorization', 'hop-token'];
     if (request.headers.some(({ name }) => brought.includes(name))) return undefined;
     const kind = request.method === 'REGISTER' ? 'www' : 'proxy';
     const headers = this.#options.digest.challenge(request, flow, kind);
@@ -149,6 +153,39 @@ export class Authentication {
 
   peerOf(flow: Flow): PeerConfig | undefined {
     return this.#options.peers.match(flow) ?? this.#peers.get(flow.id);
+  }
+
+  /** Another gateway of the same store has found out who sent it; the device's own token is looked at once more. */
+  async #byHop(
+    request: SipRequest,
+    flow: Flow,
+    token: string | undefined,
+  ): Promise<AuthenticationResult | undefined> {
+    const { hops, overlay, peers, intents } = this.#options;
+    const sender = await hops.sender(request);
+    if (sender === undefined) return undefined;
+    if (typeof sender === 'string') return this.#refuseHop(flow, sender);
+    const { party: via, caller, assurance, peer: peerName } = sender;
+    const peer = peers.all.find(({ name }) => name === peerName);
+    if (peer !== undefined) return proved({ kind: 'peer', peer, assurance: 0, carriesIntent: true, via });
+    const identity = caller === undefined ? undefined : await overlay.identity(caller);
+    if (identity?.status !== 'active') return this.#refuseHop(flow, 'hop-caller', caller);
+    const intent = token === undefined ? undefined : intents.signedBy(identity, request, token);
+    return proved({ kind: 'identity', identity, assurance, intent, via });
+  }
+
+  #refuseHop(flow: Flow, fault: string, claimed?: string): AuthenticationResult {
+    this.#options.logger.warn({ fault, claimed, source: flow.remote.address }, 'another gateway refused');
+    const record = this.strangerLeavesRecord(flow);
+    return {
+      kind: 'refused',
+      status: 403,
+      reason: 'Not A Gateway Of Ours',
+      fault,
+      claimed,
+      record,
+      headers: [],
+    };
   }
 
   /** A peer that is a proxy brings back what a phone here has sent by it; what else is wrong with a token is its affair. */

@@ -1,5 +1,5 @@
 import { addressOf, declaredIntent } from '../intent/index.ts';
-import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
+import { type IdentityOverlay, type IdentityRecord, OverlayError } from '../overlay/index.ts';
 import { ProvenanceError } from '../provenance/index.ts';
 import {
   type Admission,
@@ -27,8 +27,9 @@ import type { CallTable } from './call-table.ts';
 import type { DialogPolicy } from './dialog-policy.ts';
 import { forwardedEdit } from './forwarded-intent.ts';
 import type { GruuRouting } from './gruu-routing.ts';
+import type { NodeHops } from './hops/node-hops.ts';
 import { identityAt } from './identity-at.ts';
-import { tokenReference } from './intent-gate.ts';
+import { intentTokenOf, tokenReference } from './intent-gate.ts';
 import type { OnBehalfSigner } from './on-behalf.ts';
 import type { Outbound } from './outbound.ts';
 import { assertedBy } from './peers/asserted-identity.ts';
@@ -46,6 +47,7 @@ import {
   peerAway,
   refuseUri,
   respond,
+  storeAway,
   unavailable,
 } from './routing-answers.ts';
 import type { ServedDomain } from './served-domain.ts';
@@ -57,6 +59,7 @@ export interface CallPolicyOptions {
   readonly overlay: IdentityOverlay;
   readonly reachability: Reachability;
   readonly gruus: GruuRouting;
+  readonly hops: NodeHops;
   readonly registration: Registration;
   readonly outbound: Outbound;
   readonly peers: PeerTable;
@@ -122,6 +125,7 @@ export class CallPolicy implements ProxyPolicy {
     } catch (error) {
       // The log has stopped taking records since its health was looked at, or the disk does not keep up.
       if (error instanceof ProvenanceError && error.code === 'unhealthy') return unavailable();
+      if (error instanceof OverlayError && error.code === 'store-unavailable') return storeAway();
       throw error;
     }
   }
@@ -193,12 +197,12 @@ export class CallPolicy implements ProxyPolicy {
   ): Promise<RoutingDecision> {
     const { records, calls, ringing } = this.#options;
     const { admission } = this.#options;
-    const callerKey = callerIdentityOf(caller).callerIdentity;
-    if (callerKey !== undefined && !admission.admitsCallOf(callerKey))
+    const callerKey = keyOf(caller);
+    if (!admission.admitsCallOf(callerKey))
       return respond(503, 'Too Many Calls', [
         headerField('Retry-After', String(admission.limits.retryAfterSeconds)),
       ]);
-    const meant = meantBy(caller, uri, request, this.#options.peers.all);
+    const meant = this.#meantBy(caller, uri, request);
     const callee = await this.#calleeOf(meant.uri);
     const mayCall = this.#speaksFor(caller, request, flow);
     const token = mayCall ? this.#signFor(request, caller, callee) : undefined;
@@ -238,7 +242,7 @@ export class CallPolicy implements ProxyPolicy {
       kind: 'forward',
       targets,
       recordRoute: true,
-      ...callerIdentityOf(caller),
+      callerIdentity: caller.via ?? keyOf(caller),
       edit: forwardedEdit(request, {
         token,
         add: atPeer ? [] : assertedOf(caller, request),
@@ -267,7 +271,7 @@ export class CallPolicy implements ProxyPolicy {
   ): Promise<RoutingDecision> {
     if (!this.#speaksFor(sender, request, flow)) return respond(403, 'From Is Not An Address Of The Sender');
     if (uri.user === undefined) return respond(405, undefined, [headerField('Allow', 'OPTIONS, REGISTER')]);
-    const meant = meantBy(sender, uri, request, this.#options.peers.all);
+    const meant = this.#meantBy(sender, uri, request);
     const callee = await this.#calleeOf(meant.uri);
     const forbidden = await this.#forbidden(sender, request, callee);
     if (forbidden !== undefined) return respond(403, forbidden);
@@ -278,7 +282,7 @@ export class CallPolicy implements ProxyPolicy {
       kind: 'forward',
       targets,
       recordRoute: request.method === 'SUBSCRIBE' || request.method === 'REFER',
-      ...callerIdentityOf(sender),
+      callerIdentity: sender.via ?? keyOf(sender),
       edit: forwardedEdit(request, {
         add: atPeer ? [] : assertedOf(sender, request),
         fromPeer: sender.kind === 'peer',
@@ -305,6 +309,11 @@ export class CallPolicy implements ProxyPolicy {
   ): Promise<Whereabouts> {
     const { outbound, reachability } = this.#options;
     const { identity, chooses } = callee;
+    // The gateway that sent it here has looked everywhere else.
+    if (sender.via !== undefined) {
+      const here = identity === undefined ? [] : await reachability.targets(identity.fingerprint, chooses);
+      return { targets: here, away: false, atPeer: false };
+    }
     const outward = { request, uri, peer, sender };
     // RFC 5627 §6.1: a GRUU of this domain means nobody elsewhere.
     const unproved = sender.kind === 'identity' && sender.assurance === 0;
@@ -317,11 +326,34 @@ export class CallPolicy implements ProxyPolicy {
     if (found.kind === 'targets') return { targets: found.targets, away: false, atPeer: true };
     if (identity === undefined || found.kind === 'down')
       return { targets: [], away: found.kind === 'down', atPeer: true };
-    return {
-      targets: await reachability.targets(identity.fingerprint, chooses),
-      away: false,
-      atPeer: false,
+    const here = await reachability.targets(identity.fingerprint, chooses);
+    const elsewhere = await this.#atOtherNodes(request, identity.fingerprint, callee, sender);
+    return { targets: [...here, ...elsewhere], away: false, atPeer: false };
+  }
+
+  /** The callee's phones that are registered at other gateways of the same store. */
+  async #atOtherNodes(
+    request: SipRequest,
+    callee: string,
+    { chooses }: Callee,
+    sender: Principal,
+  ): Promise<readonly ProxyTarget[]> {
+    const { hops, reachability } = this.#options;
+    const bindings = await reachability.elsewhere(callee, chooses);
+    if (bindings.length === 0) return [];
+    const { kind, assurance } = sender;
+    const claim = {
+      caller: kind === 'identity' ? sender.identity.fingerprint : undefined,
+      peer: kind === 'peer' ? sender.peer.name : undefined,
+      assurance,
     };
+    return hops.targets({ request, callee, bindings, claim, ...(chooses && { requestUri: request.uri }) });
+  }
+
+  /** A gateway that sent a request here has translated what was dialled. */
+  #meantBy(sender: Principal, uri: SipUri, request: SipRequest): Meant {
+    if (sender.via !== undefined) return { uri, peer: undefined };
+    return meantBy(sender, uri, request, this.#options.peers.all);
   }
 
   async #calleeOf(uri: SipUri): Promise<Callee> {
@@ -344,7 +376,7 @@ export class CallPolicy implements ProxyPolicy {
 
   /** A proved identity may only call under its own addresses; a peer vouches for whom it names. */
   #speaksFor(principal: Principal, request: SipRequest, flow: Flow): boolean {
-    if (principal.kind === 'peer') return true;
+    if (principal.kind === 'peer' || principal.via !== undefined) return true;
     const { domain, overlay } = this.#options;
     const from = domain.ownUri(request.from.uri, flow.local.address);
     return from?.user !== undefined && overlay.isAddressOf(principal.identity, unescapeUri(from.user));
@@ -352,6 +384,8 @@ export class CallPolicy implements ProxyPolicy {
 
   /** The gateway's own token for a caller whose device has not signed this request. */
   #signFor(request: SipRequest, caller: Principal, callee: Callee): string | undefined {
+    // The gateway that proved the caller has signed already.
+    if (caller.via !== undefined) return intentTokenOf(request);
     if (caller.kind === 'peer' ? caller.carriesIntent : caller.intent !== undefined) return undefined;
     return this.#options.signer.sign({
       request,
@@ -437,7 +471,6 @@ function assertedOf(sender: Principal, request: SipRequest): HeaderField[] {
   return sender.kind === 'peer' ? assertedBy(sender.peer, request, true) : [];
 }
 
-function callerIdentityOf(caller: Principal): { callerIdentity?: string } {
-  const { kind } = caller;
-  return { callerIdentity: kind === 'identity' ? caller.identity.fingerprint : peerIdentity(caller.peer) };
+function keyOf(caller: Principal): string {
+  return caller.kind === 'identity' ? caller.identity.fingerprint : peerIdentity(caller.peer);
 }

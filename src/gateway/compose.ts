@@ -2,7 +2,7 @@ import { hkdfSync } from 'node:crypto';
 import { Metrics } from '../admin/index.ts';
 import type { Authorities } from '../admission/index.ts';
 import type { Config, ListenAddress } from '../config/index.ts';
-import { type IdentityOverlay, OverlayLocation } from '../overlay/index.ts';
+import { OverlayLocation } from '../overlay/index.ts';
 import {
   Admission,
   DigestAuthenticator,
@@ -22,7 +22,7 @@ import {
   TransportLayer,
 } from '../sip/index.ts';
 import type { Audit } from './audit.ts';
-import { Authentication } from './authentication.ts';
+import { Authentication, type AuthenticationOptions } from './authentication.ts';
 import { CallBarriers } from './call-barriers.ts';
 import { CallPolicy } from './call-policy.ts';
 import { CallRecords } from './call-records.ts';
@@ -31,7 +31,9 @@ import { CertificateIdentity } from './certificate-identity.ts';
 import { DialogPolicy } from './dialog-policy.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { GruuRouting } from './gruu-routing.ts';
-import { IntentGate } from './intent-gate.ts';
+import { HopTokens } from './hops/hop-token.ts';
+import { NodeHops } from './hops/node-hops.ts';
+import { IntentGate, type IntentGateOptions } from './intent-gate.ts';
 import { LostFlows } from './lost-flows.ts';
 import { composeMedia } from './media/compose-media.ts';
 import type { NodeKeys } from './node-keys.ts';
@@ -139,12 +141,26 @@ export async function compose(
   closing.opened(() => lostFlows.settled());
   const domain = new ServedDomain(config.domain, config.listen, config.advertise);
   const addresses = new OwnAddresses({ domain, transport, advertise: config.advertise });
-  const authentication = createAuthentication(around, overlay, domain, peers);
+  const { own, used } = openUsedTokens(around, overlay);
+  const { key, token } = keys.gateway;
+  const hops = new NodeHops({
+    overlay,
+    transport,
+    tokens: new HopTokens({ key, fingerprint: token.fingerprint, used: own, clock, random }),
+    gateway: keys.gateway,
+    domain: config.domain,
+    clock,
+    logger,
+  });
+  closing.opened(() => hops.close());
+  const authentication = createAuthentication(around, { overlay, domain, peers, used, hops });
   const authorisation = createAuthorisation(around, overlay, authorities);
   const { registrar: policy } = config;
   const gruus = new Gruus({
     domain: config.domain,
-    secret: new Uint8Array(hkdfSync('sha256', keys.flows.seed, '', 'tibet-sip gruu 1', 32)),
+    secret: new Uint8Array(
+      hkdfSync('sha256', config.overlay.node.secret ?? keys.flows.seed, '', 'tibet-sip gruu 1', 32),
+    ),
     random,
   });
   const regEvent: RegEvent = new RegEvent({
@@ -253,7 +269,7 @@ export async function compose(
     clock,
     random,
   });
-  const routing = { authentication, overlay, reachability, outbound, signer, records, calls };
+  const routing = { authentication, overlay, reachability, outbound, hops, signer, records, calls };
   const callPolicy = new CallPolicy({
     ...routing,
     peers,
@@ -320,6 +336,7 @@ export async function compose(
     calls,
     metrics,
     regEvent,
+    hops,
     peers: peering.peers,
     dispatcher,
     revocations,
@@ -330,9 +347,13 @@ export async function compose(
 
 function createAuthentication(
   around: Surroundings,
-  overlay: IdentityOverlay,
-  domain: ServedDomain,
-  peers: PeerTable,
+  {
+    overlay,
+    domain,
+    peers,
+    used,
+    hops,
+  }: Pick<AuthenticationOptions, 'overlay' | 'peers' | 'hops'> & Pick<IntentGateOptions, 'domain' | 'used'>,
 ): Authentication {
   const { config, clock, random, logger } = around;
   const nonces = new NonceMint({
@@ -345,7 +366,7 @@ function createAuthentication(
       overlay,
       domain,
       nonces,
-      used: openUsedTokens(around),
+      used,
       nodes: new PhoneNodes(),
       clock,
     }),
@@ -366,6 +387,7 @@ function createAuthentication(
     throttle: new FailureThrottle(config.limits.digest),
     overlay,
     peers,
+    hops,
     flowSpeaks: config.auth.flowSpeaks,
     passwordsElsewhere: passwordsElsewhere(config),
     speakers: config.limits.speakers,

@@ -8,6 +8,7 @@ import {
 } from '../sip/index.ts';
 import type { Authentication } from './authentication.ts';
 import type { Call } from './call-records.ts';
+import type { NodeHops } from './hops/node-hops.ts';
 import { identityAt } from './identity-at.ts';
 import { peerIdentity } from './principal.ts';
 import type { Reachability } from './reachability.ts';
@@ -21,6 +22,7 @@ export interface DialogPartiesOptions {
   readonly authentication: Authentication;
   readonly overlay: IdentityOverlay;
   readonly reachability: Reachability;
+  readonly hops: NodeHops;
 }
 
 /** Finds out which party of a dialog sent a request: by its flow, by a signature, or by what it has proved elsewhere. */
@@ -47,6 +49,8 @@ export class DialogParties {
 
   /** Which party sent it, when that party has moved: a peer by its address, a phone by proof. */
   async byProof(request: SipRequest, source: Flow, token: FlowTokenContents): Promise<Side | undefined> {
+    const gateway = await this.#options.hops.sender(request);
+    if (typeof gateway === 'object') return sideOf(gateway.party, token);
     // A PBX may use another connection for each request.
     const peer = this.#options.authentication.peerOf(source);
     const peerSide = peer && sideOf(peerIdentity(peer), token);

@@ -6,6 +6,7 @@ import {
   type ForwardObserver,
   type HeaderField,
   headerField,
+  headerValue,
   type ProxyTarget,
   type RoutingDecision,
   type ServerTransaction,
@@ -17,6 +18,8 @@ import type { CallTable } from './call-table.ts';
 import { DialogParties, notAParty, type Side } from './dialog-parties.ts';
 import { forwardedEdit } from './forwarded-intent.ts';
 import type { GruuRouting } from './gruu-routing.ts';
+import { hopTokenHeader } from './hops/hop-token.ts';
+import { isGateway, type NodeHops } from './hops/node-hops.ts';
 import type { OnBehalfSigner } from './on-behalf.ts';
 import type { Outbound } from './outbound.ts';
 import type { Reachability } from './reachability.ts';
@@ -28,6 +31,7 @@ export interface DialogPolicyOptions {
   readonly reachability: Reachability;
   readonly gruus: GruuRouting;
   readonly outbound: Outbound;
+  readonly hops: NodeHops;
   readonly signer: OnBehalfSigner;
   readonly domainName: string;
   readonly records: CallRecords;
@@ -73,6 +77,12 @@ export class DialogPolicy {
     const call = this.#options.calls.find(request, token.callerFlow);
     const asked: Asked = { request, source, transaction, call, signed: false };
     const side = this.#parties.byFlow(request, source, token, call);
+    // Another gateway has checked what came by it.
+    if (side !== undefined && isGateway(partyOf(side, token)))
+      return this.#fromSide({ ...asked, signed: true }, token, side);
+    // It has to say which one it is, on a new connection.
+    if (side === undefined && headerValue(request, hopTokenHeader) !== undefined)
+      return this.#follow(asked, token, undefined);
     const barred = side !== undefined && this.#options.authentication.isBarred(partyOf(side, token));
     // A revoked identity may hang up, where its dialog is; its signature is worth nothing any more.
     const hangsUp = barred && request.method === 'BYE';
@@ -143,6 +153,8 @@ export class DialogPolicy {
     const { request, source } = asked;
     const side = known ?? (await this.#parties.byProof(request, source, token));
     if (side === undefined) return notAParty;
+    const byGateway = isGateway(partyOf(side, token));
+    if (byGateway && !asked.signed) return this.#follow({ ...asked, signed: true }, token, side);
     const { gruus, outbound } = this.#options;
     const towards = partyTowards(side, token);
     const phone = await gruus.remoteTarget(request.uri, {
@@ -152,7 +164,7 @@ export class DialogPolicy {
     });
     const targets =
       phone === undefined
-        ? await this.#dialogTargets(request.uri, towards)
+        ? await this.#dialogTargets(request, towards)
         : [outbound.inDialog(phone.flow, phone.requestUri, request)];
     return this.#decide(asked, side, targets);
   }
@@ -189,12 +201,15 @@ export class DialogPolicy {
   }
 
   /** The dialog's own flow while its phone is there, else wherever the identity behind it is now. */
-  async #dialogTargets(requestUri: string, towards: PartyAddress): Promise<readonly ProxyTarget[]> {
-    const { reachability, outbound } = this.#options;
+  async #dialogTargets(request: SipRequest, towards: PartyAddress): Promise<readonly ProxyTarget[]> {
+    const { reachability, outbound, hops } = this.#options;
     const { identity } = towards;
+    const requestUri = request.uri;
     const flow = outbound.openFlow(towards.flow);
     if (flow !== undefined && !reachability.hasLeft(flow)) return [outbound.inDialog(flow, requestUri)];
     if (identity !== undefined) {
+      const toGateway = await hops.inDialog(identity, request);
+      if (toGateway !== undefined) return [toGateway];
       const toPeer = await outbound.flowTo(identity);
       if (toPeer !== undefined) return [outbound.inDialog(toPeer, requestUri)];
       const moved = await reachability.dialogTargets(identity, requestUri);

@@ -6,6 +6,7 @@ import type { Config, ListenAddress, WebAddress } from '../config/index.ts';
 import type { AdmissionHooks } from '../tokens/index.ts';
 import { ClosingStack } from './closing-stack.ts';
 import { compose, createTransport } from './compose.ts';
+import { startHops } from './hops/start-hops.ts';
 import { loadNodeKeys } from './node-keys.ts';
 import type { Parts, Surroundings } from './parts.ts';
 import { statusOf } from './status.ts';
@@ -85,6 +86,7 @@ class RunningGateway implements Gateway {
     closing.opened(() => closeSip(parts, clock));
     // Connections do not outlive the process; UDP flows do.
     await parts.overlay.removeDeadFlows(({ flowId }) => parts.transport.flow(flowId) !== undefined);
+    await startHops(around, parts, listen);
     parts.peers.start();
     return { listen, realm, admin: await startAdmin(around, parts, listen) };
   }

@@ -1,4 +1,4 @@
-import { type Clock, concatBytes, encodeBase64Url, epochSeconds } from '../base/index.ts';
+import { type Clock, concatBytes, encodeBase64Url, epochSeconds, equalBytes } from '../base/index.ts';
 import { addressOf, intentRequestOf } from '../intent/index.ts';
 import { type IdentityOverlay, type IdentityRecord, OverlayError } from '../overlay/index.ts';
 import { type Flow, headerValue, type NonceMint, type SipRequest } from '../sip/index.ts';
@@ -10,6 +10,7 @@ import {
   type IdentityToken,
   type IntentFault,
   type IntentToken,
+  legDigest,
   sha256,
   TokenError,
   verifyIntentToken,
@@ -17,7 +18,7 @@ import {
 import { identityAt } from './identity-at.ts';
 import type { PhoneNodes } from './phone-nodes.ts';
 import type { ServedDomain } from './served-domain.ts';
-import type { SingleUse } from './single-use.ts';
+import type { UsedTokens } from './used-tokens.ts';
 
 /** How far a token's time of issue may lie from this clock, in seconds. */
 const freshnessSeconds = 60;
@@ -47,7 +48,7 @@ export interface IntentGateOptions {
   readonly overlay: IdentityOverlay;
   readonly domain: ServedDomain;
   readonly nonces: NonceMint;
-  readonly used: SingleUse;
+  readonly used: UsedTokens;
   readonly nodes: PhoneNodes;
   readonly clock: Clock;
 }
@@ -76,6 +77,18 @@ export class IntentGate {
     }
   }
 
+  /** The device's own token on a request that another gateway has checked already: freshness and single use are its affair. */
+  signedBy(identity: IdentityRecord, request: SipRequest, headerField: string): IntentToken | undefined {
+    try {
+      const intent = decodeIntentToken(headerField);
+      const own = intent.signer === identity.fingerprint && verifyIntentToken(intent, identity.publicKey);
+      return own && equalBytes(intent.legDigest, legDigest(intentRequestOf(request))) ? intent : undefined;
+    } catch (error) {
+      if (error instanceof TokenError) return undefined;
+      throw error;
+    }
+  }
+
   async #check(
     request: SipRequest,
     flow: Flow,
@@ -96,12 +109,17 @@ export class IntentGate {
 
     const fault = await this.#bindingFault(request, flow, intent, expires);
     if (fault !== undefined) return fault;
-    if (!used.use(usedId(intent), clock.now()))
-      return refused('Intent Token Used Before', 'replay', intent.signer);
+    // The nonce was this gateway's own: no other would take it.
+    const id = usedId(intent);
+    const use = intent.nonce === undefined ? await used.use(id, clock.now()) : used.useHere(id, clock.now());
+    if (use === 'again') return refused('Intent Token Used Before', 'replay', intent.signer);
+    if (use === 'unsure') return refused('Stale Date', 'store-unavailable', intent.signer, true);
 
     // The signature proves that the sender holds the key: only now may its identity take a name.
     const identity =
-      presented === undefined ? known : await this.#takeIn(presented, known, intent.succession);
+      presented === undefined || (await this.#isTakenIn(presented, known))
+        ? known
+        : await this.#takeIn(presented, known, intent.succession);
     if (identity === undefined) return refused('Unknown Identity', 'unknown-identity', intent.signer);
     if ('kind' in identity) return identity;
     const nodeFault = this.#options.nodes.fault(intent, identity, epochSeconds(clock));
@@ -141,6 +159,12 @@ export class IntentGate {
     if (fault === undefined) return undefined;
     const timely = fault === 'stale' || fault === 'future' || fault === 'expired';
     return refused(faultReason(fault, timely), fault, intent.signer, timely);
+  }
+
+  /** Token and name stand as they are to be: nothing has to be written, which a store that is away would not take. */
+  async #isTakenIn(token: IdentityToken, known: IdentityRecord | undefined): Promise<boolean> {
+    if (known === undefined || !equalBytes(known.token, token.bytes)) return false;
+    return (await this.#options.overlay.lookup(known.name))?.fingerprint === known.fingerprint;
   }
 
   /** Somebody new takes a free name, or the place of the identity that has named it. */

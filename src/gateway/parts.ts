@@ -9,6 +9,7 @@ import type { CallRecords } from './call-records.ts';
 import type { CallTable } from './call-table.ts';
 import type { ClosingStack } from './closing-stack.ts';
 import type { Dispatcher } from './dispatcher.ts';
+import type { NodeHops } from './hops/node-hops.ts';
 import type { Anchoring } from './media/compose-media.ts';
 import type { NodeKeys } from './node-keys.ts';
 import type { OwnAddresses } from './own-addresses.ts';
@@ -39,6 +40,7 @@ export interface Parts {
   readonly calls: CallTable;
   readonly metrics: Metrics;
   readonly regEvent: RegEvent;
+  readonly hops: NodeHops;
   readonly peers: Peers;
   readonly dispatcher: Dispatcher;
   readonly revocations: RevocationWatch;

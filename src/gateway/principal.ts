@@ -13,6 +13,8 @@ export type Principal =
       readonly assurance: Assurance;
       /** The device's own token on this very request. */
       readonly intent: IntentToken | undefined;
+      /** The gateway that proved it, and sent the request on: its name as a party of a dialog. */
+      readonly via?: string;
     }
   /** A PBX or trunk that is known by its address; it vouches for its users, nobody proves them. */
   | {
@@ -21,6 +23,8 @@ export type Principal =
       readonly assurance: 0;
       /** It passes on the token of a device that this gateway has taken before: a call that comes back from a PBX. */
       readonly carriesIntent: boolean;
+      /** The gateway that knows the peer, and sent the request on. */
+      readonly via?: string;
     };
 
 /** A peer as one side of a dialog in a flow token; no fingerprint looks like it. */

@@ -41,6 +41,12 @@ export class Reachability {
     return [...phones].flatMap((phone) => this.#targetAt(fingerprint, phone, bindings, new Set()) ?? []);
   }
 
+  /** The identity's live bindings at other gateways. */
+  async elsewhere(fingerprint: string, choice: BindingChoice = every): Promise<readonly Binding[]> {
+    const bindings = await this.#options.overlay.routes(fingerprint);
+    return bindings.filter((binding) => binding.node !== this.#options.node && choice(binding));
+  }
+
   /** Whether one of the identity's phones is registered on this flow. */
   async isOn(fingerprint: string, flow: Flow): Promise<boolean> {
     const bindings = await this.#options.overlay.bindings(fingerprint);

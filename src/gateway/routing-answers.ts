@@ -91,3 +91,8 @@ export function peerAway(sender: Principal): RespondDecision & { readonly reason
 export function unavailable(): RespondDecision {
   return decline(503, 'Audit Log Unavailable', [headerField('Retry-After', String(retryAfterSeconds))]);
 }
+
+/** Whoever was asked for is not among those that are remembered while the shared store is gone. */
+export function storeAway(): RespondDecision {
+  return decline(503, 'Identity Store Unavailable', [headerField('Retry-After', String(retryAfterSeconds))]);
+}

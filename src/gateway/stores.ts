@@ -9,6 +9,7 @@ import type { NodeKeys } from './node-keys.ts';
 import type { Surroundings } from './parts.ts';
 import { SingleUse } from './single-use.ts';
 import { softwareHash, softwareVersion } from './software.ts';
+import { UsedTokens } from './used-tokens.ts';
 
 /** How often the log commits to the newest record of every identity. */
 const headsIntervalMs = 3_600_000;
@@ -70,8 +71,9 @@ export async function openOverlay(
   const { config, clock, random, logger, closing } = around;
   const { overlay: settings, dataDir, limits } = config;
   const overlay = new IdentityOverlay({
-    store: await openStore(settings.store, dataPaths(dataDir).overlay, logger),
+    store: await openStore({ ...settings.store, tls: settings.tls }, dataPaths(dataDir).overlay, logger),
     node,
+    nodeSecret: settings.node.secret,
     clock,
     random,
     logger,
@@ -86,11 +88,15 @@ export async function openOverlay(
   return overlay;
 }
 
-export function openUsedTokens({ config, clock, closing }: Surroundings): SingleUse {
+/** This gateway's own memory of used tokens, and the one that it shares with the others of its store. */
+export function openUsedTokens(
+  { config, clock, closing }: Surroundings,
+  shared: IdentityOverlay,
+): { readonly own: SingleUse; readonly used: UsedTokens } {
   const windowMs = replayWindowMs(config.auth.nonceLifetimeMs);
-  const used = SingleUse.open(dataPaths(config.dataDir).usedTokens, windowMs, clock.now());
-  closing.opened(() => used.close());
-  return used;
+  const own = SingleUse.open(dataPaths(config.dataDir).usedTokens, windowMs, clock.now());
+  closing.opened(() => own.close());
+  return { own, used: new UsedTokens({ own, shared, windowMs }) };
 }
 
 /** Takes in what the command line has left, now and from now on. */

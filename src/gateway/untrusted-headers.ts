@@ -20,6 +20,8 @@ export const untrustedHeaders: readonly string[] = [
   'p-attestation-indicator',
   'p-origination-id',
   'proxy-authorization',
+  // Between gateways only.
+  'hop-token',
 ];
 
 /** What a network says that its look at a number's signature has shown: 3GPP TS 24.229 §7.2A.20. */

@@ -27,13 +27,16 @@ type Caches = { readonly [Kind in DocumentKind]: LruCache<Cached<OverlayDocument
 /**
  * Answers from memory what this process has read or written less than `freshMs` ago, at once and without a
  * promise; own writes are seen as soon as they are stored. While the store is unavailable old answers go on, so
- * that phones of this node can call each other; writes fail. Secrets in custody are never held.
+ * that phones of this node can call each other, and nobody but the first waits to learn of it; writes fail. Secrets in custody are never held.
  */
 export class CachedStore implements OverlayStore {
   readonly #store: OverlayStore;
   readonly #clock: Clock;
   readonly #limits: CacheLimits;
   readonly #caches: Caches;
+  /** The store did not answer when it was last asked. */
+  #away = false;
+  #probing = false;
 
   constructor(store: OverlayStore, clock: Clock, limits: CacheLimits = defaultCacheLimits) {
     this.#store = store;
@@ -49,16 +52,24 @@ export class CachedStore implements OverlayStore {
       custody: new LruCache(0),
       bindings: new LruCache(maxEntries),
       endpoint: new LruCache(maxEntries),
+      node: new LruCache(maxEntries),
     };
   }
 
   get<Kind extends DocumentKind>(kind: Kind, key: string): Eventual<OverlayDocuments[Kind] | undefined> {
     const cached = this.#caches[kind].get(key);
     if (cached && this.#clock.monotonicMs() - cached.readAtMs < this.#limits.freshMs) return cached.document;
+    if (this.#away && this.#isUsable(cached)) {
+      this.#probe(kind, key);
+      return cached.document;
+    }
     const read = this.#store.get(kind, key);
     if (!(read instanceof Promise)) return this.#hold(kind, key, read);
     return read.then(
-      (document) => this.#hold(kind, key, document),
+      (document) => {
+        this.#away = false;
+        return this.#hold(kind, key, document);
+      },
       (error: unknown) => this.#fallBack(cached, error),
     );
   }
@@ -89,6 +100,10 @@ export class CachedStore implements OverlayStore {
     return this.#store.list(kind, options);
   }
 
+  claimOnce(id: string, lifetimeMs: number): Eventual<boolean> {
+    return this.#store.claimOnce?.(id, lifetimeMs) ?? true;
+  }
+
   close(): Promise<void> {
     return this.#store.close();
   }
@@ -103,9 +118,30 @@ export class CachedStore implements OverlayStore {
   }
 
   #fallBack<Document>(cached: Cached<Document> | undefined, error: unknown): Document | undefined {
-    const unavailable = error instanceof OverlayError && error.code === 'store-unavailable';
-    if (!unavailable || !cached || this.#clock.monotonicMs() - cached.readAtMs >= this.#limits.staleMs)
-      throw error;
+    if (!(error instanceof OverlayError) || error.code !== 'store-unavailable') throw error;
+    this.#away = true;
+    if (!this.#isUsable(cached)) throw error;
     return cached.document;
+  }
+
+  #isUsable<Document>(cached: Cached<Document> | undefined): cached is Cached<Document> {
+    return cached !== undefined && this.#clock.monotonicMs() - cached.readAtMs < this.#limits.staleMs;
+  }
+
+  /** Asks whether the store is back, one question at a time, and lets nobody wait for it. */
+  #probe<Kind extends DocumentKind>(kind: Kind, key: string): void {
+    if (this.#probing) return;
+    this.#probing = true;
+    void Promise.resolve(this.#store.get(kind, key))
+      .then(
+        (document) => {
+          this.#away = false;
+          this.#hold(kind, key, document);
+        },
+        () => {},
+      )
+      .finally(() => {
+        this.#probing = false;
+      });
   }
 }

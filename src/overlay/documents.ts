@@ -76,6 +76,17 @@ export interface EndpointDocument {
   readonly record: Uint8Array;
 }
 
+/** Key: fingerprint. Where another gateway that shares the store takes requests from its like. */
+export interface NodeDocument {
+  /** The gateway's identity token. */
+  readonly token: Uint8Array;
+  /** Its own signed endpoint record; the capability names the transport. */
+  readonly record: Uint8Array;
+  readonly sequence: bigint;
+  /** HMAC-SHA256 over token and record under the gateways' common secret; absent without one. */
+  readonly mac?: Uint8Array;
+}
+
 export interface OverlayDocuments {
   readonly identity: IdentityDocument;
   readonly name: NameDocument;
@@ -85,6 +96,7 @@ export interface OverlayDocuments {
   readonly custody: CustodyDocument;
   readonly bindings: BindingsDocument;
   readonly endpoint: EndpointDocument;
+  readonly node: NodeDocument;
 }
 
 export type DocumentKind = keyof OverlayDocuments;
@@ -145,6 +157,7 @@ export const indexRules: IndexRules = {
     terms: ({ capabilities }) => capabilities.map(term.capability),
     dueAtMs: () => undefined,
   },
+  node: unindexed,
 };
 
 export const documentKinds: readonly DocumentKind[] = [
@@ -156,4 +169,5 @@ export const documentKinds: readonly DocumentKind[] = [
   'custody',
   'bindings',
   'endpoint',
+  'node',
 ];

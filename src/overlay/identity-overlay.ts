@@ -16,6 +16,7 @@ import type { StockDevice } from './enrolment-desk.ts';
 import { chain, type Eventual } from './eventual.ts';
 import type { IdentityRecord } from './identity-record.ts';
 import type { Annotate, BindingUpdate, LostBinding } from './location-book.ts';
+import type { NodeAnnouncement, NodeRecord } from './node-book.ts';
 import type {
   CapabilityHolder,
   EndpointOptions,
@@ -278,6 +279,21 @@ export class IdentityOverlay {
   /** The next record of an identity whose key the gateway holds, for `updateEndpoint`. */
   signEndpoint(address: string, endpoint: EndpointOptions): Promise<Uint8Array> {
     return this.#parts.endpoints.sign(address, endpoint);
+  }
+
+  /** Says where this gateway takes requests from those that share the store with it; to be repeated while it runs. */
+  announceNode(node: NodeAnnouncement): Promise<void> {
+    return this.#parts.nodes.announce(node);
+  }
+
+  /** Another gateway of the same store, checked; undefined for one that is not to be believed, or has ended. */
+  nodeAt(fingerprint: Fingerprint): Eventual<NodeRecord | undefined> {
+    return this.#parts.nodes.find(fingerprint);
+  }
+
+  /** True for the first who claims `id` among all gateways that share the store; at once where nobody shares it. */
+  claimOnce(id: string, lifetimeMs: number): Eventual<boolean> {
+    return this.#parts.store.claimOnce(id, lifetimeMs);
   }
 
   async #bindingsOf(fingerprints: readonly Fingerprint[]): Promise<readonly Binding[]> {

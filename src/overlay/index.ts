@@ -15,6 +15,7 @@ export type { Eventual } from './eventual.ts';
 export * from './identity-overlay.ts';
 export type { IdentityRecord, IdentityStatus } from './identity-record.ts';
 export type { Annotate, BindingUpdate, LostBinding } from './location-book.ts';
+export { type NodeAnnouncement, type NodeRecord, nodeLifetimeSeconds } from './node-book.ts';
 export * from './open-store.ts';
 export {
   type EventFact,

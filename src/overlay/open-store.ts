@@ -1,10 +1,14 @@
 import type { Logger } from '../base/index.ts';
 import { EmbeddedStore } from './embedded-store.ts';
+import type { RedisTls } from './redis-connection.ts';
 import { RedisStore } from './redis-store.ts';
 import type { OverlayStore } from './store.ts';
 
 /** The store that a configuration names. */
-export type StoreLocation = { readonly kind: 'embedded' } | { readonly kind: 'redis'; readonly url: string };
+export type StoreLocation = { readonly tls?: RedisTls } & (
+  | { readonly kind: 'embedded' }
+  | { readonly kind: 'redis'; readonly url: string }
+);
 
 /** LMDB in `directory`, or Redis, a cluster when the server is part of one. Throws OverlayError `store-open`. */
 export async function openStore(
@@ -13,5 +17,6 @@ export async function openStore(
   logger?: Logger,
 ): Promise<OverlayStore> {
   if (location.kind === 'embedded') return EmbeddedStore.open({ directory });
-  return RedisStore.open({ url: location.url, ...(logger && { logger }) });
+  const { url, tls } = location;
+  return RedisStore.open({ url, ...(tls && { tls }), ...(logger && { logger }) });
 }

@@ -36,6 +36,8 @@ export interface OverlayOptions {
   readonly store: OverlayStore;
   /** Names this gateway among those that share the store; stays the same over restarts. */
   readonly node: string;
+  /** Known to the gateways that share the store and to nobody else: without it whoever can write there is believed. */
+  readonly nodeSecret?: string | undefined;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly logger?: Logger;

@@ -8,14 +8,14 @@ import { EnrolmentDesk } from './enrolment-desk.ts';
 import { IdentityDirectory } from './identity-directory.ts';
 import { IdentityEndings } from './identity-endings.ts';
 import { LocationBook } from './location-book.ts';
+import { NodeBook } from './node-book.ts';
 import { EventReporter } from './overlay-event.ts';
 import { defaultOverlayLimits, type OverlayLimits, type OverlayOptions } from './overlay-options.ts';
 import { ProofDesk } from './proof-desk.ts';
-import type { OverlayStore } from './store.ts';
 
 /** What an overlay is made of: books keep documents, desks apply rules and report events. */
 export interface OverlayParts {
-  readonly store: OverlayStore;
+  readonly store: CachedStore;
   readonly limits: OverlayLimits;
   readonly reporter: EventReporter;
   readonly directory: IdentityDirectory;
@@ -25,6 +25,7 @@ export interface OverlayParts {
   readonly proofs: ProofDesk;
   readonly enrolment: EnrolmentDesk;
   readonly endpoints: EndpointDesk;
+  readonly nodes: NodeBook;
 }
 
 /** Puts the parts together, all of them on one cached store. */
@@ -58,5 +59,18 @@ export function buildParts(options: OverlayOptions): OverlayParts {
     random,
   });
   const locations = new LocationBook(store, clock, node);
-  return { store, limits, reporter, directory, endings, locations, devices, proofs, enrolment, endpoints };
+  const nodes = new NodeBook(store, clock, options.nodeSecret);
+  return {
+    store,
+    limits,
+    reporter,
+    directory,
+    endings,
+    locations,
+    devices,
+    proofs,
+    enrolment,
+    endpoints,
+    nodes,
+  };
 }

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { createClient, createCluster, RESP_TYPES } from 'redis';
 import type { Logger } from '../base/index.ts';
 import { OverlayError } from './errors.ts';
@@ -28,10 +29,19 @@ export const defaultRedisTimeouts: RedisTimeouts = {
   maxReconnectDelayMs: 1_000,
 };
 
+/** PEM files for `rediss://`. */
+export interface RedisTls {
+  /** Absent: the system's authorities. */
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+}
+
 export interface RedisConnectionOptions {
   /** `redis://user:password@host:port/db`, or `rediss://` for TLS. */
   readonly url: string;
   readonly timeouts: RedisTimeouts;
+  readonly tls: RedisTls;
   readonly logger: Logger;
 }
 
@@ -76,11 +86,11 @@ async function connectServer(options: RedisConnectionOptions): Promise<RedisConn
 
 async function connectCluster(options: RedisConnectionOptions): Promise<RedisConnection> {
   let started = false;
-  const { username, password, protocol } = new URL(options.url);
+  const { username, password } = new URL(options.url);
   const cluster = createCluster({
     rootNodes: [{ url: options.url }],
     defaults: {
-      ...clientOptions(options, () => started, protocol === 'rediss:'),
+      ...clientOptions(options, () => started),
       ...(username && { username: decodeURIComponent(username) }),
       ...(password && { password: decodeURIComponent(password) }),
     },
@@ -97,7 +107,7 @@ async function connectCluster(options: RedisConnectionOptions): Promise<RedisCon
   };
 }
 
-function clientOptions({ timeouts }: RedisConnectionOptions, started: () => boolean, tls = false) {
+function clientOptions({ url, timeouts, tls }: RedisConnectionOptions, started: () => boolean) {
   const socket = {
     connectTimeout: timeouts.connectMs,
     socketTimeout: timeouts.silenceMs,
@@ -109,8 +119,21 @@ function clientOptions({ timeouts }: RedisConnectionOptions, started: () => bool
     // Without a connection a command fails at once: a call must not wait for a server to come back.
     disableOfflineQueue: true,
     pingInterval: Math.floor(timeouts.silenceMs / 3),
-    socket: tls ? { ...socket, tls: true as const } : socket,
+    socket: url.startsWith('rediss:')
+      ? {
+          ...socket,
+          tls: true as const,
+          ...pem('ca', tls.ca),
+          ...pem('cert', tls.cert),
+          ...pem('key', tls.key),
+        }
+      : socket,
   };
+}
+
+/** Throws the system's error when the file cannot be read. */
+function pem<Name extends string>(name: Name, path: string | undefined): { readonly [K in Name]?: Buffer } {
+  return path === undefined ? {} : ({ [name]: readFileSync(path) } as { [K in Name]?: Buffer });
 }
 
 async function available(reply: Promise<RedisReply>, timeouts: RedisTimeouts): Promise<RedisReply> {

@@ -9,6 +9,7 @@ import {
   type RedisConnection,
   type RedisReply,
   type RedisTimeouts,
+  type RedisTls,
 } from './redis-connection.ts';
 import { forgetTermScript, writeScript } from './redis-scripts.ts';
 import {
@@ -26,6 +27,7 @@ export interface RedisStoreOptions {
   /** Begins every key, so that several overlays can share a server. */
   readonly prefix?: string;
   readonly timeouts?: RedisTimeouts;
+  readonly tls?: RedisTls;
   readonly logger?: Logger;
 }
 
@@ -57,9 +59,9 @@ export class RedisStore implements OverlayStore {
 
   /** Throws OverlayError `store-open`. */
   static async open(options: RedisStoreOptions): Promise<RedisStore> {
-    const { url, prefix = 'tibet', logger = silentLogger } = options;
+    const { url, prefix = 'tibet', logger = silentLogger, tls = {} } = options;
     const timeouts = options.timeouts ?? defaultRedisTimeouts;
-    return new RedisStore(await connectRedis({ url, timeouts, logger }), prefix);
+    return new RedisStore(await connectRedis({ url, timeouts, logger, tls }), prefix);
   }
 
   async get<Kind extends DocumentKind>(kind: Kind, key: string): Promise<OverlayDocuments[Kind] | undefined> {
@@ -135,6 +137,12 @@ export class RedisStore implements OverlayStore {
       }
     }
     return { entries, cursor: undefined };
+  }
+
+  async claimOnce(id: string, lifetimeMs: number): Promise<boolean> {
+    const key = `${this.#prefix}:claim:${id}`;
+    const reply = await this.#connection.command(key, ['SET', key, '1', 'NX', 'PX', String(lifetimeMs)]);
+    return reply !== null;
   }
 
   close(): Promise<void> {

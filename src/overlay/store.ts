@@ -50,6 +50,11 @@ export interface OverlayStore {
     kind: Kind,
     options: ListOptions,
   ): Eventual<StorePage<OverlayDocuments[Kind]>>;
+  /**
+   * Only of stores that several gateways share: true for the first who asks within `lifetimeMs`, for nobody else. A
+   * server that loses its memory forgets its claims.
+   */
+  claimOnce?(id: string, lifetimeMs: number): Eventual<boolean>;
   /** Waits until everything is on disk, or handed to the server. */
   close(): Promise<void>;
 }

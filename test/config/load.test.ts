@@ -38,7 +38,7 @@ describe('loading a configuration', () => {
       ['tcp', 5060],
       ['ws', 5080],
     ]);
-    expect(config.overlay).toEqual({ store: { kind: 'embedded' }, enrolment: 'open' });
+    expect(config.overlay).toEqual({ store: { kind: 'embedded' }, enrolment: 'open', node: {}, tls: {} });
     expect(config.tls).toBeUndefined();
   });
 

@@ -9,6 +9,7 @@ import { createClient } from 'redis';
 /** Debian's redis-server on a free loopback port, without persistence. */
 export interface TestRedis {
   readonly url: string;
+  readonly port: number;
   /** Connections stay open, answers stay away. */
   freeze(): void;
   thaw(): void;
@@ -19,14 +20,40 @@ export interface TestRedisOptions {
   /** One node that holds every slot: keys of two slots in one command are refused. */
   readonly cluster?: boolean;
   readonly password?: string;
+  /** TLS only, with this certificate and this authority, which must vouch for clients. */
+  readonly tls?: { readonly cert: string; readonly key: string; readonly ca: string };
+  /** Where it was before. */
+  readonly port?: number;
 }
 
-export async function startRedis({ cluster = false, password }: TestRedisOptions = {}): Promise<TestRedis> {
+export async function startRedis(options: TestRedisOptions = {}): Promise<TestRedis> {
+  const redis = await startNode(options);
+  if (options.cluster === true) await giveSlots([redis.url]);
+  return redis;
+}
+
+/** Three nodes that hold a third of the slots each. */
+export async function startRedisCluster(): Promise<readonly TestRedis[]> {
+  const nodes = await Promise.all([1, 2, 3].map(() => startNode({ cluster: true })));
+  await giveSlots(nodes.map(({ url }) => url));
+  return nodes;
+}
+
+async function startNode({
+  cluster = false,
+  password,
+  tls,
+  port: before,
+}: TestRedisOptions): Promise<TestRedis> {
   const directory = await mkdtemp(join(tmpdir(), 'tibet-redis-'));
-  const port = await freePort();
+  const port = before ?? (await freePort());
   const args = [
-    '--port',
-    String(port),
+    ...(tls === undefined
+      ? ['--port', String(port)]
+      : [
+          ...['--port', '0', '--tls-port', String(port)],
+          ...['--tls-cert-file', tls.cert, '--tls-key-file', tls.key, '--tls-ca-cert-file', tls.ca],
+        ]),
     '--bind',
     '127.0.0.1',
     '--save',
@@ -41,10 +68,11 @@ export async function startRedis({ cluster = false, password }: TestRedisOptions
   if (password !== undefined) args.push('--requirepass', password);
   const server = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
   await ready(server);
-  const url = `redis://${password === undefined ? '' : `:${password}@`}127.0.0.1:${port}`;
-  if (cluster) await takeAllSlots(url);
+  const scheme = tls === undefined ? 'redis' : 'rediss';
+  const url = `${scheme}://${password === undefined ? '' : `:${password}@`}127.0.0.1:${port}`;
   return {
     url,
+    port,
     freeze: () => void server.kill('SIGSTOP'),
     thaw: () => void server.kill('SIGCONT'),
     stop: async () => {
@@ -77,11 +105,30 @@ function ready(server: ChildProcess): Promise<void> {
   });
 }
 
-async function takeAllSlots(url: string): Promise<void> {
-  const client = createClient({ url });
-  await client.connect();
-  await client.sendCommand(['CLUSTER', 'ADDSLOTSRANGE', '0', '16383']);
-  while (!(await client.clusterInfo()).includes('cluster_state:ok'))
-    await new Promise((resolve) => setImmediate(resolve));
-  await client.close();
+const slotCount = 16_384;
+
+async function giveSlots(urls: readonly string[]): Promise<void> {
+  const clients = await Promise.all(urls.map((url) => createClient({ url }).connect()));
+  const share = Math.ceil(slotCount / urls.length);
+  const busPorts = await Promise.all(
+    clients.map(async (client) => String((await client.configGet('cluster-port'))['cluster-port'])),
+  );
+  for (const [at, client] of clients.entries()) {
+    const last = Math.min((at + 1) * share, slotCount) - 1;
+    await client.sendCommand(['CLUSTER', 'ADDSLOTSRANGE', String(at * share), String(last)]);
+    // Two nodes with one epoch would quarrel about it first.
+    await client.sendCommand(['CLUSTER', 'SET-CONFIG-EPOCH', String(at + 1)]);
+    if (at > 0) {
+      const { hostname, port } = new URL(urls[0] ?? '');
+      await client.sendCommand(['CLUSTER', 'MEET', hostname, port, busPorts[0] ?? '']);
+    }
+  }
+  for (const client of clients) {
+    for (;;) {
+      const info = await client.clusterInfo();
+      if (info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${urls.length}`)) break;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await client.close();
+  }
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type Clock, type LogFields, type Logger, systemClock, systemRandom } from '../../src/base/index.ts';
 import { dataPaths, loadConfig } from '../../src/config/index.ts';
 import { createGateway } from '../../src/gateway/index.ts';
-import { EmbeddedStore, IdentityOverlay } from '../../src/overlay/index.ts';
+import { IdentityOverlay, openStore } from '../../src/overlay/index.ts';
 import {
   type LogVerdict,
   openAuditReader,
@@ -44,6 +44,9 @@ export interface TestGatewayOptions {
   /** `path=value`, as on the command line. */
   readonly set?: readonly string[];
   readonly hooks?: Partial<AdmissionHooks>;
+  /** Instead of an embedded one. */
+  readonly store?: string;
+  readonly domain?: string;
 }
 
 /** The machine's clock, moved by as much as a test says; what waits for a timer is not hurried. */
@@ -70,7 +73,7 @@ export class ShiftedClock implements Clock {
 
 /** A gateway in this process, on free ports and a data directory of its own, and the phones that talk to it. */
 export class TestGateway {
-  readonly domain: string = testDomain;
+  readonly domain: string;
   readonly clock: ShiftedClock = new ShiftedClock();
   readonly log: LogLine[] = [];
   readonly #dataDir: string;
@@ -79,15 +82,16 @@ export class TestGateway {
   #ports = new Map<string, number>();
   #stop: () => Promise<void> = async () => {};
 
-  private constructor(dataDir: string) {
+  private constructor(dataDir: string, domain: string) {
+    this.domain = domain;
     this.#dataDir = dataDir;
   }
 
   static async open(options: TestGatewayOptions = {}): Promise<TestGateway> {
-    const { devices = [], set = [], hooks = {} } = options;
-    const gateway = new TestGateway(await mkdtemp(join(tmpdir(), 'tibet-sip-gateway-')));
-    await gateway.#enrol(devices);
-    await gateway.#start(set, hooks);
+    const { devices = [], set = [], hooks = {}, store, domain = testDomain } = options;
+    const gateway = new TestGateway(await mkdtemp(join(tmpdir(), 'tibet-sip-gateway-')), domain);
+    await gateway.#enrol(devices, store);
+    await gateway.#start(store === undefined ? set : [`overlay.store=${store}`, ...set], hooks);
     return gateway;
   }
 
@@ -166,9 +170,13 @@ export class TestGateway {
     return agent;
   }
 
-  async #enrol(devices: readonly StockPhone[]): Promise<void> {
+  async #enrol(devices: readonly StockPhone[], url: string | undefined): Promise<void> {
     const { overlay: directory } = dataPaths(this.#dataDir);
-    const overlay = new IdentityOverlay({ store: EmbeddedStore.open({ directory }), node: 'test' });
+    const store = await openStore(
+      url === undefined ? { kind: 'embedded' } : { kind: 'redis', url },
+      directory,
+    );
+    const overlay = new IdentityOverlay({ store, node: 'test' });
     for (const { name, extension, password } of devices) {
       const username = extension ?? name;
       this.#passwords.set(username, password);
