@@ -9,7 +9,7 @@ import { fingerprintOf, generateSigningKey, signingKeyFromSeed } from '../src/to
 /**
  * The audit log by itself: what a record costs where a call is handled, how many become durable in a second, how long
  * a large log takes to open and to prove a record. `--records 10000000 --dir DIR --keep` in several runs of `--add`
- * makes the largest one; it needs about 1.5 kB of disk a record.
+ * makes the largest one; it needs about 2 kB of disk a record.
  */
 const { values } = parseArgs({
   options: {
@@ -21,7 +21,7 @@ const { values } = parseArgs({
 });
 const wanted = Number(values.records);
 const directory = values.dir ?? mkdtempSync(join(tmpdir(), 'tibet-sip-bench-'));
-const bytesPerRecord = 1_500;
+const bytesPerRecord = 2_000;
 const maxBehind = 30_000;
 const identities = Array.from({ length: 10_000 }, (_, at) => {
   const bytes = new Uint8Array(32);
