@@ -4,6 +4,8 @@ import { encodeBase32 } from './bytes.ts';
 /** Cryptographically secure random bytes; injected, so that vectors and tests can be exact. */
 export interface Random {
   bytes(length: number): Uint8Array;
+  /** The same into memory that is there already. */
+  fill(target: Uint8Array, start: number, length: number): void;
 }
 
 /** One call into the kernel fills many small requests: a salt costs a copy, not a system call. */
@@ -14,17 +16,25 @@ class PooledRandom implements Random {
   #used = poolBytes;
 
   bytes(length: number): Uint8Array {
-    if (length > poolBytes) return randomFillSync(new Uint8Array(length));
+    const drawn = new Uint8Array(length);
+    this.fill(drawn, 0, length);
+    return drawn;
+  }
+
+  fill(target: Uint8Array, start: number, length: number): void {
+    if (length > poolBytes) {
+      randomFillSync(target, start, length);
+      return;
+    }
     if (this.#used + length > poolBytes) {
       randomFillSync(this.#pool);
       this.#used = 0;
     }
-    const end = this.#used + length;
-    const drawn = this.#pool.slice(this.#used, end);
-    // What was handed out must not be readable here a second time.
-    this.#pool.fill(0, this.#used, end);
-    this.#used = end;
-    return drawn;
+    for (let at = 0; at < length; at++) {
+      target[start + at] = this.#pool[this.#used] ?? 0;
+      // What was handed out must not be readable here a second time.
+      this.#pool[this.#used++] = 0;
+    }
   }
 }
 

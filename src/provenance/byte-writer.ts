@@ -1,3 +1,5 @@
+import type { Random } from '../base/index.ts';
+import { sha256Latin1 } from './digest.ts';
 import { ProvenanceError } from './error.ts';
 
 /** RFC 8949 §3.1: major types, already shifted into the initial byte. */
@@ -13,6 +15,10 @@ export const cborMajor = {
 const initialBytes = 4096;
 /** Beyond this a native UTF-8 call beats the loop over char codes. */
 const longText = 48;
+/** Up to this length `digest` keeps the view that it hashes. */
+const keptViewBytes = 2048;
+/** The head of a byte string of 24 to 255 bytes, as most layers are. */
+const usualHeadBytes = 2;
 
 /**
  * Writes deterministic CBOR and fixed-width integers into memory that is used again for the next record. Records
@@ -22,6 +28,8 @@ const longText = 48;
 export class ByteWriter {
   #bytes: Buffer = Buffer.allocUnsafe(initialBytes);
   #at = 0;
+  /** Of all that was written, by its length. */
+  #views: (Uint8Array | undefined)[] = [];
 
   get length(): number {
     return this.#at;
@@ -33,12 +41,42 @@ export class ByteWriter {
 
   /** A copy of what was written since `start`. */
   copy(start = 0): Uint8Array {
-    return Buffer.from(this.#bytes.subarray(start, this.#at));
+    const copy = Buffer.allocUnsafe(this.#at - start);
+    this.#bytes.copy(copy, 0, start, this.#at);
+    return copy;
   }
 
   /** What was written since `start`, valid until the next write. */
   view(start = 0): Uint8Array {
     return this.#bytes.subarray(start, this.#at);
+  }
+
+  /**
+   * SHA-256 of all that was written, one character per byte. Native code hashes views, and a view takes more memory
+   * than the digest: one for each length is kept (`bench/provenance.ts`).
+   */
+  digest(): string {
+    if (this.#at > keptViewBytes) return sha256Latin1(this.view());
+    let view = this.#views[this.#at];
+    if (!view) {
+      view = this.view();
+      this.#views[this.#at] = view;
+    }
+    return sha256Latin1(view);
+  }
+
+  /** What another writer holds from `start` on. */
+  from(other: ByteWriter, start: number): void {
+    const count = other.#at - start;
+    this.#reserve(count);
+    other.#bytes.copy(this.#bytes, this.#at, start, other.#at);
+    this.#at += count;
+  }
+
+  random(source: Random, count: number): void {
+    this.#reserve(count);
+    source.fill(this.#bytes, this.#at, count);
+    this.#at += count;
   }
 
   raw(bytes: Uint8Array): void {
@@ -96,6 +134,26 @@ export class ByteWriter {
     this.raw(bytes);
   }
 
+  /** Begins a byte string whose length is not known yet; returns what `endByteString` asks for. */
+  beginByteString(): number {
+    this.#reserve(usualHeadBytes);
+    this.#at += usualHeadBytes;
+    return this.#at;
+  }
+
+  endByteString(start: number): void {
+    const length = this.#at - start;
+    const shift = headLength(length) - usualHeadBytes;
+    if (shift !== 0) {
+      this.#reserve(Math.max(shift, 0));
+      this.#bytes.copyWithin(start + shift, start, this.#at);
+    }
+    const end = this.#at + shift;
+    this.#at = start - usualHeadBytes;
+    this.head(cborMajor.bytes, length);
+    this.#at = end;
+  }
+
   text(text: string): void {
     if (text.length <= longText && this.#shortAscii(text)) return;
     if (!text.isWellFormed()) throw new ProvenanceError('layer-invalid', 'text holds a lone surrogate');
@@ -126,5 +184,14 @@ export class ByteWriter {
     const grown = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2));
     this.#bytes.copy(grown, 0, 0, this.#at);
     this.#bytes = grown;
+    this.#views = [];
   }
+}
+
+/** Bytes of the head that has this argument (RFC 8949 §4.2.1). */
+export function headLength(argument: number): number {
+  if (argument < 24) return 1;
+  if (argument < 0x100) return 2;
+  if (argument < 0x1_0000) return 3;
+  return argument < 0x1_0000_0000 ? 5 : 9;
 }

@@ -1,6 +1,5 @@
 import { encodeCbor } from '../tokens/index.ts';
 import { type ByteWriter, cborMajor } from './byte-writer.ts';
-import { sha256Latin1 } from './digest.ts';
 
 /** The four layers of a TIBET record, in the order in which a statement commits to them. */
 export const layerNames = ['erin', 'eraan', 'eromheen', 'erachter'] as const;
@@ -35,9 +34,14 @@ const prefixes: ReadonlyMap<string, Uint8Array> = new Map(
  */
 export function commitmentTo(scratch: ByteWriter, layerName: string, opened: Uint8Array): string {
   scratch.reset();
-  scratch.raw(prefixes.get(layerName) ?? prefixOf(layerName));
+  writeCommitmentHead(scratch, layerName);
   scratch.raw(opened);
-  return sha256Latin1(scratch.view());
+  return scratch.digest();
+}
+
+/** What stands before salt and encoding in that input. */
+export function writeCommitmentHead(writer: ByteWriter, layerName: string): void {
+  writer.raw(prefixes.get(layerName) ?? prefixOf(layerName));
 }
 
 /** Salt and encoding as `commitmentTo` wants them. */

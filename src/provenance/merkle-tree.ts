@@ -5,10 +5,13 @@ export const hashBytes = 32;
 /** RFC 6962 §2.1: MTH({}) = SHA-256(). */
 export const emptyRoot: Uint8Array = sha256(new Uint8Array(0));
 
+/** RFC 6962 §2.1: what stands before an entry where it is hashed. */
+export const leafPrefix = 0x00;
+
 /** RFC 6962 §2.1: SHA-256(0x00 || entry). */
 export function leafHash(entry: Uint8Array): Uint8Array {
   const input = Buffer.allocUnsafe(entry.length + 1);
-  input[0] = 0;
+  input[0] = leafPrefix;
   input.set(entry, 1);
   return sha256(input);
 }

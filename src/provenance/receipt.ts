@@ -8,7 +8,7 @@ import {
   signCoseSign1,
   verifySignature,
 } from '../tokens/index.ts';
-import { type ByteWriter, cborMajor } from './byte-writer.ts';
+import { type ByteWriter, cborMajor, headLength } from './byte-writer.ts';
 import { ProvenanceError } from './error.ts';
 import { hashBytes, inclusionPaths, leafHash, rootFromInclusion, rootOf } from './merkle-tree.ts';
 
@@ -84,12 +84,6 @@ export function writeReceipt(writer: ByteWriter, seal: BatchSeal, index: number)
 
 function proofLength(size: number, index: number, pathLength: number): number {
   return 1 + headLength(size) + headLength(index) + headLength(pathLength) + pathLength * (2 + hashBytes);
-}
-
-function headLength(argument: number): number {
-  if (argument < 24) return 1;
-  if (argument < 0x100) return 2;
-  return argument < 0x1_0000 ? 3 : 5;
 }
 
 /** A receipt whose form is right; whether it holds is up to `receiptHolds`. */

@@ -1,12 +1,12 @@
 import { type Clock, encodeBase32, type Random } from '../base/index.ts';
 import { type Fingerprint, fingerprintBytes } from '../tokens/index.ts';
-import { ByteWriter } from './byte-writer.ts';
-import { commitmentTo, partyLayerName, saltBytes } from './commitment.ts';
+import { ByteWriter, cborMajor } from './byte-writer.ts';
+import { partyLayerName, saltBytes, writeCommitmentHead } from './commitment.ts';
 import { writeOpeningHead, writeOpeningItemHead, writeOpeningPartyCount } from './entry.ts';
 import { ProvenanceError } from './error.ts';
-import { type Layer, writeLayer } from './layer.ts';
+import { type Layer, LayerFields } from './layer.ts';
 import type { Head } from './ledger.ts';
-import { leafHash } from './merkle-tree.ts';
+import { leafPrefix } from './merkle-tree.ts';
 import type { PlainOpening } from './opening-seal.ts';
 import type { DraftParty, OwnedFields, RecordDraft, RecordId } from './record.ts';
 import { writeCommitment, writePartyCount, writeStatementHead, writeStatementTail } from './statement.ts';
@@ -44,18 +44,20 @@ export interface RecordBuilderOptions {
 const maxRememberedFingerprints = 10_000;
 
 /**
- * Turns drafts into statements and openings. Everything here runs on the call path: each layer is encoded once,
- * into the opening, and hashed from there.
+ * Turns drafts into statements and openings. Everything here runs on the call path: each layer is encoded once, in
+ * memory that the next one uses again, and hashed there.
  */
 export class RecordBuilder {
   readonly #options: RecordBuilderOptions;
   readonly #node: Uint8Array;
-  readonly #layer = new ByteWriter();
+  readonly #fields = new LayerFields();
+  readonly #committed = new ByteWriter();
   readonly #opening = new ByteWriter();
   readonly #statement = new ByteWriter();
-  readonly #scratch = new ByteWriter();
   /** Fingerprints decoded lately: the same identities call again and again. */
   readonly #fingerprints = new Map<Fingerprint, Uint8Array>();
+  /** The time of the newest record and how it is written: many come within a millisecond. */
+  #time = { ms: Number.NaN, text: '' };
 
   constructor(options: RecordBuilderOptions) {
     this.#options = options;
@@ -72,57 +74,98 @@ export class RecordBuilder {
     const statement = this.#statement;
     opening.reset();
     statement.reset();
+    statement.uint8(leafPrefix);
     writeOpeningHead(opening);
     writeStatementHead(statement, head);
     const starts: number[] = [];
-    this.#commit(starts, 'erin', withoutOwned(erinOf(draft), draft.parties, 'erin'));
-    this.#commit(starts, 'eraan', eraanOf(draft, context));
-    this.#commit(starts, 'eromheen', {
-      ...withoutOwned(draft.eromheen, draft.parties, 'eromheen'),
-      softwareHash: this.#options.softwareHash,
-      node: this.#options.nodeFingerprint,
-      time: new Date(timeMs).toISOString(),
-    });
-    this.#commit(starts, 'erachter', { intent: draft.erachter });
+    this.#gatherErin(draft);
+    this.#commit(starts, 'erin');
+    this.#gatherEraan(draft, context);
+    this.#commit(starts, 'eraan');
+    this.#gatherEromheen(draft, timeMs);
+    this.#commit(starts, 'eromheen');
+    this.#fields.reset();
+    this.#fields.put('intent', draft.erachter);
+    this.#commit(starts, 'erachter');
     const layersEnd = opening.length;
     writeOpeningPartyCount(opening, draft.parties.length);
     writePartyCount(statement, draft.parties.length);
-    for (const [at, party] of draft.parties.entries())
-      this.#commit(starts, partyLayerName, this.#partyLayer(party, draft, context.heads[at]));
+    let at = 0;
+    for (const party of draft.parties) {
+      this.#gatherParty(party, draft, context.heads[at++]);
+      this.#commit(starts, partyLayerName);
+    }
     writeStatementTail(statement, head);
     if (opening.length > this.#options.maxRecordBytes)
       throw new ProvenanceError('too-large', `a record of ${opening.length} bytes is over the limit`);
-    const idBytes = leafHash(statement.view());
+    const idBytes = Buffer.from(statement.digest(), 'latin1');
     return {
       id: encodeBase32(idBytes),
       idBytes,
       timeMs,
-      statement: statement.copy(),
+      statement: statement.copy(1),
       opening: { bytes: opening.copy(), starts, layersEnd },
     };
   }
 
-  #commit(starts: number[], layerName: string, layer: Layer): void {
-    this.#layer.reset();
-    writeLayer(this.#layer, layer);
-    starts.push(this.#opening.length);
-    writeOpeningItemHead(this.#opening);
-    const start = this.#opening.length;
-    this.#opening.byteString(this.#options.random.bytes(saltBytes));
-    this.#opening.byteString(this.#layer.view());
-    writeCommitment(this.#statement, commitmentTo(this.#scratch, layerName, this.#opening.view(start)));
+  /** Opens and commits to the fields that were gathered. */
+  #commit(starts: number[], layerName: string): void {
+    const committed = this.#committed;
+    const opening = this.#opening;
+    committed.reset();
+    writeCommitmentHead(committed, layerName);
+    const opened = committed.length;
+    committed.head(cborMajor.bytes, saltBytes);
+    committed.random(this.#options.random, saltBytes);
+    const encoding = committed.beginByteString();
+    this.#fields.write(committed);
+    committed.endByteString(encoding);
+    starts.push(opening.length);
+    writeOpeningItemHead(opening);
+    opening.from(committed, opened);
+    writeCommitment(this.#statement, committed.digest());
   }
 
-  #partyLayer(party: DraftParty, draft: RecordDraft, head: Head | undefined): Layer {
-    return {
-      fingerprint: this.#fingerprint(party.fingerprint),
-      role: party.role,
-      seq: (head?.seq ?? 0) + 1,
-      prev: head?.id ?? null,
-      details: party.details,
-      erin: ownedFields(draft.erin, party.owns?.erin),
-      eromheen: ownedFields(draft.eromheen, party.owns?.eromheen),
-    };
+  #gatherErin({ erin, call, parties }: RecordDraft): void {
+    const fields = this.#fields;
+    fields.reset();
+    leaveOutOwned(fields, parties, 'erin');
+    if (call) {
+      fields.put('call', call.id);
+      fields.put('phase', call.phase);
+    }
+    fields.putAll(erin);
+  }
+
+  #gatherEraan({ eraan }: RecordDraft, { parents, previousOfCall }: RecordContext): void {
+    const fields = this.#fields;
+    fields.reset();
+    fields.put('parents', parents);
+    fields.put('previous', previousOfCall);
+    fields.putAll(eraan);
+  }
+
+  #gatherEromheen({ eromheen, parties }: RecordDraft, timeMs: number): void {
+    const fields = this.#fields;
+    fields.reset();
+    if (timeMs !== this.#time.ms) this.#time = { ms: timeMs, text: new Date(timeMs).toISOString() };
+    fields.put('softwareHash', this.#options.softwareHash);
+    fields.put('node', this.#options.nodeFingerprint);
+    fields.put('time', this.#time.text);
+    leaveOutOwned(fields, parties, 'eromheen');
+    fields.putAll(eromheen);
+  }
+
+  #gatherParty(party: DraftParty, draft: RecordDraft, head: Head | undefined): void {
+    const fields = this.#fields;
+    fields.reset();
+    fields.put('fingerprint', this.#fingerprint(party.fingerprint));
+    fields.put('role', party.role);
+    fields.put('seq', (head?.seq ?? 0) + 1);
+    fields.put('prev', head?.id ?? null);
+    fields.put('details', party.details);
+    fields.put('erin', ownedFields(draft.erin, party.owns?.erin));
+    fields.put('eromheen', ownedFields(draft.eromheen, party.owns?.eromheen));
   }
 
   #fingerprint(text: Fingerprint): Uint8Array {
@@ -149,22 +192,7 @@ function ownedFields(layer: Layer, names: readonly string[] | undefined): Layer 
   return any ? owned : undefined;
 }
 
-/** What of a layer belongs to nobody alone. */
-function withoutOwned(layer: Layer, parties: readonly DraftParty[], name: keyof OwnedFields): Layer {
-  let rest: Record<string, unknown> | undefined;
-  for (const { owns } of parties)
-    for (const field of owns?.[name] ?? []) {
-      rest ??= { ...layer };
-      // Fields that are undefined are not written; deleting would change the object's shape.
-      rest[field] = undefined;
-    }
-  return rest ?? layer;
-}
-
-function erinOf({ erin, call }: RecordDraft): Layer {
-  return call ? { ...erin, call: call.id, phase: call.phase } : erin;
-}
-
-function eraanOf({ eraan }: RecordDraft, { parents, previousOfCall }: RecordContext): Layer {
-  return { ...eraan, parents, previous: previousOfCall };
+/** What is one party's own does not belong into a layer that all share. */
+function leaveOutOwned(fields: LayerFields, parties: readonly DraftParty[], layer: keyof OwnedFields): void {
+  for (const { owns } of parties) for (const name of owns?.[layer] ?? []) fields.put(name, undefined);
 }

@@ -153,7 +153,10 @@ describe('Ed25519 (RFC 8032)', () => {
   });
 
   test('a generated key takes its seed from the injected randomness', () => {
-    const key = generateSigningKey({ bytes: (length) => new Uint8Array(length).fill(7) });
+    const key = generateSigningKey({
+      bytes: (length) => new Uint8Array(length).fill(7),
+      fill: (target, start, length) => target.fill(7, start, start + length),
+    });
     expect(encodeHex(key.publicKey)).toBe(encodeHex(keyNumber(7).publicKey));
   });
 });

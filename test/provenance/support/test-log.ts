@@ -23,7 +23,12 @@ export const bob: string = encodeBase32(new Uint8Array(32).fill(2));
 /** Bytes that count up: the same records each time. */
 export function countingRandom(): Random {
   let next = 0;
-  return { bytes: (length) => Uint8Array.from({ length }, () => next++ & 0xff) };
+  return {
+    bytes: (length) => Uint8Array.from({ length }, () => next++ & 0xff),
+    fill: (target, start, length) => {
+      for (let at = start; at < start + length; at++) target[at] = next++ & 0xff;
+    },
+  };
 }
 
 /** A directory under the system's temporary one, removed with `dispose`. */

@@ -14,7 +14,10 @@ import { DnsServer } from '../../support/dns-server.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 /** The lowest draw each time: SRV records of one priority come in the order of their weights, zero first. */
-const lowest: Random = { bytes: (length) => new Uint8Array(length) };
+const lowest: Random = {
+  bytes: (length) => new Uint8Array(length),
+  fill: (target, start, length) => target.fill(0, start, start + length),
+};
 
 /** A name server with the records that a test gives it, and locators that ask it. */
 export class LocatingBench {
