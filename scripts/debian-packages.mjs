@@ -14,6 +14,7 @@ const commandOfPackage = {
   nftables: 'nft',
   conntrack: 'conntrack',
   chromium: 'chromium',
+  'rtpengine-daemon': 'rtpengine',
   python3: 'python3',
 };
 

@@ -119,7 +119,7 @@ function splitScheme(text: string): readonly [scheme: string, rest: string] {
   return at < 0 ? ['', text] : [text.slice(0, at).toLowerCase(), text.slice(at + 3)];
 }
 
-function parseAuthority(text: string, defaultPort: number): WebAddress | string {
+export function parseAuthority(text: string, defaultPort: number): WebAddress | string {
   const bracket = text.startsWith('[') ? text.indexOf(']') : -1;
   if (text.startsWith('[') && bracket < 0) return 'the bracket around the IPv6 address is not closed';
   const colon = text.indexOf(':', bracket + 1);

@@ -9,3 +9,4 @@ export type * from './media.ts';
 export * from './opening-hours.ts';
 export type * from './peers.ts';
 export { ConfigError, type ConfigProblem } from './problems.ts';
+export type * from './rtpengine.ts';

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { quantity, section } from './fields.ts';
 import { type MediaLimitsConfig, mediaLimits } from './media.ts';
+import { type RtpengineLimitsConfig, rtpengineLimits } from './rtpengine.ts';
 
 /** Every bound of the gateway by the part that keeps it; docs/configuration.md says what each one means. */
 export interface LimitsConfig {
@@ -17,6 +18,7 @@ export interface LimitsConfig {
   readonly vouching: VouchingLimitsConfig;
   readonly audit: AuditLimitsConfig;
   readonly media: MediaLimitsConfig;
+  readonly rtpengine: RtpengineLimitsConfig;
 }
 
 export interface MessageLimitsConfig {
@@ -255,4 +257,5 @@ export const limits: z.ZodType<LimitsConfig> = section({
     healProbeBytes: bytes(1_048_576, 4_096),
   }),
   media: mediaLimits,
+  rtpengine: rtpengineLimits,
 });

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { addressOrNetwork, listOf, nonEmptyText, oneOf, quantity, section } from './fields.ts';
+import { type RtpengineConfig, rtpengine } from './rtpengine.ts';
 
 export interface PortRangeConfig {
   readonly first: number;
@@ -8,8 +9,8 @@ export interface PortRangeConfig {
 }
 
 export interface MediaConfig {
-  /** `off`: phones exchange media directly; `relay`: through the built-in relay. */
-  readonly mode: 'off' | 'relay';
+  /** `off`: phones exchange media directly; `relay`: through the built-in relay; `rtpengine`: through one or several of those. */
+  readonly mode: 'off' | 'relay' | 'rtpengine';
   /** IP addresses of this machine that media comes to, one for each family; empty: where the phone's signalling comes to. */
   readonly listen: readonly string[];
   /** IP addresses that phones are told instead, where this machine is known by others. */
@@ -19,6 +20,7 @@ export interface MediaConfig {
   readonly learnFrom: 'address' | 'network' | 'any';
   /** Networks within each of which phones reach each other: their calls may bypass the relay. */
   readonly direct: readonly string[];
+  readonly rtpengine: RtpengineConfig;
 }
 
 export interface MediaLimitsConfig {
@@ -54,12 +56,16 @@ const portRange: z.ZodType<PortRangeConfig> = nonEmptyText.transform((text, cont
 });
 
 export const media: z.ZodType<MediaConfig> = section({
-  mode: oneOf(['off', 'relay']).default('off'),
+  mode: oneOf(['off', 'relay', 'rtpengine']).default('off'),
   listen: oneOfEachFamily.prefault([]),
   address: oneOfEachFamily.prefault([]),
   ports: portRange.prefault('16384-32767'),
   learnFrom: oneOf(['address', 'network', 'any']).default('network'),
   direct: listOf(addressOrNetwork).prefault([]),
+  rtpengine,
+}).refine(({ mode, rtpengine: { instances } }) => mode !== 'rtpengine' || instances.length > 0, {
+  path: ['rtpengine', 'instances'],
+  error: 'must name at least one rtpengine',
 });
 
 const day = 86_400_000;

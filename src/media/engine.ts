@@ -59,12 +59,12 @@ export interface StreamReport {
   readonly from: MediaParty;
   readonly packets: number;
   readonly bytes: number;
-  /** By sequence numbers (RFC 3550 §6.4.1); negative when packets came twice. */
-  readonly lost: number;
+  /** By sequence numbers (RFC 3550 §6.4.1); negative when packets came twice. Undefined when nobody counts. */
+  readonly lost: number | undefined;
   /** RFC 3550 §A.8; undefined when no RTP clock rate is known for what was sent. */
   readonly jitterMs: number | undefined;
-  /** How often the source moved after it was first learned. */
-  readonly moves: number;
+  /** How often the source moved after it was first learned; undefined when nobody counts. */
+  readonly moves: number | undefined;
   /** Packets that came from elsewhere or did not look like media, and went nowhere. */
   readonly dropped: number;
 }

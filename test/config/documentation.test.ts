@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { defaultAnswerCacheLimits } from '../../src/admission/index.ts';
 import { configKeys, loadConfig } from '../../src/config/index.ts';
 import { defaultRegEventLimits, defaultSpeakerLimits } from '../../src/gateway/index.ts';
-import { defaultRelayLimits } from '../../src/media/index.ts';
+import { defaultRelayLimits, defaultRtpengineLimits } from '../../src/media/index.ts';
 import { defaultOverlayLimits } from '../../src/overlay/index.ts';
 import { defaultAuditLimits } from '../../src/provenance/index.ts';
 import {
@@ -63,6 +63,7 @@ describe('defaults', () => {
       vouching: defaultAnswerCacheLimits,
       audit: defaultAuditLimits,
       media: defaultRelayLimits,
+      rtpengine: defaultRtpengineLimits,
     });
     expect(registrar).toEqual({
       minExpires: minExpiresSeconds,
@@ -105,7 +106,14 @@ describe('config/*.yaml', () => {
 
   it('holds the examples that the documentation names', () => {
     expect(files).toEqual(
-      expect.arrayContaining(['default.yaml', 'development.yaml', 'pbx.yaml', 'redis.yaml', 'trunk.yaml']),
+      expect.arrayContaining([
+        'default.yaml',
+        'development.yaml',
+        'pbx.yaml',
+        'redis.yaml',
+        'rtpengine.yaml',
+        'trunk.yaml',
+      ]),
     );
   });
 

@@ -116,13 +116,12 @@ describe('loading a configuration', () => {
 
   it('names the source of each problem', () => {
     const file = yamlFile('log: {level: loud}');
-    const load = () =>
-      loadConfig({ file, env: { TIBET_SIP_DOMAIN: '""' }, overrides: ['media.mode=rtpengine'] });
+    const load = () => loadConfig({ file, env: { TIBET_SIP_DOMAIN: '""' }, overrides: ['media.mode=janus'] });
     expect(load).toThrow(
       `log.level: must be one of debug, info, warn, error, silent, not "loud" (from ${file})`,
     );
     expect(load).toThrow('domain: must not be empty (from TIBET_SIP_DOMAIN)');
-    expect(load).toThrow('media.mode: must be one of off, relay, not "rtpengine"');
+    expect(load).toThrow('media.mode: must be one of off, relay, rtpengine, not "janus"');
   });
 
   it.each([
@@ -160,7 +159,23 @@ describe('loading a configuration', () => {
       'listen[1]: ws://127.0.0.1:80 would share one socket with tcp://127.0.0.1:80',
     ],
     ['listen=tcp://127.0.0.1:8060', 'admin.listen: would share one socket with tcp://127.0.0.1:8060'],
-    ['media.mode=rtpengine', 'media.mode: must be one of off, relay, not "rtpengine"'],
+    ['media.mode=rtpengine', 'media.rtpengine.instances: must name at least one rtpengine'],
+    [
+      'media.rtpengine.instances=203.0.113.5:22222',
+      'media.rtpengine.instances[0]: must be private addresses: whoever reaches the control port of rtpengine can redirect every call',
+    ],
+    [
+      'media.rtpengine.instances=media.example:22222',
+      'media.rtpengine.instances[0]: must be IP addresses with a port, like 127.0.0.1:22222',
+    ],
+    [
+      'media.rtpengine.flags=generate-mid, media-handover',
+      'media.rtpengine.flags[1]: "media-handover" lets whoever sends a packet take a stream over; see docs/media.md',
+    ],
+    [
+      'media.rtpengine.flags=endpoint-learning-immediate',
+      'media.rtpengine.flags[0]: "endpoint-learning-immediate" is always heuristic; see docs/media.md',
+    ],
     ['audit.origin=a b', 'audit.origin: must hold neither spaces nor "+" (C2SP signed-note key name)'],
     [
       'auth.algorithms.udp=[MD5, MD5]',

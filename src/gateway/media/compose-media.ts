@@ -1,5 +1,11 @@
 import { isIP } from 'node:net';
-import { type MediaEngine, type MediaRefusal, type MediaReport, RelayEngine } from '../../media/index.ts';
+import {
+  type MediaEngine,
+  type MediaRefusal,
+  type MediaReport,
+  RelayEngine,
+  RtpengineEngine,
+} from '../../media/index.ts';
 import {
   type Flow,
   type ForwardDecision,
@@ -51,20 +57,10 @@ export interface MediaParts {
 
 /** Undefined when media is none of this gateway's business. */
 export function composeMedia(around: Surroundings, parts: MediaParts): Anchoring | undefined {
-  const { config, clock, random, logger, closing } = around;
-  const { mode, listen, address, ports, learnFrom, direct } = config.media;
-  if (mode === 'off') return undefined;
-  const limits = config.limits.media;
-  const engine = new RelayEngine({
-    listen,
-    address: address.length === 0 ? advertised(config.advertise) : address,
-    ports,
-    learnFrom,
-    limits,
-    clock,
-    logger,
-  });
-  const media = new MediaCalls({ engine, direct: new DirectMedia(direct), random, logger });
+  const { config, random, logger, closing } = around;
+  if (config.media.mode === 'off') return undefined;
+  const engine = engineFor(around);
+  const media = new MediaCalls({ engine, direct: new DirectMedia(config.media.direct), random, logger });
   const passages = new WeakMap<ForwardDecision, Passage>();
   const onRefused = ({ fault }: MediaRefusal): void => parts.onRefused(fault);
   const peerOn = (flow: Flow, contactHost: string | undefined): CallPeer => ({
@@ -138,6 +134,31 @@ function moved(media: MediaCalls, fingerprint: string, observed: string): void {
     }
 }
 
+function engineFor({ config, clock, random, logger }: Surroundings): MediaEngine {
+  const { mode, listen, address, ports, learnFrom, rtpengine } = config.media;
+  const limits = config.limits.media;
+  if (mode === 'rtpengine')
+    return new RtpengineEngine({
+      ...rtpengine,
+      limits: config.limits.rtpengine,
+      sdpLimits: limits,
+      silenceMs: limits.silenceMs,
+      holdMs: limits.holdMs,
+      clock,
+      random,
+      logger,
+    });
+  return new RelayEngine({
+    listen,
+    address: address.length === 0 ? advertised(config.advertise) : address,
+    ports,
+    learnFrom,
+    limits,
+    clock,
+    logger,
+  });
+}
+
 function qualityOf(reports: readonly MediaReport[]): readonly MediaQuality[] {
   return reports.flatMap(({ streams }) =>
     streams.map(({ index, kind, from, packets, bytes, lost, jitterMs, moves, dropped }) => ({
@@ -146,9 +167,9 @@ function qualityOf(reports: readonly MediaReport[]): readonly MediaQuality[] {
       kind,
       packets,
       bytes,
-      lost,
+      ...(lost === undefined ? {} : { lost }),
       ...(jitterMs === undefined ? {} : { jitterMs: Math.round(jitterMs) }),
-      moves,
+      ...(moves === undefined ? {} : { moves }),
       dropped,
     })),
   );

@@ -1,0 +1,94 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { endWithTest } from './processes.ts';
+import { until } from './until.ts';
+
+/** Debian's rtpengine-daemon is there. */
+export const rtpengineInstalled: boolean = spawnSync('rtpengine', ['--version']).status === 0;
+
+/** rtpengine in user space, in a process of its own. */
+export interface Rtpengine {
+  /** `127.0.0.1:22222`, as the configuration has it. */
+  readonly control: string;
+  readonly port: number;
+  /** How many of its media ports are taken. */
+  mediaPorts(): number;
+  /** Ends it as a power cut does. */
+  kill(): Promise<void>;
+}
+
+export interface RtpengineOptions {
+  /** The range of its media ports: no two of them may overlap. */
+  readonly ports: readonly [first: number, last: number];
+  readonly controlPort?: number;
+  readonly options?: readonly string[];
+}
+
+/** Resolves when it answers. */
+export async function startRtpengine(options: RtpengineOptions): Promise<Rtpengine> {
+  const [first, last] = options.ports;
+  const port = options.controlPort ?? (await freePort());
+  const child = spawn(
+    'rtpengine',
+    [
+      // Debian's own configuration has ports in it that a second instance would want as well.
+      '--config-file=none',
+      '--foreground',
+      '--log-stderr',
+      '--log-level=3',
+      '--table=-1',
+      '--num-threads=2',
+      '--interface=127.0.0.1',
+      `--listen-ng=127.0.0.1:${port}`,
+      `--port-min=${first}`,
+      `--port-max=${last}`,
+      ...(options.options ?? []),
+    ],
+    { stdio: 'ignore' },
+  );
+  endWithTest(child);
+  const exited = once(child, 'exit');
+  await answering(port);
+  return {
+    control: `127.0.0.1:${port}`,
+    port,
+    mediaPorts: () => udpPorts().filter((taken) => taken >= first && taken <= last).length,
+    kill: async () => {
+      child.kill('SIGKILL');
+      await exited;
+    },
+  };
+}
+
+async function freePort(): Promise<number> {
+  const socket = createSocket('udp4').bind(0, '127.0.0.1');
+  await once(socket, 'listening');
+  const { port } = socket.address();
+  socket.close();
+  await once(socket, 'close');
+  return port;
+}
+
+async function answering(port: number): Promise<void> {
+  const socket = createSocket('udp4');
+  let answered = false;
+  socket.on('message', () => {
+    answered = true;
+  });
+  try {
+    await until('rtpengine answers', () => {
+      socket.send('test d7:command4:pinge', port, '127.0.0.1', () => {});
+      return answered;
+    });
+  } finally {
+    socket.close();
+  }
+}
+
+/** Those of this machine's IPv4. */
+function udpPorts(): number[] {
+  const lines = readFileSync('/proc/net/udp', 'latin1').split('\n').slice(1);
+  return lines.map((line) => Number.parseInt(line.trim().split(' ')[1]?.split(':')[1] ?? '', 16));
+}
