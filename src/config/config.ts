@@ -31,6 +31,8 @@ export interface Config {
   readonly realm: RealmConfig | undefined;
   /** The operator's own service that is asked about callers. */
   readonly hooks: HooksConfig | undefined;
+  /** Calls to and from identities of other operators. */
+  readonly federation: FederationConfig;
   readonly dns: DnsConfig;
   readonly limits: LimitsConfig;
   readonly log: LogConfig;
@@ -172,6 +174,24 @@ export interface CallsConfig {
   /** Who may call whom; a callee whom no rule names is `unlisted`. */
   readonly rules: readonly CallRuleConfig[];
   readonly unlisted: 'allow' | 'deny';
+}
+
+export interface FederationConfig {
+  readonly enabled: boolean;
+  /** Where this gateway publishes its identities over HTTPS; undefined: nowhere. */
+  readonly listen: WebAddress | undefined;
+  /** Domains that are asked where a bare fingerprint lives. */
+  readonly directories: readonly string[];
+  /** Addresses and networks that may be asked although they are not public. */
+  readonly allow: readonly string[];
+  /** Absolute path of a PEM file; undefined: the system's authorities. */
+  readonly ca?: string | undefined;
+  /** `tls`: calls go between operators over TLS only. */
+  readonly sip: 'tls' | 'any';
+  /** How old an identity's own word about its home may be. */
+  readonly maxAgeSeconds: number;
+  /** How long what was found, or not found, is not asked for again. */
+  readonly freshMs: number;
 }
 
 /** How names of peers are looked up. */

@@ -74,6 +74,14 @@ export const webAddress: z.ZodType<WebAddress | undefined> = parsed((text) =>
   text === 'off' ? { off: true as const } : parseWebAddress(text),
 ).transform((address) => ('off' in address ? undefined : address));
 
+/** `https://host:port` to listen on, or `off`. */
+export const secureWebAddress: z.ZodType<WebAddress | undefined> = parsed((text) => {
+  if (text === 'off') return { off: true as const };
+  if (!text.startsWith('https://')) return 'write it as https://host:port, or "off"';
+  const authority = text.slice('https://'.length);
+  return parseWebAddress(`http://${/:\d+$/.test(authority) ? authority : `${authority}:443`}`);
+}).transform((address) => ('off' in address ? undefined : address));
+
 /** A web address that is there to be listened on. */
 export const boundWebAddress: z.ZodType<WebAddress> = parsed(parseWebAddress);
 

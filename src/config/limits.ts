@@ -16,6 +16,7 @@ export interface LimitsConfig {
   readonly speakers: SpeakerLimitsConfig;
   readonly overlay: OverlayLimitsConfig;
   readonly vouching: VouchingLimitsConfig;
+  readonly federation: FederationLimitsConfig;
   readonly audit: AuditLimitsConfig;
   readonly media: MediaLimitsConfig;
   readonly rtpengine: RtpengineLimitsConfig;
@@ -72,6 +73,12 @@ export interface LocatingLimitsConfig {
   readonly maxTtlMs: number;
   readonly unknownTtlMs: number;
   readonly negativeTtlMs: number;
+}
+
+export interface FederationLimitsConfig {
+  readonly timeoutMs: number;
+  readonly maxBytes: number;
+  readonly maxConcurrent: number;
 }
 
 export interface RegEventLimitsConfig {
@@ -242,6 +249,11 @@ export const limits: z.ZodType<LimitsConfig> = section({
     maxAnswers: count(10_000),
     maxAgeSeconds: quantity('s', 3_600, 0, 86_400),
     silenceMs: milliseconds(1_000),
+  }),
+  federation: section({
+    timeoutMs: milliseconds(3_000, 100),
+    maxBytes: bytes(16_384, 1_024),
+    maxConcurrent: count(64),
   }),
   audit: section({
     maxRecordBytes: bytes(32_768, 4_096),

@@ -58,6 +58,10 @@ function complete(parsed: ParsedConfig): Config {
     advertise: parsed.advertise,
     tls: parsed.tls && completeTls(parsed.tls),
     overlay: { ...parsed.overlay, tls: completeStoreTls(parsed.overlay.tls) },
+    federation: {
+      ...parsed.federation,
+      ...(parsed.federation.ca !== undefined && { ca: resolve(parsed.federation.ca) }),
+    },
     audit: { ...parsed.audit, origin: parsed.audit.origin ?? `${parsed.domain}/tibet-sip` },
     auth: { ...parsed.auth, realm: parsed.auth.realm ?? parsed.domain },
     authorities: parsed.authorities.map((entry) => ({ ...entry, identity: resolve(entry.identity) })),
@@ -106,6 +110,8 @@ function crossCheck(config: ParsedConfig, intact: (section: keyof Config) => boo
   if (intact('tls') && config.tls?.requestClientCertificate === true && config.tls.ca === undefined)
     report(['tls', 'ca'], 'must name the authorities that vouch for client certificates');
   if (intact('peers')) checkPeers(config.peers, report);
+  if (intact('federation') && intact('tls') && config.federation.listen !== undefined && !config.tls)
+    report(['federation', 'listen'], 'needs tls.cert and tls.key');
   if (intact('authorities')) checkAuthorities(config, report);
   if (intact('calls')) checkCallRules(config, intact('authorities'), report);
   if (intact('registrar')) {

@@ -17,6 +17,7 @@ import {
   quantity,
   secretText,
   section,
+  secureWebAddress,
   store,
   webAddress,
 } from './fields.ts';
@@ -164,6 +165,18 @@ const calls = section({
   unlisted: oneOf(['allow', 'deny']).default('allow'),
 });
 
+const federation = section({
+  enabled: z.boolean({ error: 'must be true or false' }).default(false),
+  listen: secureWebAddress.prefault('off'),
+  directories: listOf(hostName).prefault([]),
+  allow: listOf(addressOrNetwork).prefault([]),
+  ca: nonEmptyText.optional(),
+  sip: oneOf(['tls', 'any']).default('tls'),
+  // Longer than phones may wait before they register again.
+  maxAgeSeconds: quantity('s', 9_000, 60, 2_592_000),
+  freshMs: quantity('ms', 30_000, 0, 3_600_000),
+});
+
 const dns = section({
   servers: listOf(nameServer).prefault([]),
   timeoutMs: quantity('ms', 2_000, 50, 60_000),
@@ -196,6 +209,7 @@ export const schema: z.ZodType<ParsedConfig> = z.strictObject({
   authorities: z.array(authority, { error: expected('must be a list of authorities') }).prefault([]),
   realm,
   hooks,
+  federation,
   dns,
   limits,
   log,

@@ -10,7 +10,8 @@ import {
   type SipRequest,
 } from '../sip/index.ts';
 import type { CertificateIdentity } from './certificate-identity.ts';
-import type { NodeHops } from './hops/node-hops.ts';
+import type { ForeignCallers } from './federation/foreign-callers.ts';
+import { isGateway, type NodeHops } from './hops/node-hops.ts';
 import { identityAt } from './identity-at.ts';
 import { type IntentGate, intentTokenOf } from './intent-gate.ts';
 import type { PeerTable } from './peers/peer-table.ts';
@@ -52,6 +53,8 @@ export interface AuthenticationOptions {
   readonly overlay: IdentityOverlay;
   readonly peers: PeerTable;
   readonly hops: NodeHops;
+  /** Undefined where only identities of this domain may call. */
+  readonly foreign: ForeignCallers | undefined;
   readonly flowSpeaks: readonly TransportName[];
   /** Passwords are known to a PBX only: what a phone without a key asks is put before that. */
   readonly passwordsElsewhere: boolean;
@@ -80,6 +83,9 @@ export class Authentication {
     if (hop !== undefined) return hop;
     const peer = request.method === 'REGISTER' ? undefined : this.peerOf(flow);
     if (peer !== undefined) return this.#byPeer(request, flow, peer, token);
+    const domain =
+      request.method === 'REGISTER' ? undefined : await this.#options.foreign?.domainOf(request, flow);
+    if (token !== undefined && domain !== undefined) return this.#byDomain(request, flow, domain, token);
     if (token !== undefined) return this.#byIntent(request, flow, token);
     const speaker = request.method === 'REGISTER' ? undefined : await this.#byFlow(request, flow);
     const known = speaker ?? (await this.#byCertificate(request, flow));
@@ -166,12 +172,38 @@ export class Authentication {
     if (sender === undefined) return undefined;
     if (typeof sender === 'string') return this.#refuseHop(flow, sender);
     const { party: via, caller, assurance, peer: peerName } = sender;
+    // Who is not of this store speaks for nobody but itself, within a dialog.
+    if (!isGateway(via)) return this.#refuseHop(flow, 'hop-foreign');
     const peer = peers.all.find(({ name }) => name === peerName);
     if (peer !== undefined) return proved({ kind: 'peer', peer, assurance: 0, carriesIntent: true, via });
     const identity = caller === undefined ? undefined : await overlay.identity(caller);
     if (identity?.status !== 'active') return this.#refuseHop(flow, 'hop-caller', caller);
     const intent = token === undefined ? undefined : intents.signedBy(identity, request, token);
     return proved({ kind: 'identity', identity, assurance, intent, via });
+  }
+
+  /** A caller of another operator, by what that one publishes. */
+  async #byDomain(
+    request: SipRequest,
+    flow: Flow,
+    domain: string,
+    token: string,
+  ): Promise<AuthenticationResult> {
+    const { foreign, throttle, clock, logger } = this.#options;
+    const source = flow.remote.address;
+    // Each look-up costs somebody else something, too.
+    const wait = throttle.waitMs(source, domain, clock.now());
+    const result =
+      wait > 0 || foreign === undefined
+        ? { fault: 'throttled', claimed: undefined }
+        : await foreign.check(request, flow, domain, token);
+    if (!('fault' in result)) return proved(result);
+    const { fault, claimed } = result;
+    logger.warn({ fault, claimed, source, domain, method: request.method }, 'a foreign caller was refused');
+    throttle.recordFailure(source, domain, clock.now());
+    const headers = [headerField('Reason', `SIP;cause=403;text="Foreign Identity Not Proved: ${fault}"`)];
+    const reason = 'Foreign Identity Not Proved';
+    return { kind: 'refused', status: 403, reason, fault, claimed, record: wait === 0, headers };
   }
 
   #refuseHop(flow: Flow, fault: string, claimed?: string): AuthenticationResult {

@@ -1,4 +1,5 @@
-import { addressOf, declaredIntent } from '../intent/index.ts';
+import { FederationError, type VerifiedIdentity } from '../federation/index.ts';
+import { addressOf, declaredIntent, readUri } from '../intent/index.ts';
 import { type IdentityOverlay, type IdentityRecord, OverlayError } from '../overlay/index.ts';
 import { ProvenanceError } from '../provenance/index.ts';
 import {
@@ -17,6 +18,7 @@ import {
   type SipUri,
   unescapeUri,
 } from '../sip/index.ts';
+import { isFingerprint } from '../tokens/index.ts';
 import type { Audit } from './audit.ts';
 import type { Authentication } from './authentication.ts';
 import type { Authorisation } from './authorisation.ts';
@@ -25,6 +27,8 @@ import { CallObserver } from './call-observer.ts';
 import type { CallParty, CallRecords, Outcome } from './call-records.ts';
 import type { CallTable } from './call-table.ts';
 import type { DialogPolicy } from './dialog-policy.ts';
+import type { ForeignCallees } from './federation/foreign-callees.ts';
+import { foreignRecord } from './federation/foreign-record.ts';
 import { forwardedEdit } from './forwarded-intent.ts';
 import type { GruuRouting } from './gruu-routing.ts';
 import type { NodeHops } from './hops/node-hops.ts';
@@ -60,6 +64,8 @@ export interface CallPolicyOptions {
   readonly reachability: Reachability;
   readonly gruus: GruuRouting;
   readonly hops: NodeHops;
+  /** Undefined where calls do not leave this domain. */
+  readonly foreign: ForeignCallees | undefined;
   readonly registration: Registration;
   readonly outbound: Outbound;
   readonly peers: PeerTable;
@@ -90,6 +96,8 @@ interface Callee {
   readonly party: CallParty;
   /** Set when one phone of the identity is meant, by its GRUU. */
   readonly chooses?: BindingChoice;
+  /** Set when another operator has it. */
+  readonly elsewhere?: VerifiedIdentity;
 }
 
 /** Where a request goes; `away`: to a peer that cannot be reached now. */
@@ -114,9 +122,15 @@ export class CallPolicy implements ProxyPolicy {
     const routeless =
       request.to.tag === undefined ? undefined : dialogs.onRouteless(request, flow, transaction);
     if (routeless !== undefined) return routeless;
-    const uri = domain.ownUri(request.uri, flow.local.address);
+    const uri = domain.ownUri(request.uri, flow.local.address) ?? this.#foreignUri(request);
     if (uri === undefined) return refuseUri(request.uri);
     return this.#answer(request, flow, uri) ?? this.#route(request, flow, uri);
+  }
+
+  /** An address of another domain, where calls may leave this one. */
+  #foreignUri(request: SipRequest): SipUri | undefined {
+    const uri = this.#options.foreign === undefined ? undefined : readUri(request.uri);
+    return (uri?.scheme === 'sip' || uri?.scheme === 'sips') && uri.user !== undefined ? uri : undefined;
   }
 
   async #route(request: SipRequest, flow: Flow, uri: SipUri): Promise<RoutingDecision> {
@@ -169,7 +183,7 @@ export class CallPolicy implements ProxyPolicy {
       request,
       flow,
       result.principal,
-      await this.#calleeOf(uri),
+      await this.#calleeOf(uri, flow),
       undefined,
     );
     records.close(call, 'failed', { status: 483, by: 'gateway', reason: 'Too Many Hops' });
@@ -203,7 +217,7 @@ export class CallPolicy implements ProxyPolicy {
         headerField('Retry-After', String(admission.limits.retryAfterSeconds)),
       ]);
     const meant = this.#meantBy(caller, uri, request);
-    const callee = await this.#calleeOf(meant.uri);
+    const callee = await this.#calleeOf(meant.uri, flow);
     const mayCall = this.#speaksFor(caller, request, flow);
     const token = mayCall ? this.#signFor(request, caller, callee) : undefined;
     const { call, written } = this.#attempt(request, flow, caller, callee, token);
@@ -229,7 +243,7 @@ export class CallPolicy implements ProxyPolicy {
     if (unfit !== undefined) return refuse('failed', unfit.status, unfit.reason);
     if (callee.identity !== undefined && callee.identity.status !== 'active')
       return refuse('unreachable', 480);
-    const { targets, away, atPeer } = await this.#whereabouts(request, callee, meant, caller);
+    const { targets, away, atPeer } = await this.#whereabouts(request, flow, callee, meant, caller);
     if (away) {
       const { status, reason, headers } = peerAway(caller);
       return refuse('unreachable', status, reason, headers);
@@ -253,7 +267,7 @@ export class CallPolicy implements ProxyPolicy {
         records,
         ringing,
         call,
-        callee: atPeer ? undefined : callee.identity?.fingerprint,
+        callee: atPeer || callee.elsewhere !== undefined ? undefined : callee.identity?.fingerprint,
         chooses: callee.chooses,
       }),
       rejoinMs: atPeer ? 0 : this.#options.rejoinMs,
@@ -272,10 +286,10 @@ export class CallPolicy implements ProxyPolicy {
     if (!this.#speaksFor(sender, request, flow)) return respond(403, 'From Is Not An Address Of The Sender');
     if (uri.user === undefined) return respond(405, undefined, [headerField('Allow', 'OPTIONS, REGISTER')]);
     const meant = this.#meantBy(sender, uri, request);
-    const callee = await this.#calleeOf(meant.uri);
+    const callee = await this.#calleeOf(meant.uri, flow);
     const forbidden = await this.#forbidden(sender, request, callee);
     if (forbidden !== undefined) return respond(403, forbidden);
-    const { targets, away, atPeer } = await this.#whereabouts(request, callee, meant, sender);
+    const { targets, away, atPeer } = await this.#whereabouts(request, flow, callee, meant, sender);
     if (away) return peerAway(sender);
     if (targets.length === 0) return respond(callee.identity === undefined ? 404 : 480);
     return {
@@ -303,12 +317,24 @@ export class CallPolicy implements ProxyPolicy {
   /** At the peer whose dial plan decides; else every phone of the identity, or the one that is meant; else a peer. */
   async #whereabouts(
     request: SipRequest,
+    flow: Flow,
     callee: Callee,
     { uri, peer }: Meant,
     sender: Principal,
   ): Promise<Whereabouts> {
     const { outbound, reachability } = this.#options;
     const { identity, chooses } = callee;
+    const { elsewhere } = callee;
+    if (elsewhere !== undefined || !this.#options.domain.serves(uri.host, flow.local.address)) {
+      // Nobody passes through here on the way from one domain to another.
+      const ours = sender.kind === 'identity' && sender.via === undefined;
+      const requestUri = isFingerprint(uri.user ?? '') ? `sip:${uri.user}@${elsewhere?.domain}` : request.uri;
+      const target =
+        ours && elsewhere !== undefined
+          ? await this.#options.foreign?.target(elsewhere, requestUri)
+          : undefined;
+      return { targets: target === undefined ? [] : [target], away: false, atPeer: false };
+    }
     // The gateway that sent it here has looked everywhere else.
     if (sender.via !== undefined) {
       const here = identity === undefined ? [] : await reachability.targets(identity.fingerprint, chooses);
@@ -327,8 +353,8 @@ export class CallPolicy implements ProxyPolicy {
     if (identity === undefined || found.kind === 'down')
       return { targets: [], away: found.kind === 'down', atPeer: true };
     const here = await reachability.targets(identity.fingerprint, chooses);
-    const elsewhere = await this.#atOtherNodes(request, identity.fingerprint, callee, sender);
-    return { targets: [...here, ...elsewhere], away: false, atPeer: false };
+    const others = await this.#atOtherNodes(request, identity.fingerprint, callee, sender);
+    return { targets: [...here, ...others], away: false, atPeer: false };
   }
 
   /** The callee's phones that are registered at other gateways of the same store. */
@@ -356,7 +382,8 @@ export class CallPolicy implements ProxyPolicy {
     return meantBy(sender, uri, request, this.#options.peers.all);
   }
 
-  async #calleeOf(uri: SipUri): Promise<Callee> {
+  async #calleeOf(uri: SipUri, flow: Flow): Promise<Callee> {
+    if (!this.#options.domain.serves(uri.host, flow.local.address)) return this.#foreignCallee(uri, false);
     if (isGruu(uri)) {
       const phone = await this.#options.gruus.phoneAt(uri);
       const { fingerprint, name } = phone?.identity ?? {};
@@ -367,11 +394,25 @@ export class CallPolicy implements ProxyPolicy {
     const user = uri.user ?? '';
     const identity = user === '' ? undefined : await this.#options.overlay.lookup(unescapeUri(user));
     const address = addressOf(uri);
+    // A fingerprint means one identity, whatever domain it is dialled at.
+    if (identity === undefined && this.#options.foreign !== undefined && isFingerprint(user))
+      return this.#foreignCallee(uri, true);
     return {
       address,
       identity,
       party: { fingerprint: identity?.fingerprint, label: identity?.name ?? address },
     };
+  }
+
+  /** Who is meant at another operator; nobody, when that one does not say so or is not to be believed. */
+  async #foreignCallee(uri: SipUri, anywhere: boolean): Promise<Callee> {
+    const address = addressOf(uri);
+    const found = await this.#options.foreign?.find(uri, anywhere);
+    if (found === undefined || found instanceof FederationError)
+      return { address, identity: undefined, party: { fingerprint: undefined, label: address } };
+    const identity = foreignRecord(found);
+    const party = { fingerprint: identity.fingerprint, label: identity.name };
+    return { address, identity, party, elsewhere: found };
   }
 
   /** A proved identity may only call under its own addresses; a peer vouches for whom it names. */

@@ -30,6 +30,7 @@ import { CallTable } from './call-table.ts';
 import { CertificateIdentity } from './certificate-identity.ts';
 import { DialogPolicy } from './dialog-policy.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { composeFederation } from './federation/compose-federation.ts';
 import { GruuRouting } from './gruu-routing.ts';
 import { HopTokens } from './hops/hop-token.ts';
 import { NodeHops } from './hops/node-hops.ts';
@@ -143,7 +144,9 @@ export async function compose(
   const addresses = new OwnAddresses({ domain, transport, advertise: config.advertise });
   const { own, used } = openUsedTokens(around, overlay);
   const { key, token } = keys.gateway;
+  const federation = await composeFederation(around, { keys, overlay, domain, transport, locator, used });
   const hops = new NodeHops({
+    foreign: federation?.callees,
     overlay,
     transport,
     tokens: new HopTokens({ key, fingerprint: token.fingerprint, used: own, clock, random }),
@@ -153,7 +156,14 @@ export async function compose(
     logger,
   });
   closing.opened(() => hops.close());
-  const authentication = createAuthentication(around, { overlay, domain, peers, used, hops });
+  const authentication = createAuthentication(around, {
+    overlay,
+    domain,
+    peers,
+    used,
+    hops,
+    foreign: federation?.callers,
+  });
   const authorisation = createAuthorisation(around, overlay, authorities);
   const { registrar: policy } = config;
   const gruus = new Gruus({
@@ -230,6 +240,9 @@ export async function compose(
     clock,
     random,
     onRegistered: (request, flow, fingerprint) => {
+      federation?.publishing
+        .registered(request, fingerprint)
+        .catch((error: unknown) => logger.warn({ error: String(error) }, 'a home could not be kept'));
       receipts
         .registered(request, flow, fingerprint)
         .catch((error: unknown) => logger.warn({ error: String(error) }, 'receipts could not be read'));
@@ -276,6 +289,7 @@ export async function compose(
     dialogs: new DialogPolicy({ ...routing, gruus: gruuRouting, domainName: config.domain }),
     authorisation,
     gruus: gruuRouting,
+    foreign: federation?.callees,
     registration,
     domain,
     domainName: config.domain,
@@ -337,6 +351,7 @@ export async function compose(
     metrics,
     regEvent,
     hops,
+    federation,
     peers: peering.peers,
     dispatcher,
     revocations,
@@ -353,7 +368,9 @@ function createAuthentication(
     peers,
     used,
     hops,
-  }: Pick<AuthenticationOptions, 'overlay' | 'peers' | 'hops'> & Pick<IntentGateOptions, 'domain' | 'used'>,
+    foreign,
+  }: Pick<AuthenticationOptions, 'overlay' | 'peers' | 'hops' | 'foreign'> &
+    Pick<IntentGateOptions, 'domain' | 'used'>,
 ): Authentication {
   const { config, clock, random, logger } = around;
   const nonces = new NonceMint({
@@ -367,6 +384,7 @@ function createAuthentication(
       domain,
       nonces,
       used,
+      toOthers: foreign !== undefined,
       nodes: new PhoneNodes(),
       clock,
     }),
@@ -388,6 +406,7 @@ function createAuthentication(
     overlay,
     peers,
     hops,
+    foreign,
     flowSpeaks: config.auth.flowSpeaks,
     passwordsElsewhere: passwordsElsewhere(config),
     speakers: config.limits.speakers,

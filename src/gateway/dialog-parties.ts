@@ -77,7 +77,7 @@ export class DialogParties {
     if (result.kind === 'refused') return decline(result.status, result.reason, result.headers);
     const signer =
       result.kind === 'proved' && result.principal.kind === 'identity'
-        ? result.principal.identity.fingerprint
+        ? (result.principal.via ?? result.principal.identity.fingerprint)
         : undefined;
     // Who calls itself is on both sides: then the flow tells.
     const own = byFlow === 'callee' ? token.calleeIdentity : token.callerIdentity;

@@ -31,6 +31,8 @@ export interface GatewayAddresses {
   readonly admin: WebAddress | undefined;
   /** Where this gateway answers for a realm. */
   readonly realm: string | undefined;
+  /** The port on which this gateway publishes its identities. */
+  readonly federation: number | undefined;
 }
 
 /** A whole gateway: builds its parts from the configuration, starts and stops them. */
@@ -88,7 +90,8 @@ class RunningGateway implements Gateway {
     await parts.overlay.removeDeadFlows(({ flowId }) => parts.transport.flow(flowId) !== undefined);
     await startHops(around, parts, listen);
     parts.peers.start();
-    return { listen, realm, admin: await startAdmin(around, parts, listen) };
+    const federation = await parts.federation?.start();
+    return { listen, realm, federation, admin: await startAdmin(around, parts, listen) };
   }
 
   async reloadCertificates(): Promise<void> {

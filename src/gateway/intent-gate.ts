@@ -47,6 +47,8 @@ export interface IntentAccepted {
 export interface IntentGateOptions {
   readonly overlay: IdentityOverlay;
   readonly domain: ServedDomain;
+  /** Whether its identities may call those of other domains. */
+  readonly toOthers: boolean;
   readonly nonces: NonceMint;
   readonly used: UsedTokens;
   readonly nodes: PhoneNodes;
@@ -142,7 +144,8 @@ export class IntentGate {
     const target = inDialog || request.method === 'REGISTER' ? request.to.uri : request.uri;
     // The other party of a dialog may be of any domain, such as a PBX's or a carrier's; the leg digest ties it to this one.
     const meant = domain.serves(intent.audience, flow.local.address);
-    if (!meant && !(inDialog && addressOf(target).endsWith(`@${intent.audience}`)))
+    const leaves = inDialog || (this.#options.toOthers && request.method !== 'REGISTER');
+    if (!meant && !(leaves && addressOf(target).endsWith(`@${intent.audience}`)))
       return refused('Bad Intent Token', 'audience', intent.signer);
 
     const named =

@@ -9,6 +9,7 @@ import type { CallRecords } from './call-records.ts';
 import type { CallTable } from './call-table.ts';
 import type { ClosingStack } from './closing-stack.ts';
 import type { Dispatcher } from './dispatcher.ts';
+import type { Federation } from './federation/compose-federation.ts';
 import type { NodeHops } from './hops/node-hops.ts';
 import type { Anchoring } from './media/compose-media.ts';
 import type { NodeKeys } from './node-keys.ts';
@@ -41,6 +42,8 @@ export interface Parts {
   readonly metrics: Metrics;
   readonly regEvent: RegEvent;
   readonly hops: NodeHops;
+  /** Undefined when this gateway keeps to itself. */
+  readonly federation: Federation | undefined;
   readonly peers: Peers;
   readonly dispatcher: Dispatcher;
   readonly revocations: RevocationWatch;

@@ -53,6 +53,8 @@ export class CachedStore implements OverlayStore {
       bindings: new LruCache(maxEntries),
       endpoint: new LruCache(maxEntries),
       node: new LruCache(maxEntries),
+      home: new LruCache(maxEntries),
+      foreign: new LruCache(maxEntries),
     };
   }
 

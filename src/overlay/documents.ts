@@ -87,6 +87,23 @@ export interface NodeDocument {
   readonly mac?: Uint8Array;
 }
 
+/** Key: fingerprint. The device's own word that this domain is its home: what other operators are shown. */
+export interface HomeDocument {
+  /** The intent token of a REGISTER, as a header field value. */
+  readonly token: string;
+  /** Seconds. */
+  readonly issuedAt: number;
+}
+
+/** Key: a fingerprint, or `name@domain`. What was seen of an identity of another operator. */
+export interface ForeignDocument {
+  readonly domain: string;
+  /** Seconds; no record from before counts any more. */
+  readonly homeSince: number;
+  /** In base64url. */
+  readonly publicKey: string;
+}
+
 export interface OverlayDocuments {
   readonly identity: IdentityDocument;
   readonly name: NameDocument;
@@ -97,6 +114,8 @@ export interface OverlayDocuments {
   readonly bindings: BindingsDocument;
   readonly endpoint: EndpointDocument;
   readonly node: NodeDocument;
+  readonly home: HomeDocument;
+  readonly foreign: ForeignDocument;
 }
 
 export type DocumentKind = keyof OverlayDocuments;
@@ -158,6 +177,8 @@ export const indexRules: IndexRules = {
     dueAtMs: () => undefined,
   },
   node: unindexed,
+  home: unindexed,
+  foreign: unindexed,
 };
 
 export const documentKinds: readonly DocumentKind[] = [
@@ -170,4 +191,6 @@ export const documentKinds: readonly DocumentKind[] = [
   'bindings',
   'endpoint',
   'node',
+  'home',
+  'foreign',
 ];

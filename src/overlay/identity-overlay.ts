@@ -11,10 +11,10 @@ import type { Binding, BindingChange } from './binding.ts';
 import type { Challenge, Prover } from './challenge.ts';
 import type { Device } from './device.ts';
 import type { DeviceCredential } from './device-book.ts';
-import { type CredentialDocument, dayOf } from './documents.ts';
+import { type CredentialDocument, dayOf, type ForeignDocument, type HomeDocument } from './documents.ts';
 import type { StockDevice } from './enrolment-desk.ts';
 import { chain, type Eventual } from './eventual.ts';
-import type { IdentityRecord } from './identity-record.ts';
+import { type IdentityRecord, standingKey } from './identity-record.ts';
 import type { Annotate, BindingUpdate, LostBinding } from './location-book.ts';
 import type { NodeAnnouncement, NodeRecord } from './node-book.ts';
 import type {
@@ -29,7 +29,7 @@ import type {
 } from './overlay-options.ts';
 import { buildParts, type OverlayParts } from './overlay-parts.ts';
 import type { Verification } from './proof-desk.ts';
-import type { ListOptions } from './store.ts';
+import { keep, type ListOptions } from './store.ts';
 
 /**
  * Who there is, by which names, and where each can be reached. Whatever answers an `Eventual` answers at once when
@@ -294,6 +294,34 @@ export class IdentityOverlay {
   /** True for the first who claims `id` among all gateways that share the store; at once where nobody shares it. */
   claimOnce(id: string, lifetimeMs: number): Eventual<boolean> {
     return this.#parts.store.claimOnce(id, lifetimeMs);
+  }
+
+  /** Keeps a device's word that its home is here, unless a newer one is known. */
+  async saveHome(fingerprint: Fingerprint, token: string, issuedAt: number): Promise<void> {
+    await this.#parts.store.update('home', fingerprint, (stored) =>
+      stored !== undefined && stored.issuedAt >= issuedAt ? keep : { token, issuedAt },
+    );
+  }
+
+  home(fingerprint: Fingerprint): Eventual<HomeDocument | undefined> {
+    return this.#parts.store.get('home', fingerprint);
+  }
+
+  /** The key's own word that it is not to be trusted any more. */
+  async tombstone(publicKey: Uint8Array): Promise<Uint8Array | undefined> {
+    return (await this.#parts.store.get('standing', standingKey(publicKey)))?.tombstone;
+  }
+
+  /** What was seen of identities of other operators, by fingerprint or `name@domain`. */
+  async foreignMemory(key: string): Promise<ForeignDocument | undefined> {
+    return this.#parts.store.get('foreign', key);
+  }
+
+  async updateForeignMemory(
+    key: string,
+    change: (stored: ForeignDocument | undefined) => ForeignDocument | undefined,
+  ): Promise<void> {
+    await this.#parts.store.update('foreign', key, change);
   }
 
   async #bindingsOf(fingerprints: readonly Fingerprint[]): Promise<readonly Binding[]> {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { defaultAnswerCacheLimits } from '../../src/admission/index.ts';
 import { configKeys, loadConfig } from '../../src/config/index.ts';
+import { defaultRecordClientLimits } from '../../src/federation/index.ts';
 import { defaultRegEventLimits, defaultSpeakerLimits } from '../../src/gateway/index.ts';
 import { defaultRelayLimits, defaultRtpengineLimits } from '../../src/media/index.ts';
 import { defaultOverlayLimits } from '../../src/overlay/index.ts';
@@ -61,6 +62,7 @@ describe('defaults', () => {
       digest: defaultThrottleLimits,
       overlay: defaultOverlayLimits,
       vouching: defaultAnswerCacheLimits,
+      federation: defaultRecordClientLimits,
       audit: defaultAuditLimits,
       media: defaultRelayLimits,
       rtpengine: defaultRtpengineLimits,

@@ -76,6 +76,8 @@ export class TestGateway {
   readonly domain: string;
   readonly clock: ShiftedClock = new ShiftedClock();
   readonly log: LogLine[] = [];
+  /** Where it publishes its identities. */
+  federationPort = 0;
   readonly #dataDir: string;
   readonly #agents: SipAgent[] = [];
   readonly #passwords = new Map<string, string>();
@@ -201,7 +203,8 @@ export class TestGateway {
       ],
     });
     const gateway = createGateway({ config, logger: this.#logger(), clock: this.clock, hooks });
-    const { listen } = await gateway.start();
+    const { listen, federation } = await gateway.start();
+    this.federationPort = federation ?? 0;
     this.#ports = new Map(listen.map(({ transport, port }) => [transport, port]));
     this.#stop = () => gateway.close();
   }

@@ -1,5 +1,5 @@
 import type { Clock, Logger, Timer } from '../../base/index.ts';
-import { type Binding, type IdentityOverlay, type NodeRecord, OverlayError } from '../../overlay/index.ts';
+import { type Binding, type IdentityOverlay, OverlayError } from '../../overlay/index.ts';
 import {
   type Flow,
   headerField,
@@ -29,7 +29,14 @@ export interface NodeAddress {
   readonly port: number;
 }
 
+/** Gateways of other operators, as far as they have been met. */
+export interface ForeignGateways {
+  gatewayOf(fingerprint: string): { readonly party: string; readonly publicKey: Uint8Array } | undefined;
+  reach(party: string): Promise<{ readonly flow: Flow; readonly fingerprint: string } | undefined>;
+}
+
 export interface NodeHopsOptions {
+  readonly foreign: ForeignGateways | undefined;
   readonly overlay: IdentityOverlay;
   readonly transport: TransportLayer;
   readonly tokens: HopTokens;
@@ -86,12 +93,13 @@ export class NodeHops {
 
   /** For a request within a dialog whose connection to that gateway is gone; undefined for who is no gateway. */
   async inDialog(party: string, request: SipRequest): Promise<ProxyTarget | undefined> {
-    if (!party.startsWith(prefix)) return undefined;
-    const reached = await this.#reach(party.slice(prefix.length));
+    const reached = party.startsWith(prefix)
+      ? await this.#reach(party.slice(prefix.length))
+      : await this.#options.foreign?.reach(party);
     if (reached === undefined) return undefined;
-    const { flow, node } = reached;
+    const { flow, fingerprint } = reached;
     const claim = { caller: undefined, assurance: 0, peer: undefined } as const;
-    const value = this.#options.tokens.sign(request, node.fingerprint, claim);
+    const value = this.#options.tokens.sign(request, fingerprint, claim);
     return { flow, requestUri: request.uri, qValue: 1000, headers: [headerField('Hop-Token', value)] };
   }
 
@@ -99,13 +107,14 @@ export class NodeHops {
   async sender(request: SipRequest): Promise<(HopClaim & { readonly party: string }) | string | undefined> {
     const value = headerValue(request, hopTokenHeader);
     if (value === undefined) return undefined;
-    const { overlay, tokens } = this.#options;
+    const { overlay, tokens, foreign } = this.#options;
     const signer = tokens.signerOf(value);
     if (signer === undefined) return 'hop-malformed';
     const node = signer === overlay.node ? undefined : await overlay.nodeAt(signer);
-    if (node === undefined) return 'hop-unknown-node';
-    const claim = tokens.check(value, request, node.publicKey);
-    return typeof claim === 'string' ? claim : { ...claim, party: prefix + signer };
+    const known = node === undefined ? foreign?.gatewayOf(signer) : { ...node, party: prefix + signer };
+    if (known === undefined) return 'hop-unknown-node';
+    const claim = tokens.check(value, request, known.publicKey);
+    return typeof claim === 'string' ? claim : { ...claim, party: known.party };
   }
 
   async #target(attempt: NodeAttempt, node: string, qValue: number): Promise<ProxyTarget | undefined> {
@@ -132,12 +141,12 @@ export class NodeHops {
     };
   }
 
-  async #reach(fingerprint: string): Promise<{ flow: Flow; node: NodeRecord } | undefined> {
+  async #reach(fingerprint: string): Promise<{ flow: Flow; fingerprint: string } | undefined> {
     const { overlay, transport, logger } = this.#options;
     try {
       const node = await overlay.nodeAt(fingerprint);
       if (node === undefined) return undefined;
-      return { node, flow: await transport.connect(node) };
+      return { fingerprint, flow: await transport.connect(node) };
     } catch (error) {
       if (!(error instanceof TransportError || error instanceof OverlayError)) throw error;
       logger.warn({ node: fingerprint, code: error.code }, 'another gateway cannot be reached');

@@ -1,0 +1,13 @@
+export * from './errors.ts';
+export * from './foreign-identities.ts';
+export { isPublicAddress, openGuard } from './public-addresses.ts';
+export {
+  encodePublished,
+  homeRequest,
+  type PublishedIdentity,
+  readPublished,
+  type VerifiedIdentity,
+  verifyPublished,
+} from './published-identity.ts';
+export { defaultRecordClientLimits, RecordClient, type RecordClientLimits } from './record-client.ts';
+export { RecordServer } from './record-server.ts';

@@ -1,0 +1,112 @@
+import type { Logger } from '../../base/index.ts';
+import { FederationError, type ForeignIdentities, type VerifiedIdentity } from '../../federation/index.ts';
+import {
+  type Flow,
+  LocatingError,
+  type Locator,
+  type ProxyTarget,
+  reach,
+  type SipUri,
+  type TransportLayer,
+  unescapeUri,
+} from '../../sip/index.ts';
+import { isFingerprint, nameOfSipUser } from '../../tokens/index.ts';
+import type { ForeignGateways } from '../hops/node-hops.ts';
+import { domainParty } from './foreign-callers.ts';
+
+/** Gateways of other domains whose keys are remembered, for dialogs that lose their connection. */
+const maxGateways = 10_000;
+
+export interface ForeignCalleesOptions {
+  readonly identities: ForeignIdentities;
+  readonly transport: TransportLayer;
+  readonly locator: Locator;
+  /** Which addresses a stranger may make us connect to. */
+  readonly mayAsk: (address: string) => boolean;
+  /** Only TLS will do between operators. */
+  readonly secure: boolean;
+  readonly logger: Logger;
+}
+
+/** Finds identities of other domains, and opens flows to their gateways. */
+export class ForeignCallees implements ForeignGateways {
+  readonly #options: ForeignCalleesOptions;
+  /** By the gateway's fingerprint. */
+  readonly #gateways = new Map<string, { readonly domain: string; readonly publicKey: Uint8Array }>();
+
+  constructor(options: ForeignCalleesOptions) {
+    this.#options = options;
+  }
+
+  /** Who is meant by an address of another domain, or, with `anywhere`, by a bare fingerprint that nobody here has. */
+  async find(uri: SipUri, anywhere: boolean): Promise<VerifiedIdentity | FederationError> {
+    const user = unescapeUri(uri.user ?? '');
+    const name = nameOfSipUser(user)?.text;
+    const { identities, logger } = this.#options;
+    try {
+      const domain = uri.host.toLowerCase();
+      const found = isFingerprint(user)
+        ? await (anywhere ? identities.anywhere(user) : identities.byFingerprint(user, domain))
+        : name === undefined || anywhere
+          ? undefined
+          : await identities.byName(name, domain);
+      if (found === undefined) return new FederationError('not-found', 'no name or fingerprint');
+      this.met(found);
+      return found;
+    } catch (error) {
+      if (!(error instanceof FederationError)) throw error;
+      if (error.code !== 'not-found')
+        logger.warn(
+          { callee: user, host: uri.host, code: error.code },
+          'an identity elsewhere was not found',
+        );
+      return error;
+    }
+  }
+
+  /** One target at the domain's gateway; undefined when it cannot be reached. */
+  async target(found: VerifiedIdentity, requestUri: string): Promise<ProxyTarget | undefined> {
+    const flow = await this.#flowTo(found.domain);
+    return flow && { flow, requestUri, qValue: 1000, identity: domainParty + found.domain };
+  }
+
+  /** Remembers whose gateway this is. */
+  met({ domain, gateway }: VerifiedIdentity): void {
+    const [oldest] = this.#gateways.keys();
+    this.#gateways.delete(gateway.fingerprint);
+    if (this.#gateways.size >= maxGateways && oldest !== undefined) this.#gateways.delete(oldest);
+    this.#gateways.set(gateway.fingerprint, { domain, publicKey: gateway.publicKey });
+  }
+
+  gatewayOf(fingerprint: string): { readonly party: string; readonly publicKey: Uint8Array } | undefined {
+    const known = this.#gateways.get(fingerprint);
+    return known && { party: domainParty + known.domain, publicKey: known.publicKey };
+  }
+
+  async reach(party: string): Promise<{ readonly flow: Flow; readonly fingerprint: string } | undefined> {
+    if (!party.startsWith(domainParty)) return undefined;
+    const domain = party.slice(domainParty.length);
+    const known = this.#gateways.entries().find(([, gateway]) => gateway.domain === domain);
+    if (known === undefined) return undefined;
+    const flow = await this.#flowTo(domain);
+    return flow && { flow, fingerprint: known[0] };
+  }
+
+  async #flowTo(domain: string): Promise<Flow | undefined> {
+    const { transport, locator, mayAsk, secure, logger } = this.#options;
+    try {
+      const located = await locator.locate({ host: domain, secure, transport: undefined, port: undefined });
+      const allowed = located.filter(({ address, transport: kind }) => mayAsk(address) && kind !== 'udp');
+      const reached = await reach(allowed, {
+        transport,
+        locator,
+        onFailed: (target, { code }) => logger.warn({ domain, target, code }, 'a domain takes no connection'),
+      });
+      return reached?.flow;
+    } catch (error) {
+      if (!(error instanceof LocatingError)) throw error;
+      logger.warn({ domain, code: error.code }, 'a domain cannot be found');
+      return undefined;
+    }
+  }
+}

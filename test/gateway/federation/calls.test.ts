@@ -1,0 +1,125 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { headerValue } from '../../../src/sip/index.ts';
+import { decodeIntentToken } from '../../../src/tokens/index.ts';
+import { TestAuthority } from '../../support/certificates.ts';
+import { DnsServer } from '../../support/dns-server.ts';
+import { establish, exchange } from '../../support/sip-call.ts';
+import { newIdentity, TestGateway } from '../../support/test-gateway.ts';
+
+const authority = new TestAuthority();
+let dns: DnsServer;
+let a: TestGateway;
+let b: TestGateway;
+
+/** A whole operator: its own store, certificate and DNS records. */
+async function operator(
+  domain: string,
+  devices: Parameters<typeof TestGateway.open>[0] = {},
+): Promise<TestGateway> {
+  const files = authority.issue({ commonName: domain, altNames: [`DNS:${domain}`] });
+  const gateway = await TestGateway.open({
+    ...devices,
+    domain,
+    set: [
+      'listen=udp://127.0.0.1:0, tcp://127.0.0.1:0, ws://127.0.0.1:0, tls://127.0.0.1:0',
+      `tls.cert=${files.cert}`,
+      `tls.key=${files.key}`,
+      `tls.ca=${authority.ca}`,
+      'federation.enabled=true',
+      'federation.listen=https://127.0.0.1:0',
+      `federation.ca=${authority.ca}`,
+      'federation.allow=127.0.0.1',
+      'federation.freshMs=0',
+      `federation.directories=${domain === 'a.example' ? 'b.example' : '[]'}`,
+      `dns.servers=${dns.address}`,
+    ],
+  });
+  dns.a(domain, '127.0.0.1');
+  dns.srv(`_sips._tcp.${domain}`, { priority: 1, weight: 1, port: gateway.port('tls'), target: domain });
+  const port = gateway.federationPort;
+  dns.srv(`_tibet-sip._tcp.${domain}`, { priority: 1, weight: 1, port, target: domain });
+  return gateway;
+}
+
+beforeAll(async () => {
+  dns = await DnsServer.open();
+  b = await operator('b.example', { devices: [{ name: 'desk', password: 'pw' }] });
+  a = await operator('a.example', { devices: [{ name: 'carol', password: 'pw' }] });
+});
+afterAll(async () => {
+  await a.close();
+  await b.close();
+  await dns.close();
+  authority.remove();
+});
+
+describe('two operators without a common store', () => {
+  it("a call by name@domain: the other side checks the token against what the caller's own domain publishes", async () => {
+    const [alice, bob] = [await a.keyPhone('alice', 'ws'), await b.keyPhone('bob', 'ws')];
+    await alice.register();
+    await bob.register();
+    const call = await establish(alice, bob, 'sip:bob@b.example', { intent: 'about the delivery' });
+    const token = decodeIntentToken(headerValue(call.invite, 'intent-token') ?? '');
+    expect(token.intent.text).toBe('about the delivery');
+    await exchange(alice, bob, call.callerSide, 'INFO');
+    await exchange(bob, alice, call.calleeSide, 'INFO');
+    await exchange(bob, alice, call.calleeSide, 'BYE');
+    const attempt = (await b.records()).find(({ event }) => event === 'call.attempt');
+    expect(attempt?.erin).toMatchObject({ caller: 'jis:alice@a.example', assurance: 3, signedBy: 'device' });
+  });
+
+  it('a call by fingerprint@domain, and by a bare fingerprint through a directory', async () => {
+    const dave = await a.keyPhone('dave', 'ws');
+    const identity = newIdentity('jis:erin');
+    const erin = await b.keyPhone('erin', 'ws', { identity });
+    await dave.register();
+    await erin.register();
+    const { fingerprint } = identity.token;
+    const call = await establish(dave, erin, `sip:${fingerprint}@b.example`);
+    await exchange(dave, erin, call.callerSide, 'BYE');
+    const bare = await establish(dave, erin, `sip:${fingerprint}@a.example`);
+    await exchange(erin, dave, bare.calleeSide, 'BYE');
+  });
+
+  it('stock phones on both sides: the gateway vouches, and says so', async () => {
+    const [carol, desk] = [await a.stockPhone('carol', 'tcp'), await b.stockPhone('desk', 'tcp')];
+    await carol.register();
+    await desk.register();
+    const call = await establish(carol, desk, 'sip:desk@b.example');
+    const token = decodeIntentToken(headerValue(call.invite, 'intent-token') ?? '');
+    expect([token.assurance, token.onBehalfOf !== undefined]).toEqual([1, true]);
+    await exchange(carol, desk, call.callerSide, 'BYE');
+  });
+
+  it('a caller who is not what its domain publishes is refused: unknown there, another name, no token, over UDP', async () => {
+    const frank = await b.keyPhone('frank', 'ws');
+    await frank.register();
+    const stranger = newIdentity('jis:mallory');
+    const attempts = async (
+      user: string,
+      transport: 'tcp' | 'udp',
+      identity = stranger,
+    ): Promise<unknown> => {
+      const from = b.log.length;
+      const phone = await b.keyPhone(user, transport, { identity, domain: 'a.example' });
+      const { response } = await phone.ask('INVITE', 'sip:frank@b.example');
+      expect([403, 407]).toContain(response.status);
+      return b.faults(from)[0];
+    };
+    expect(await attempts('mallory', 'tcp')).toBe('foreign-not-found');
+    expect(await attempts('mallory', 'udp')).toBe('foreign-over-udp');
+    const ivan = newIdentity('jis:ivan');
+    const registered = await a.keyPhone('ivan', 'tcp', { identity: ivan });
+    await registered.register();
+    expect(await attempts('alice', 'tcp', ivan)).toBe('from');
+  });
+
+  it('nobody passes through one operator on the way to another, and nobody unknown is found', async () => {
+    const grace = await a.keyPhone('grace', 'ws');
+    await grace.register();
+    expect((await grace.ask('INVITE', 'sip:nobody@b.example')).response.status).toBe(404);
+    expect((await grace.ask('INVITE', 'sip:bob@nowhere.example')).response.status).toBe(404);
+    const transit = await b.keyPhone('grace', 'tcp', { domain: 'a.example' });
+    expect((await transit.ask('INVITE', 'sip:alice@a.example')).response.status).toBe(403);
+  });
+});
