@@ -1,4 +1,3 @@
-import { concatBytes } from '../base/index.ts';
 import { ProvenanceError } from './error.ts';
 
 /** Length prefix in bytes: 2 in C2SP entry bundles, 4 in openings, which are private and may be longer. */
@@ -6,16 +5,18 @@ export type LengthBytes = 2 | 4;
 export const entryLengthBytes = 2;
 export const openingLengthBytes = 4;
 
-/** One item with its big-endian length before it. */
-export function framed(item: Uint8Array, lengthBytes: LengthBytes): Uint8Array {
-  const bytes = Buffer.allocUnsafe(lengthBytes + item.length);
-  bytes.writeUIntBE(item.length, 0, lengthBytes);
-  bytes.set(item, lengthBytes);
-  return bytes;
-}
-
+/** Each item with its big-endian length before it. */
 export function encodeBundle(items: readonly Uint8Array[], lengthBytes: LengthBytes): Uint8Array {
-  return concatBytes(...items.map((item) => framed(item, lengthBytes)));
+  let length = 0;
+  for (const item of items) length += lengthBytes + item.length;
+  const bytes = Buffer.allocUnsafe(length);
+  let at = 0;
+  for (const item of items) {
+    at = bytes.writeUIntBE(item.length, at, lengthBytes);
+    bytes.set(item, at);
+    at += item.length;
+  }
+  return bytes;
 }
 
 /** Every item of a bundle, as views; throws ProvenanceError `bundle-damaged` unless it ends with an item. */

@@ -40,7 +40,7 @@ export class ByteWriter {
   }
 
   /** A copy of what was written since `start`. */
-  copy(start = 0): Uint8Array {
+  copy(start = 0): Buffer {
     const copy = Buffer.allocUnsafe(this.#at - start);
     this.#bytes.copy(copy, 0, start, this.#at);
     return copy;
@@ -132,6 +132,15 @@ export class ByteWriter {
   byteString(bytes: Uint8Array): void {
     this.head(cborMajor.bytes, bytes.length);
     this.raw(bytes);
+  }
+
+  /** A part of other memory as a byte string. */
+  byteStringOf(source: Buffer, start: number, end: number): void {
+    const count = end - start;
+    this.head(cborMajor.bytes, count);
+    this.#reserve(count);
+    source.copy(this.#bytes, this.#at, start, end);
+    this.#at += count;
   }
 
   /** Begins a byte string whose length is not known yet; returns what `endByteString` asks for. */

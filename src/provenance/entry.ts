@@ -24,9 +24,11 @@ export function decodeEntry(bytes: Uint8Array): LogEntry {
   return { statement, receipt };
 }
 
-export function writeEntryHead(writer: ByteWriter, statement: Uint8Array): void {
+export function writeEntry(writer: ByteWriter, statement: Uint8Array, receipt: ByteWriter): void {
   writer.head(cborMajor.array, 2);
   writer.byteString(statement);
+  writer.head(cborMajor.bytes, receipt.length);
+  writer.from(receipt, 0);
 }
 
 /** All that opens a record's commitments, in the statement's order; undefined: erased with a party. */

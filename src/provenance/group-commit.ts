@@ -2,10 +2,11 @@ import { type Clock, epochSeconds, type Logger, type Random, type Timer } from '
 import type { SigningKey } from '../tokens/index.ts';
 import { ByteWriter } from './byte-writer.ts';
 import type { PendingDurability } from './durability.ts';
-import { writeEntryHead } from './entry.ts';
+import { writeEntry } from './entry.ts';
 import type { Journal } from './journal.ts';
+import { FrameWriter, type OpenFrame } from './journal-frame.ts';
 import type { RecordFacts } from './ledger.ts';
-import { type PartyKey, type PlainOpening, sealOpening } from './opening-seal.ts';
+import { OpeningSealer, type PartyKey, type PlainOpening } from './opening-seal.ts';
 import { sealBatch, writeReceipt } from './receipt.ts';
 import type { RawRecord } from './record.ts';
 
@@ -54,7 +55,11 @@ export interface GroupCommitOptions {
  */
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
-  readonly #writer = new ByteWriter();
+  readonly #frame = new FrameWriter();
+  readonly #sealer: OpeningSealer;
+  readonly #receipt = new ByteWriter();
+  readonly #entry = new ByteWriter();
+  readonly #opening = new ByteWriter();
   #waiting: PendingRecord[] = [];
   #inFlight = 0;
   #running: Promise<void> | undefined;
@@ -66,6 +71,7 @@ export class GroupCommit {
 
   constructor(options: GroupCommitOptions) {
     this.#options = options;
+    this.#sealer = new OpeningSealer(options.random);
   }
 
   /** A sync takes longer than `slowDiskMs`. */
@@ -142,10 +148,10 @@ export class GroupCommit {
     this.#inFlight = batch.length;
     const slow = this.#watch();
     try {
-      const records = this.#seal(batch);
+      const frame = this.#seal(batch);
       await this.#options.flushKeys();
-      await journal.append(records);
-      onDurable(records);
+      await journal.append(frame);
+      onDurable(durableRecords(batch, frame));
     } catch (error) {
       const failed = [...batch, ...this.#waiting];
       this.#waiting = [];
@@ -161,19 +167,30 @@ export class GroupCommit {
     for (const { durability } of batch) durability.settle('durable', logger);
   }
 
-  #seal(batch: readonly PendingRecord[]): DurableRecord[] {
-    const { node, clock, random } = this.#options;
+  #seal(batch: readonly PendingRecord[]): OpenFrame {
+    const { node, clock } = this.#options;
     const ids = batch.map(({ facts }) => facts.idBytes);
     const seal = sealBatch(ids, node, epochSeconds(clock));
-    return batch.map(({ position, statement, opening, keys, facts, sipCallId }, at) => {
-      this.#writer.reset();
-      writeReceipt(this.#writer, seal, at);
-      const receipt = this.#writer.copy();
-      this.#writer.reset();
-      writeEntryHead(this.#writer, statement);
-      this.#writer.byteString(receipt);
-      const sealed = sealOpening(opening, keys, random);
-      return { position, entry: this.#writer.copy(), opening: sealed, facts, sipCallId };
-    });
+    this.#frame.begin(batch[0]?.position ?? 0);
+    let index = 0;
+    for (const { statement, opening, keys } of batch) {
+      this.#receipt.reset();
+      writeReceipt(this.#receipt, seal, index++);
+      this.#entry.reset();
+      writeEntry(this.#entry, statement, this.#receipt);
+      this.#sealer.seal(this.#opening, opening, keys);
+      this.#frame.add(this.#entry, this.#opening);
+    }
+    return this.#frame.end();
   }
+}
+
+function durableRecords(batch: readonly PendingRecord[], { records }: OpenFrame): DurableRecord[] {
+  const durable: DurableRecord[] = [];
+  for (const { position, entry, opening } of records) {
+    const pending = batch[durable.length];
+    if (pending)
+      durable.push({ position, entry, opening, facts: pending.facts, sipCallId: pending.sipCallId });
+  }
+  return durable;
 }

@@ -2,7 +2,7 @@ import { asBuffer, type Random } from '../base/index.ts';
 import { encodeCbor, type Fingerprint, fingerprintBytes } from '../tokens/index.ts';
 import { keystream } from './digest.ts';
 import type { Head } from './ledger.ts';
-import { inclusionPaths, leafHash, rootFromInclusion, rootOf } from './merkle-tree.ts';
+import { leafHash, pathWithin, rootFromInclusion, rootOf, treeLevels } from './merkle-tree.ts';
 import type { PartyKeySource } from './opening-seal.ts';
 import type { RecordDraft } from './record.ts';
 
@@ -84,7 +84,7 @@ export function proveHead(
   const index = leaves?.findIndex(({ head }) => head.fingerprint === fingerprint) ?? -1;
   const own = leaves?.[index];
   if (!leaves || !own) return undefined;
-  const path = inclusionPaths(leaves.map(({ leaf }) => leaf))[index] ?? [];
+  const path = pathWithin(treeLevels(leaves.map(({ leaf }) => leaf)), index);
   const { seq, id } = own.head.head;
   return { fingerprint, seq, record: id, salt: own.salt, index, identities: leaves.length, path };
 }

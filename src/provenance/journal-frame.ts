@@ -1,4 +1,5 @@
 import { equalBytes } from '../base/index.ts';
+import { ByteWriter } from './byte-writer.ts';
 import { sha256 } from './digest.ts';
 import { ProvenanceError } from './error.ts';
 import { hashBytes } from './merkle-tree.ts';
@@ -10,6 +11,8 @@ const magic = 0x54534a31;
 const headerBytes = 4 + 4 + 8 + 4 + hashBytes;
 const overheadBytes: number = headerBytes + hashBytes;
 
+const blankHeader: Uint8Array = new Uint8Array(headerBytes);
+
 /** The digest "before" the first frame of a log. */
 export const noDigest: Uint8Array = new Uint8Array(hashBytes);
 
@@ -20,30 +23,57 @@ export interface JournalFrame {
   readonly digest: Uint8Array;
 }
 
-/** Header, records ([uint16 entry length, entry, uint32 opening length, opening] each), SHA-256 of all before. */
-export function encodeFrame(
-  records: readonly RawRecord[],
-  previous: Uint8Array,
-): { readonly bytes: Uint8Array; readonly digest: Uint8Array } {
-  let payload = 0;
-  for (const { entry, opening } of records) payload += 2 + entry.length + 4 + opening.length;
-  const bytes = Buffer.allocUnsafe(overheadBytes + payload);
-  let at = bytes.writeUInt32BE(magic, 0);
-  at = bytes.writeUInt32BE(payload, at);
-  at = bytes.writeBigUInt64BE(BigInt(records[0]?.position ?? 0), at);
-  at = bytes.writeUInt32BE(records.length, at);
-  bytes.set(previous, at);
-  at += hashBytes;
-  for (const { entry, opening } of records) {
-    at = bytes.writeUInt16BE(entry.length, at);
-    bytes.set(entry, at);
-    at = bytes.writeUInt32BE(opening.length, at + entry.length);
-    bytes.set(opening, at);
-    at += opening.length;
+/** A frame that lacks its digest, and in its header that of the frame before. */
+export interface OpenFrame {
+  readonly bytes: Buffer;
+  /** Views of the frame, in log order. */
+  readonly records: readonly RawRecord[];
+}
+
+/**
+ * Header, records ([uint16 entry length, entry, uint32 opening length, opening] each), SHA-256 of all before. Until the
+ * tree has them, records are kept as they lie here: a copy of each part of a record was most of the memory that made
+ * the collector run (`bench/provenance.ts`).
+ */
+export class FrameWriter {
+  readonly #writer = new ByteWriter();
+  #position = 0;
+  #count = 0;
+
+  begin(position: number): void {
+    this.#position = position;
+    this.#count = 0;
+    this.#writer.reset();
+    this.#writer.raw(blankHeader);
   }
-  const digest = sha256(bytes.subarray(0, at));
-  bytes.set(digest, at);
-  return { bytes, digest };
+
+  add(entry: ByteWriter, opening: ByteWriter): void {
+    this.#count++;
+    this.#writer.uint16(entry.length);
+    this.#writer.from(entry, 0);
+    this.#writer.uint32(opening.length);
+    this.#writer.from(opening, 0);
+  }
+
+  end(): OpenFrame {
+    const payload = this.#writer.length - headerBytes;
+    this.#writer.raw(noDigest);
+    const bytes = this.#writer.copy();
+    bytes.writeUInt32BE(magic, 0);
+    bytes.writeUInt32BE(payload, 4);
+    bytes.writeBigUInt64BE(BigInt(this.#position), 8);
+    bytes.writeUInt32BE(this.#count, 16);
+    return { bytes, records: recordsIn(bytes, 0).records };
+  }
+}
+
+/** Completes a frame and returns its digest. */
+export function closeFrame({ bytes }: OpenFrame, previous: Uint8Array): Uint8Array {
+  const end = bytes.length - hashBytes;
+  bytes.set(previous, headerBytes - hashBytes);
+  const digest = sha256(bytes.subarray(0, end));
+  bytes.set(digest, end);
+  return digest;
 }
 
 export interface JournalScan {
@@ -83,6 +113,17 @@ function readFrame(
   if (end > bytes.length) return undefined;
   const digest = bytes.subarray(digestAt, end);
   if (!digest.equals(sha256(bytes.subarray(start, digestAt)))) return undefined;
+  const { records, end: recordsEnd } = recordsIn(bytes, start);
+  if (recordsEnd !== digestAt)
+    throw new ProvenanceError('journal-damaged', 'a journal frame contradicts its own length');
+  return { frame: { records, previous: bytes.subarray(start + 20, start + 20 + hashBytes), digest }, end };
+}
+
+/** The records behind the header at `start`, as views. */
+function recordsIn(
+  bytes: Buffer,
+  start: number,
+): { readonly records: readonly RawRecord[]; readonly end: number } {
   const position = Number(bytes.readBigUInt64BE(start + 8));
   const count = bytes.readUInt32BE(start + 16);
   const records: RawRecord[] = [];
@@ -98,9 +139,7 @@ function readFrame(
     });
     at = openingEnd;
   }
-  if (at !== digestAt)
-    throw new ProvenanceError('journal-damaged', 'a journal frame contradicts its own length');
-  return { frame: { records, previous: bytes.subarray(start + 20, start + 20 + hashBytes), digest }, end };
+  return { records, end: at };
 }
 
 /** Whether a whole frame stands anywhere from `from` on. */

@@ -1,13 +1,13 @@
 import { ProvenanceError } from './error.ts';
 import {
-  encodeFrame,
+  closeFrame,
   isSegmentName,
   type JournalFrame,
   noDigest,
+  type OpenFrame,
   scanSegment,
   segmentName,
 } from './journal-frame.ts';
-import type { RawRecord } from './record.ts';
 import { type AppendFile, type Storage, temporaryDirectory } from './storage.ts';
 import { journalDirectory } from './tile-layout.ts';
 
@@ -64,11 +64,12 @@ export class Journal {
     return { journal, frames, tornBytes };
   }
 
-  append(records: readonly RawRecord[]): Promise<void> {
+  append(frame: OpenFrame): Promise<void> {
     return this.#inTurn(async () => {
       if (this.#broken) throw new ProvenanceError('storage', 'the journal waits for repair');
-      const { bytes, digest } = encodeFrame(records, this.#previous);
+      const { bytes, records } = frame;
       const start = records[0]?.position ?? 0;
+      const digest = closeFrame(frame, this.#previous);
       this.#broken = true;
       const file = await this.#fileFor(start);
       await file.append(bytes);

@@ -1,3 +1,4 @@
+import { ByteWriter } from './byte-writer.ts';
 import { sha256 } from './digest.ts';
 
 export const hashBytes = 32;
@@ -7,22 +8,26 @@ export const emptyRoot: Uint8Array = sha256(new Uint8Array(0));
 
 /** RFC 6962 §2.1: what stands before an entry where it is hashed. */
 export const leafPrefix = 0x00;
+const nodePrefix = 0x01;
+
+/** What is being hashed: written anew each time. */
+const hashed = new ByteWriter();
 
 /** RFC 6962 §2.1: SHA-256(0x00 || entry). */
 export function leafHash(entry: Uint8Array): Uint8Array {
-  const input = Buffer.allocUnsafe(entry.length + 1);
-  input[0] = leafPrefix;
-  input.set(entry, 1);
-  return sha256(input);
+  hashed.reset();
+  hashed.uint8(leafPrefix);
+  hashed.raw(entry);
+  return Buffer.from(hashed.digest(), 'latin1');
 }
 
 /** RFC 6962 §2.1: SHA-256(0x01 || left || right). */
 export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
-  const input = Buffer.allocUnsafe(2 * hashBytes + 1);
-  input[0] = 1;
-  input.set(left, 1);
-  input.set(right, hashBytes + 1);
-  return sha256(input);
+  hashed.reset();
+  hashed.uint8(nodePrefix);
+  hashed.raw(left);
+  hashed.raw(right);
+  return Buffer.from(hashed.digest(), 'latin1');
 }
 
 /** The largest power of two smaller than `size` (RFC 6962 §2.1); `size` is at least 2. */
@@ -35,41 +40,36 @@ export function splitPoint(size: number): number {
 /** MTH over leaf (or equal-height subtree) hashes, level by level; an odd one at the end moves up unchanged. */
 export function rootOf(hashes: readonly Uint8Array[]): Uint8Array {
   if (hashes.length === 0) return emptyRoot;
-  return foldLevels(hashes, undefined);
+  return treeLevels(hashes).at(-1)?.[0] ?? emptyRoot;
 }
 
-/** The inclusion path of each leaf of a small tree, computed from one pass over its levels. */
-export function inclusionPaths(leaves: readonly Uint8Array[]): readonly (readonly Uint8Array[])[] {
-  const levels: (readonly Uint8Array[])[] = [];
-  foldLevels(leaves, levels);
-  return leaves.map((_, leaf) => {
-    const path: Uint8Array[] = [];
-    let at = leaf;
-    for (const level of levels) {
-      const sibling = level[at ^ 1];
-      if (sibling) path.push(sibling);
-      at >>>= 1;
-    }
-    return path;
-  });
-}
-
-function foldLevels(
-  hashes: readonly Uint8Array[],
-  levels: (readonly Uint8Array[])[] | undefined,
-): Uint8Array {
-  let level = hashes;
+/** All hashes of a small tree, from its leaves (at least one) up to its root. */
+export function treeLevels(leaves: readonly Uint8Array[]): readonly (readonly Uint8Array[])[] {
+  const levels = [leaves];
+  let level = leaves;
   while (level.length > 1) {
-    levels?.push(level);
     const above: Uint8Array[] = [];
     for (let i = 0; i < level.length; i += 2) {
       const left = level[i] ?? emptyRoot;
       const right = level[i + 1];
       above.push(right ? nodeHash(left, right) : left);
     }
+    levels.push(above);
     level = above;
   }
-  return level[0] ?? emptyRoot;
+  return levels;
+}
+
+/** The inclusion path of a leaf (RFC 6962 §2.1.1). */
+export function pathWithin(levels: readonly (readonly Uint8Array[])[], leaf: number): Uint8Array[] {
+  const path: Uint8Array[] = [];
+  let at = leaf;
+  for (const level of levels) {
+    const sibling = level[at ^ 1];
+    if (sibling) path.push(sibling);
+    at >>>= 1;
+  }
+  return path;
 }
 
 /** Reads the hash of D[start:end], any aligned perfect subtree or ragged right edge of the tree. */

@@ -1,10 +1,11 @@
-import type { Random } from '../base/index.ts';
+import { asBuffer, type Random } from '../base/index.ts';
 import { type CborValue, decodeCbor } from '../tokens/index.ts';
 import { ByteWriter, cborMajor } from './byte-writer.ts';
 import { layerNames } from './commitment.ts';
 import { keystream, sha256 } from './digest.ts';
 import { openingVersion } from './entry.ts';
 import { ProvenanceError } from './error.ts';
+import { KeystreamMask } from './keystream-mask.ts';
 
 /** What an opening looks like on disk as soon as it is about somebody. */
 const sealedVersion = 2;
@@ -32,47 +33,68 @@ export interface PlainOpening {
 }
 
 /**
- * An opening under a key of its own, wrapped once for each party: ERIN, ERAAN and EROMHEEN open with any party's key,
- * ERACHTER (what one says about the other) with all of them together, each party's own item with that party's key
+ * Puts openings under a key of their own, wrapped once for each party: ERIN, ERAAN and EROMHEEN open with any party's
+ * key, ERACHTER (what one says about the other) with all of them together, each party's own item with that party's key
  * alone. Commitments vouch for the contents, so the ciphers need not. A record about nobody stays as it is.
  */
-export function sealOpening(
-  { bytes, starts, layersEnd }: PlainOpening,
-  parties: readonly PartyKey[],
-  random: Random,
-): Uint8Array {
-  if (parties.length === 0) return bytes;
-  const nonce = random.bytes(nonceBytes);
-  const recordKey = random.bytes(recordKeyBytes);
-  const erachterAt = starts[sharedLayers] ?? 0;
-  const erachter = Buffer.from(bytes.subarray(erachterAt, layersEnd));
-  const writer = new ByteWriter();
-  writer.head(cborMajor.array, sealedParts);
-  writer.head(cborMajor.unsigned, sealedVersion);
-  writer.byteString(nonce);
-  writer.head(cborMajor.array, parties.length);
-  const items: Uint8Array[] = [];
-  for (const [at, { slot, key }] of parties.entries()) {
-    const start = starts[layerNames.length + at] ?? 0;
-    const item = Buffer.from(bytes.subarray(start, starts[layerNames.length + at + 1] ?? bytes.length));
-    const stream = keystream([context.party, key, nonce], recordKeyBytes + erachter.length + item.length);
-    const wrapped = Buffer.from(recordKey);
-    xor(wrapped, stream, 0);
-    xor(erachter, stream, recordKeyBytes);
-    xor(item, stream, recordKeyBytes + erachter.length);
-    items.push(item);
-    writer.head(cborMajor.array, 2);
-    writer.head(cborMajor.unsigned, slot);
-    writer.byteString(wrapped);
+export class OpeningSealer {
+  readonly #random: Random;
+  readonly #nonce = new Uint8Array(nonceBytes);
+  readonly #recordKey = new Uint8Array(recordKeyBytes);
+  readonly #mask = new KeystreamMask();
+  readonly #items = new ByteWriter();
+
+  constructor(random: Random) {
+    this.#random = random;
   }
-  const shared = Buffer.from(bytes.subarray(starts[0] ?? 0, erachterAt));
-  xor(shared, keystream([context.shared, recordKey, nonce], shared.length), 0);
-  writer.byteString(shared);
-  writer.byteString(erachter);
-  writer.head(cborMajor.array, items.length);
-  for (const item of items) writer.byteString(item);
-  writer.byteString(checksumOf(writer.view()));
-  return writer.copy();
+
+  /** Overwrites what the writer holds. */
+  seal(writer: ByteWriter, { bytes, starts, layersEnd }: PlainOpening, parties: readonly PartyKey[]): void {
+    writer.reset();
+    if (parties.length === 0) {
+      writer.raw(bytes);
+      return;
+    }
+    const mask = this.#mask;
+    const opening = asBuffer(bytes);
+    this.#random.fill(this.#nonce, 0, nonceBytes);
+    this.#random.fill(this.#recordKey, 0, recordKeyBytes);
+    mask.reserve(recordKeyBytes + bytes.length);
+    const erachterAt = starts[sharedLayers] ?? 0;
+    const itemAt = recordKeyBytes + layersEnd - erachterAt;
+    writer.head(cborMajor.array, sealedParts);
+    writer.head(cborMajor.unsigned, sealedVersion);
+    writer.byteString(this.#nonce);
+    writer.head(cborMajor.array, parties.length);
+    this.#items.reset();
+    this.#items.head(cborMajor.array, parties.length);
+    // Under the mask lie record key, ERACHTER and item; ERACHTER stays, so that every party's keystream goes over it.
+    opening.copy(mask.bytes, recordKeyBytes, erachterAt, layersEnd);
+    let party = layerNames.length;
+    for (const { slot, key } of parties) {
+      const start = starts[party++] ?? 0;
+      const end = starts[party] ?? bytes.length;
+      mask.bytes.set(this.#recordKey);
+      opening.copy(mask.bytes, itemAt, start, end);
+      const length = itemAt + end - start;
+      mask.apply(keystream([context.party, key, this.#nonce], length));
+      writer.head(cborMajor.array, 2);
+      writer.head(cborMajor.unsigned, slot);
+      writer.byteStringOf(mask.bytes, 0, recordKeyBytes);
+      this.#items.byteStringOf(mask.bytes, itemAt, length);
+    }
+    const erachter = mask.bytes.toString('latin1', recordKeyBytes, itemAt);
+    const sharedAt = starts[0] ?? 0;
+    opening.copy(mask.bytes, 0, sharedAt, erachterAt);
+    mask.apply(keystream([context.shared, this.#recordKey, this.#nonce], erachterAt - sharedAt));
+    writer.byteStringOf(mask.bytes, 0, erachterAt - sharedAt);
+    writer.head(cborMajor.bytes, erachter.length);
+    writer.latin1(erachter);
+    writer.from(this.#items, 0);
+    const checksum = writer.digest().slice(0, checksumBytes);
+    writer.head(cborMajor.bytes, checksumBytes);
+    writer.latin1(checksum);
+  }
 }
 
 /** The key in a slot; undefined once its party was erased. */

@@ -10,7 +10,7 @@ import {
 } from '../tokens/index.ts';
 import { type ByteWriter, cborMajor, headLength } from './byte-writer.ts';
 import { ProvenanceError } from './error.ts';
-import { hashBytes, inclusionPaths, leafHash, rootFromInclusion, rootOf } from './merkle-tree.ts';
+import { emptyRoot, hashBytes, leafHash, pathWithin, rootFromInclusion, treeLevels } from './merkle-tree.ts';
 
 /** RFC 9596: keeps a batch signature from passing as any other COSE object of the same key. */
 export const receiptType = 'tibet-receipt+cose';
@@ -31,7 +31,8 @@ export interface BatchSeal {
   readonly protectedBytes: Uint8Array;
   readonly signature: Uint8Array;
   readonly size: number;
-  readonly paths: readonly (readonly Uint8Array[])[];
+  /** Its tree. */
+  readonly levels: readonly (readonly Uint8Array[])[];
 }
 
 /** Signs a batch: `ids` are the leaf hashes of the statements, `iat` is in seconds. */
@@ -41,11 +42,12 @@ export function sealBatch(
   iat: number,
 ): BatchSeal {
   const leaves = ids.length === 1 ? [...ids, paddingLeaf] : ids;
+  const levels = treeLevels(leaves);
   const signed = signCoseSign1({
     key: signer.key,
     kid: signer.kid,
     typ: receiptType,
-    payload: rootOf(leaves),
+    payload: levels.at(-1)?.[0] ?? emptyRoot,
     detached: true,
     protectedExtra: new Map<number, CborValue>([
       [label.cwtClaims, new Map([[label.iat, iat]])],
@@ -57,13 +59,13 @@ export function sealBatch(
     protectedBytes: encodeCbor(protectedMap),
     signature,
     size: leaves.length,
-    paths: inclusionPaths(leaves),
+    levels,
   };
 }
 
 /** Appends the receipt of the batch's record number `index`: RFC 9942 §5.2, payload detached. */
 export function writeReceipt(writer: ByteWriter, seal: BatchSeal, index: number): void {
-  const path = seal.paths[index] ?? [];
+  const path = pathWithin(seal.levels, index);
   writer.uint8(0xd2);
   writer.head(cborMajor.array, 4);
   writer.byteString(seal.protectedBytes);

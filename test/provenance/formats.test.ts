@@ -7,7 +7,7 @@ import { ByteWriter } from '../../src/provenance/byte-writer.ts';
 import { openCheckpoint } from '../../src/provenance/checkpoint.ts';
 import { decodeEntry, decodeOpening } from '../../src/provenance/entry.ts';
 import { ProvenanceError, verifyLog } from '../../src/provenance/index.ts';
-import { encodeFrame, noDigest, scanSegment } from '../../src/provenance/journal-frame.ts';
+import { closeFrame, FrameWriter, noDigest, scanSegment } from '../../src/provenance/journal-frame.ts';
 import { decodeLayer, writeLayer } from '../../src/provenance/layer.ts';
 import { leafHash } from '../../src/provenance/merkle-tree.ts';
 import { PartyKeySnapshot } from '../../src/provenance/party-keys.ts';
@@ -159,13 +159,20 @@ describe('decoders', () => {
 });
 
 describe('journal frames', () => {
-  const record = (position: number): Parameters<typeof encodeFrame>[0][number] => ({
-    position,
-    entry: Buffer.from(`entry ${position}`),
-    opening: Buffer.from(`opening ${position}`),
-  });
-  const first = encodeFrame([record(5), record(6)], noDigest);
-  const second = encodeFrame([record(7)], first.digest);
+  const written = (text: string): ByteWriter => {
+    const writer = new ByteWriter();
+    writer.latin1(text);
+    return writer;
+  };
+  const frameOf = (from: number, to: number, previous: Uint8Array): { bytes: Buffer; digest: Uint8Array } => {
+    const writer = new FrameWriter();
+    writer.begin(from);
+    for (let at = from; at <= to; at++) writer.add(written(`entry ${at}`), written(`opening ${at}`));
+    const frame = writer.end();
+    return { bytes: frame.bytes, digest: closeFrame(frame, previous) };
+  };
+  const first = frameOf(5, 6, noDigest);
+  const second = frameOf(7, 7, first.digest);
   const segment = Buffer.concat([first.bytes, second.bytes]);
 
   test('come back whole', () => {
