@@ -74,6 +74,8 @@ export async function sipp(options: SippOptions): Promise<SippResult> {
     cid_str: options.callIds ?? `%u-%p-${localPort}`,
     timeout: `${timeoutSeconds}s`,
     recv_timeout: 10_000,
+    // What this side of the measurement drops says nothing about the other.
+    buff_size: 4_194_304,
     error_file: errorFile,
     // SIPp gives up when the machine was busy with something else for a moment.
     watchdog_interval: 0,
