@@ -1,13 +1,15 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { RtpPhone } from '../media/support/rtp-phone.ts';
-import { callWithMedia, sdpFor, sdpType, type Talker, talk } from '../support/media-call.ts';
+import { checkAtCallee } from '../support/intent-at-callee.ts';
+import { callWithMedia, sdpFor, sdpType, type Talker, talk, textOf } from '../support/media-call.ts';
 import { type Rtpengine, rtpengineInstalled, startRtpengine } from '../support/rtpengine.ts';
 import type { SipAgent } from '../support/sip-agent.ts';
 import { exchange } from '../support/sip-call.ts';
-import { TestGateway } from '../support/test-gateway.ts';
+import { newIdentity, TestGateway } from '../support/test-gateway.ts';
 import { until } from '../support/until.ts';
 
 const ports = [39_000, 39_099] as const;
+const bobIdentity = newIdentity('jis:bob');
 let media: Rtpengine;
 let gateway: TestGateway;
 let alice: SipAgent;
@@ -25,7 +27,7 @@ beforeAll(async () => {
     ],
   });
   alice = await gateway.keyPhone('alice', 'udp');
-  bob = await gateway.keyPhone('bob', 'tcp');
+  bob = await gateway.keyPhone('bob', 'tcp', { identity: bobIdentity });
   for (const phone of [alice, bob]) expect((await phone.register()).status).toBe(200);
 });
 afterAll(async () => {
@@ -96,6 +98,28 @@ describe.skipIf(!rtpengineInstalled)('a call through rtpengine', () => {
     bob.reply(invite, 486);
     expect((await alice.final(request)).status).toBe(486);
     await until('the ports are free', () => media.mediaPorts() === 0);
+  });
+
+  test('that a browser makes binds the keys of its own: checked here, and past rtpengine the only thing not to be checked', async () => {
+    const sdp = (byte: string): string =>
+      [
+        ...['v=0', 'o=- 1 1 IN IP4 127.0.0.1', 's=-', 't=0 0', 'm=audio 40000 UDP/TLS/RTP/SAVPF 0'],
+        ...['c=IN IP4 127.0.0.1', 'a=mid:0', 'a=rtcp-mux', 'a=setup:actpass', 'a=ice-ufrag:abcd'],
+        ...['a=ice-pwd:0123456789012345678901', 'a=candidate:1 1 udp 2130706431 127.0.0.1 40000 typ host'],
+        ...[`a=fingerprint:sha-256 ${Array(32).fill(byte).join(':')}`, ''],
+      ].join('\r\n');
+    const changed = alice.build('INVITE', bob.address, { body: sdp('AA'), contentType: sdpType });
+    alice.send({ ...changed, body: Buffer.from(sdp('BB')) });
+    expect(await alice.final(changed)).toMatchObject({ status: 403, reason: 'Media Keys Changed' });
+
+    const { request } = await alice.begin('INVITE', bob.address, { body: sdp('AA'), contentType: sdpType });
+    const invite = await bob.incoming('INVITE');
+    expect(textOf(invite)).toContain(' RTP/AVP 0\r\n');
+    expect(checkAtCallee(invite, bobIdentity.token.fingerprint)).toBe('media');
+    const asWritten = { ...invite, body: Buffer.from(sdp('AA')) };
+    expect(checkAtCallee(asWritten, bobIdentity.token.fingerprint)).toBeUndefined();
+    bob.reply(invite, 486);
+    expect((await alice.final(request)).status).toBe(486);
   });
 
   test('is lost with its rtpengine; then calls get 503 and leave a record, until it is back', async () => {

@@ -1,4 +1,5 @@
 import type { LabOptions } from '../lab.ts';
+import { browserAndPhone } from './browser.ts';
 import { differentCarriers, sameCarrier } from './calls.ts';
 import { castNames, castSettings } from './cast.ts';
 import { everyNat, everyNatNames } from './every-nat.ts';
@@ -16,6 +17,7 @@ export const repertoire: readonly Scene[] = [
   twoHundredPhones,
   forgottenMapping,
   everyNat,
+  browserAndPhone,
 ];
 
 /** One lab for all of it. */
