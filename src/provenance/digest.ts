@@ -5,9 +5,9 @@ export function sha256(bytes: Uint8Array): Buffer {
   return Buffer.from(sha256Latin1(bytes), 'latin1');
 }
 
-/** SHA-256 as one character per byte, for `ByteWriter.latin1`. */
-export function sha256Latin1(bytes: Uint8Array): string {
-  return hash('sha256', bytes, 'latin1');
+/** SHA-256 of bytes, or of a text's UTF-8, as one character per byte, for `ByteWriter.latin1`. */
+export function sha256Latin1(input: Uint8Array | string): string {
+  return hash('sha256', input, 'latin1');
 }
 
 /**

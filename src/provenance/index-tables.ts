@@ -1,7 +1,7 @@
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { asBuffer } from '../base/index.ts';
 import { type Fingerprint, fingerprintBytes } from '../tokens/index.ts';
-import { sha256 } from './digest.ts';
+import { sha256Latin1 } from './digest.ts';
 
 export type Table = Database<Buffer, Buffer>;
 
@@ -78,11 +78,15 @@ export class IndexTables {
 
 /** Call ids come from the network and may be long: their digest keeps keys short. */
 export function callKey(id: string): Buffer {
-  return sha256(Buffer.from(id)).subarray(0, idKeyBytes);
+  return digestOf(id, idKeyBytes);
 }
 
 export function eventPrefix(event: string): Buffer {
-  return sha256(Buffer.from(event)).subarray(0, 8);
+  return digestOf(event, 8);
+}
+
+function digestOf(text: string, length: number): Buffer {
+  return Buffer.from(sha256Latin1(text).slice(0, length), 'latin1');
 }
 
 /** No event has a space in its name: outcomes and words share the table of events. */

@@ -95,7 +95,11 @@ export class Ledger {
   expect(facts: RecordFacts, position: number): void {
     this.#applyHeads(this.#pendingHeads, facts, position);
     const { call } = facts;
-    if (call) this.#pendingCalls.set(call.id, nextState(facts, this.call(call.id)));
+    if (call)
+      this.#pendingCalls.set(
+        call.id,
+        nextState(facts, () => this.call(call.id)),
+      );
   }
 
   /** Called in log order, also for what recovery finds in the journal. */
@@ -105,7 +109,7 @@ export class Ledger {
       if (this.#pendingHeads.get(fingerprint)?.position === position) this.#pendingHeads.delete(fingerprint);
     const { call } = facts;
     if (!call) return;
-    const state = nextState(facts, this.#durableCalls.get(call.id));
+    const state = nextState(facts, () => this.#durableCalls.get(call.id));
     if (state) this.#durableCalls.set(call.id, state);
     else this.#durableCalls.delete(call.id);
     const pending = this.#pendingCalls.get(call.id);
@@ -144,11 +148,12 @@ export function withoutParty(parties: readonly Party[], fingerprint: Fingerprint
   return parties.filter((party) => party.fingerprint !== fingerprint);
 }
 
-/** The call after this record; undefined once it is closed. */
-export function nextState(facts: RecordFacts, before: OpenCall | undefined): OpenCall | undefined {
+/** The call after this record; undefined once it is closed. Its first and last record do not ask what was before. */
+export function nextState(facts: RecordFacts, callBefore: () => OpenCall | undefined): OpenCall | undefined {
   const { call } = facts;
   if (!call || call.phase === 'close') return undefined;
-  if (call.phase === 'attempt' || !before) {
+  const before = call.phase === 'attempt' ? undefined : callBefore();
+  if (!before) {
     const parties = facts.parties.map(({ fingerprint, role, details }) => ({
       fingerprint,
       role,

@@ -11,7 +11,7 @@ import { searchedFor, sipCallIdOf } from './log-reader.ts';
 import type { PartyKeys } from './party-keys.ts';
 import { ReceiptWatch } from './receipt-access.ts';
 import type { RecordDraft, RecordId } from './record.ts';
-import { RecordBuilder } from './record-builder.ts';
+import { RecordBuilder, type RecordContext } from './record-builder.ts';
 import type { RecordIndex } from './record-index.ts';
 import type { RecoveredLog } from './recovery.ts';
 import type { Storage } from './storage.ts';
@@ -139,25 +139,26 @@ export class LogWriter {
       throw new ProvenanceError('unhealthy', 'the disk does not keep up with the audit log');
     const { call } = draft;
     if (call) this.#ledger.checkPhase(call);
-    const {
-      statement,
-      opening: opened,
-      ...built
-    } = this.#builder.build(draft, {
-      heads: draft.parties.map(({ fingerprint }) => this.#ledger.head(fingerprint)),
+    const heads = draft.parties.map(({ fingerprint }) => this.#ledger.head(fingerprint));
+    const context: RecordContext = {
+      heads,
       previousOfCall: call && this.#ledger.call(call.id)?.lastRecord,
       parents: this.#withoutFailed(draft.eraan.parents),
-      ...(opening ? { nodeKey: nodeKey.publicKey } : {}),
-      ...(opening && nodeToken ? { nodeToken } : {}),
-    });
+    };
+    const built = this.#builder.build(
+      draft,
+      opening ? { ...context, nodeKey: nodeKey.publicKey, ...(nodeToken ? { nodeToken } : {}) } : context,
+    );
     const keys = draft.parties.map(({ fingerprint }) => this.keys.keyFor(fingerprint));
     const facts: RecordFacts = {
-      ...built,
+      id: built.id,
+      idBytes: built.idBytes,
+      timeMs: built.timeMs,
       event: draft.erin.event,
       call,
       parties: draft.parties.map((party, at) => ({
         ...party,
-        seq: (this.#ledger.head(party.fingerprint)?.seq ?? 0) + 1,
+        seq: (heads[at]?.seq ?? 0) + 1,
         slot: keys[at]?.slot ?? 0,
       })),
       opensNode: opening ? this.#options.nodeFingerprint : undefined,
@@ -168,7 +169,15 @@ export class LogWriter {
     const durability = new PendingDurability();
     const sipCallId = sipCallIdOf(draft.erin);
     this.#commit.add(
-      { position, statement, opening: opened, keys, facts, sipCallId, durability },
+      {
+        position,
+        statement: built.statement,
+        opening: built.opening,
+        keys,
+        facts,
+        sipCallId,
+        durability,
+      },
       draft.unhurried,
     );
     return { id: facts.id, durability };

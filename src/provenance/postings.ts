@@ -11,34 +11,45 @@ interface Posting {
 }
 
 /**
- * Where the values of one chunk of records occur, gathered before it is written: one entry for a value and a bundle,
- * with a byte for each record, instead of an entry for each record. A call's records mostly share a bundle, and a
- * busy identity has many in each.
+ * Where the values of one kind occur in a chunk of records, gathered before it is written: one entry for a value and a
+ * bundle, with a byte for each record, instead of an entry for each record. A call's records mostly share a bundle, and
+ * a busy identity has many in each.
  */
 export class Postings {
-  readonly #byTable = new Map<Table, Map<PrefixOf, Map<string, Posting>>>();
+  readonly #table: Table;
+  readonly #prefixOf: PrefixOf;
+  readonly #all: Posting[] = [];
+  /** The newest of each value. */
+  readonly #newest = new Map<string, Posting>();
+
+  constructor(table: Table, prefixOf: PrefixOf) {
+    this.#table = table;
+    this.#prefixOf = prefixOf;
+  }
 
   /** Positions come in rising order. */
-  add(table: Table, value: string, prefixOf: PrefixOf, position: number): void {
+  add(value: string, position: number): void {
     const bundle = Math.floor(position / tileWidth);
     const offset = position % tileWidth;
-    const byPrefix = valueAt(this.#byTable, table, () => new Map<PrefixOf, Map<string, Posting>>());
-    const postings = valueAt(byPrefix, prefixOf, () => new Map<string, Posting>());
-    const posting = valueAt(postings, `${bundle} ${value}`, () => ({ value, bundle, offsets: [] }));
-    // Both parties of a call can be one identity.
-    if (posting.offsets.at(-1) !== offset) posting.offsets.push(offset);
+    const newest = this.#newest.get(value);
+    if (newest?.bundle !== bundle) {
+      const posting = { value, bundle, offsets: [offset] };
+      this.#all.push(posting);
+      this.#newest.set(value, posting);
+    } else if (newest.offsets.at(-1) !== offset) {
+      // Both parties of a call can be one identity.
+      newest.offsets.push(offset);
+    }
   }
 
   /** Within a transaction. Records that a crash had indexed already come again: they must not stand there twice. */
   write(): void {
-    for (const [table, byPrefix] of this.#byTable)
-      for (const [prefixOf, postings] of byPrefix)
-        for (const { value, bundle, offsets } of postings.values()) {
-          const key = bundleKey(prefixOf(value), bundle);
-          const first = offsets[0] ?? 0;
-          const before = table.get(key)?.filter((offset) => offset < first) ?? [];
-          table.putSync(key, Buffer.from([...before, ...offsets]));
-        }
+    for (const { value, bundle, offsets } of this.#all) {
+      const key = bundleKey(this.#prefixOf(value), bundle);
+      const first = offsets[0] ?? 0;
+      const before = this.#table.get(key)?.filter((offset) => offset < first);
+      this.#table.putSync(key, Buffer.from(before ? [...before, ...offsets] : offsets));
+    }
   }
 }
 
@@ -68,12 +79,4 @@ function keepPlaces(table: Table, key: Buffer, kept: (offset: number) => boolean
   const places = table.get(key)?.filter(kept) ?? [];
   if (places.length > 0) table.putSync(key, Buffer.from(places));
   else table.removeSync(key);
-}
-
-function valueAt<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
-  const found = map.get(key);
-  if (found !== undefined) return found;
-  const made = make();
-  map.set(key, made);
-  return made;
 }

@@ -31,6 +31,8 @@ export interface IndexedRecord {
   readonly sipCallId: string | undefined;
 }
 
+type ChunkPostings = Readonly<Record<'events' | 'outcomes' | 'intents' | 'identities' | 'calls', Postings>>;
+
 /** What the index knew of a record and may know no longer. */
 export interface ErasedTrace {
   readonly position: number;
@@ -191,7 +193,7 @@ export class RecordIndex implements HeadSource {
     const heads = new Map<Fingerprint, Head>();
     const calls = new Map<string, OpenCall | undefined>();
     const times = new Map<number, TimeSpan>();
-    const postings = new Postings();
+    const postings = this.#postings();
     for (const record of records) {
       const { position, facts } = record;
       this.#put(record, postings);
@@ -199,12 +201,15 @@ export class RecordIndex implements HeadSource {
         heads.set(fingerprint, { seq, id: facts.idBytes, position });
       if (facts.call) {
         const { id } = facts.call;
-        calls.set(id, nextState(facts, calls.has(id) ? calls.get(id) : this.#call(id)));
+        calls.set(
+          id,
+          nextState(facts, () => (calls.has(id) ? calls.get(id) : this.#call(id))),
+        );
       }
       const bundle = Math.floor(position / tileWidth);
       times.set(bundle, widened(times.get(bundle) ?? this.#time(bundle), facts.timeMs));
     }
-    postings.write();
+    for (const one of Object.values(postings)) one.write();
     for (const [fingerprint, head] of heads)
       this.#tables.heads.putSync(this.#tables.identityKey(fingerprint), encodeHead(head));
     for (const [id, call] of calls)
@@ -218,24 +223,31 @@ export class RecordIndex implements HeadSource {
     }
   }
 
-  #put({ position, facts, sipCallId }: IndexedRecord, postings: Postings): void {
-    const { ids, byEvent, byIdentity, byCall } = this.#tables;
+  #put({ position, facts, sipCallId }: IndexedRecord, postings: ChunkPostings): void {
+    const { ids } = this.#tables;
+    const { events, outcomes, intents, identities, calls } = postings;
     ids.putSync(asBuffer(facts.idBytes).subarray(0, idKeyBytes), uint64(position));
-    postings.add(byEvent, facts.event, eventPrefix, position);
-    if (facts.outcome !== undefined) postings.add(byEvent, facts.outcome, outcomePrefix, position);
+    events.add(facts.event, position);
+    if (facts.outcome !== undefined) outcomes.add(facts.outcome, position);
     if (facts.intent !== undefined)
-      for (const word of this.#intents.wordsOf(facts.intent))
-        postings.add(byEvent, word, intentPrefix, position);
-    for (const { fingerprint } of facts.parties)
-      postings.add(byIdentity, fingerprint, this.#identityPrefix, position);
-    if (facts.call) postings.add(byCall, facts.call.id, callKey, position);
-    if (sipCallId !== undefined && sipCallId !== facts.call?.id)
-      postings.add(byCall, sipCallId, callKey, position);
+      for (const word of this.#intents.wordsOf(facts.intent)) intents.add(word, position);
+    for (const { fingerprint } of facts.parties) identities.add(fingerprint, position);
+    if (facts.call) calls.add(facts.call.id, position);
+    if (sipCallId !== undefined && sipCallId !== facts.call?.id) calls.add(sipCallId, position);
     if (facts.opensNode !== undefined)
       this.#tables.nodes.putSync(this.#tables.identityKey(facts.opensNode), uint64(position));
   }
 
-  readonly #identityPrefix = (fingerprint: Fingerprint): Buffer => this.#tables.identityPrefix(fingerprint);
+  #postings(): ChunkPostings {
+    const { byEvent, byIdentity, byCall } = this.#tables;
+    return {
+      events: new Postings(byEvent, eventPrefix),
+      outcomes: new Postings(byEvent, outcomePrefix),
+      intents: new Postings(byEvent, intentPrefix),
+      identities: new Postings(byIdentity, (fingerprint) => this.#tables.identityPrefix(fingerprint)),
+      calls: new Postings(byCall, callKey),
+    };
+  }
 
   #call(id: string): OpenCall | undefined {
     const value = this.#tables.calls.get(callKey(id));
