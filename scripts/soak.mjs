@@ -1,8 +1,8 @@
 // npm run soak -- [--minutes 10] [--workers 16] [--seed 1]: a gateway under phones that register, call, give up, die
 // without a word, stall, lie, guess passwords and come back elsewhere, over UDP, TCP, TLS, WS and WSS. Afterwards its
-// memory, descriptors, handles, timers, flows, transactions and calls must be where they were, by its own timers: what
-// stalls is left standing. Ends with 1
-// when something stayed, when an honest phone was treated wrongly, or when the log does not verify.
+// heap, descriptors, handles, timers, flows, transactions and calls must be where they were, by its own timers: what
+// stalls is left standing. Ends with 1 when something stayed, when an honest phone was treated wrongly, or when the log
+// does not verify.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,7 +38,8 @@ try {
     warmUpMs: Math.min(60_000, loadMs / 2),
     workers,
     seed,
-    allowance: { memoryBytes: 64e6, descriptors: 8 },
+    collects: true,
+    allowance: { heapBytes: 16e6, descriptors: 8 },
     report,
   });
   for (const fault of faults.slice(0, maxFaultsShown)) console.log(`  ${fault}`);

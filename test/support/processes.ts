@@ -62,6 +62,8 @@ export async function startGateway(options: {
   readonly set?: readonly string[];
   /** What stands before the command, to run it elsewhere: `ip netns exec …`. */
   readonly launcher?: readonly string[];
+  /** Of Node, in front of the program. */
+  readonly nodeOptions?: readonly string[];
 }): Promise<GatewayProcess> {
   const set = [
     'listen=udp://127.0.0.1:0, tcp://127.0.0.1:0, ws://127.0.0.1:0',
@@ -72,6 +74,7 @@ export async function startGateway(options: {
     ...(options.launcher ?? []),
     process.execPath,
     ...(process.env['GATEWAY_NODE_OPTIONS']?.split(' ') ?? []),
+    ...(options.nodeOptions ?? []),
     main,
     'serve',
     '--json',

@@ -66,7 +66,7 @@ export class ResponseContext implements ForkOwner, UpstreamOwner, ForwardedReque
     }
     const breadth = new Breadth(incomingBreadth(request));
     if (breadth.free === 0 && targets.length > 0) {
-      // RFC 5393 §5.3.3.2.
+      // RFC 5393 §5.3.3
       this.#finish();
       this.#upstream.sendOwn(440);
       return;
