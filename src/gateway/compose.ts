@@ -23,10 +23,12 @@ import {
 } from '../sip/index.ts';
 import type { Audit } from './audit.ts';
 import { Authentication, type AuthenticationOptions } from './authentication.ts';
+import { CallAttempts } from './call-attempts.ts';
 import { CallBarriers } from './call-barriers.ts';
 import { CallPolicy } from './call-policy.ts';
 import { CallRecords } from './call-records.ts';
 import { CallTable } from './call-table.ts';
+import { Callees } from './callees.ts';
 import { CertificateIdentity } from './certificate-identity.ts';
 import { DialogPolicy } from './dialog-policy.ts';
 import { Dispatcher } from './dispatcher.ts';
@@ -56,6 +58,7 @@ import { serviceRoutesFor } from './service-route.ts';
 import { liveNumbers } from './status.ts';
 import { openOverlay, openUsedTokens } from './stores.ts';
 import { createAuthorisation } from './trusted-parties.ts';
+import { Whereabouts } from './whereabouts.ts';
 
 export function createTransport({ config, clock, logger, random }: Surroundings): TransportLayer {
   const { listen, limits, tls, websocket, proxyProtocol } = config;
@@ -283,16 +286,15 @@ export async function compose(
     random,
   });
   const routing = { authentication, overlay, reachability, outbound, hops, signer, records, calls };
+  const foreign = federation?.callees;
   const callPolicy = new CallPolicy({
     ...routing,
-    peers,
+    callees: new Callees({ overlay, gruus: gruuRouting, peers, foreign, domain }),
+    whereabouts: new Whereabouts({ overlay, reachability, outbound, hops, foreign, domain }),
+    attempts: new CallAttempts({ records, registration, signer, domainName: config.domain }),
     dialogs: new DialogPolicy({ ...routing, gruus: gruuRouting, domainName: config.domain }),
     authorisation,
-    gruus: gruuRouting,
-    foreign: federation?.callees,
-    registration,
     domain,
-    domainName: config.domain,
     barriers: new CallBarriers({
       maxPerIdentity: config.calls.maxPerIdentity,
       barred: config.calls.barred,
