@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
+import { explainTrust, type IdentityOverlay, type IdentityRecord } from '../overlay/index.ts';
 import { addCommand, addGroup, type CommonOptions, openContext } from './command.ts';
 import { CliError } from './failure.ts';
 import { registerHonouring } from './identity-ending.ts';
@@ -38,6 +38,17 @@ export function registerOverlay(program: Command, terminal: Terminal): void {
         { title: 'FINGERPRINT', value: ({ fingerprint }) => fingerprint },
       ],
       'nobody is enrolled; a phone enrols when it registers, or use: tibet-sip overlay register alice.json',
+    );
+  });
+
+  addCommand(group, {
+    usage: 'show <who>',
+    summary: 'what is known of one identity, and why it is trusted as it is',
+    example: 'overlay show jis:alice',
+  }).action(async (who: string, options: CommonOptions) => {
+    const { output, config } = openContext(terminal, options);
+    await withOverlay(config(), async (overlay) =>
+      showIdentity(output, await describeIdentity(overlay, await mustFind(overlay, who))),
     );
   });
 
@@ -141,7 +152,7 @@ interface IdentityView {
   readonly status: string;
   readonly custody: string;
   readonly trust: number;
-  readonly proofs: { readonly verified: number; readonly failed: number };
+  readonly proofs: { readonly verified: number; readonly failed: number; readonly explained: string };
   readonly aliases: readonly string[];
   readonly expires: string;
   readonly enrolled: string;
@@ -156,7 +167,11 @@ async function describeIdentity(overlay: IdentityOverlay, identity: IdentityReco
     status,
     custody,
     trust: identity.trustScore,
-    proofs: { verified: identity.trust.verified, failed: identity.trust.failed },
+    proofs: {
+      verified: identity.trust.verified,
+      failed: identity.trust.failed,
+      explained: explainTrust(identity.trust, Date.now()),
+    },
     aliases,
     expires: formatTime(expires),
     enrolled: formatTime(createdAtMs / 1000),
@@ -170,7 +185,7 @@ function showIdentity(output: Output, view: IdentityView): void {
     ['fingerprint', view.fingerprint],
     ['status', view.status],
     ['key', view.custody === 'device' ? 'held by the device' : 'held by the gateway'],
-    ['trust', `${view.trust.toFixed(2)} (${view.proofs.verified} proofs, ${view.proofs.failed} failed)`],
+    ['trust', view.proofs.explained],
     ['aliases', view.aliases.join(' ') || undefined],
     ['registered', `${view.registered} phones`],
     ['enrolled', `${view.enrolled}, token good until ${view.expires}`],

@@ -44,6 +44,8 @@ export interface StandingDocument {
   readonly verified: number;
   readonly failed: number;
   readonly lastProofAtMs: number | undefined;
+  /** What these proofs weighed at the last one. */
+  readonly weights?: { readonly verified: number; readonly failed: number };
   readonly revokedAtMs: number | undefined;
   /** Signed by the key itself; absent when an operator has revoked it. */
   readonly tombstone?: Uint8Array;

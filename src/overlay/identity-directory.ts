@@ -1,4 +1,4 @@
-import { asBuffer, equalBytes } from '../base/index.ts';
+import { asBuffer, type Clock, equalBytes } from '../base/index.ts';
 import {
   checkValidity,
   decodeIdentityToken,
@@ -15,6 +15,7 @@ import { all, chain, type Eventual } from './eventual.ts';
 import { type IdentityRecord, identityRecord, noStanding, standingKey } from './identity-record.ts';
 import type { Page } from './overlay-options.ts';
 import { keep, type ListOptions, type OverlayStore } from './store.ts';
+import { provedAt } from './trust.ts';
 
 export interface Enrolment {
   readonly status: 'active' | 'pending';
@@ -34,8 +35,10 @@ const maxSuccessions = 16;
 /** Who there is, and which names and aliases mean whom. */
 export class IdentityDirectory {
   readonly #store: OverlayStore;
+  readonly #clock: Clock;
 
-  constructor(store: OverlayStore) {
+  constructor(store: OverlayStore, clock: Clock) {
+    this.#clock = clock;
     this.#store = store;
   }
 
@@ -87,7 +90,7 @@ export class IdentityDirectory {
       return { ...fresh, ...stored, ...tokenFacts(token) };
     });
     if (!document) throw new OverlayError('store-corrupt', 'the identity is gone right after it was stored');
-    return { record: identityRecord(document, standing), outcome };
+    return { record: identityRecord(document, this.#clock.now(), standing), outcome };
   }
 
   async approve(fingerprint: Fingerprint): Promise<IdentityRecord> {
@@ -100,9 +103,7 @@ export class IdentityDirectory {
   async countProof(publicKey: Uint8Array, verified: boolean, nowMs: number): Promise<void> {
     await this.#store.update('standing', standingKey(publicKey), (stored = noStanding) => ({
       ...stored,
-      verified: stored.verified + (verified ? 1 : 0),
-      failed: stored.failed + (verified ? 0 : 1),
-      lastProofAtMs: nowMs,
+      ...provedAt(stored, verified, nowMs),
     }));
   }
 
@@ -163,7 +164,7 @@ export class IdentityDirectory {
 
   #withStanding(document: IdentityDocument): Eventual<IdentityRecord> {
     return chain(this.#store.get('standing', standingKey(document.publicKey)), (standing) =>
-      identityRecord(document, standing),
+      identityRecord(document, this.#clock.now(), standing),
     );
   }
 

@@ -1,7 +1,7 @@
 import { encodeBase64Url } from '../base/index.ts';
 import type { Fingerprint } from '../tokens/index.ts';
 import type { Custody, IdentityDocument, StandingDocument } from './documents.ts';
-import { noTrust, type Trust, trustScore } from './trust.ts';
+import { noTrust, type Trust, trustScoreAt } from './trust.ts';
 
 /**
  * `pending`: waits for an operator's approval. `revoked`: its key is never to be trusted again. `replaced`: its owner
@@ -41,9 +41,10 @@ export function standingKey(publicKey: Uint8Array): string {
 
 export function identityRecord(
   document: IdentityDocument,
+  nowMs: number,
   standing: StandingDocument = noStanding,
 ): IdentityRecord {
-  const { verified, failed, lastProofAtMs, revokedAtMs } = standing;
+  const { verified, failed, lastProofAtMs, weights, revokedAtMs } = standing;
   return {
     fingerprint: document.fingerprint,
     name: document.name,
@@ -59,7 +60,7 @@ export function identityRecord(
     parent: document.parent,
     successor: document.successor,
     predecessors: document.predecessors ?? [],
-    trust: { verified, failed, lastProofAtMs },
-    trustScore: trustScore(standing),
+    trust: { verified, failed, lastProofAtMs, ...(weights && { weights }) },
+    trustScore: trustScoreAt(standing, nowMs),
   };
 }

@@ -34,7 +34,7 @@ export function buildParts(options: OverlayOptions): OverlayParts {
   const limits = { ...defaultOverlayLimits, ...options.limits };
   const store = new CachedStore(options.store, clock, limits.cache);
   const reporter = new EventReporter(clock, node, options.onEvent ?? (() => {}));
-  const directory = new IdentityDirectory(store);
+  const directory = new IdentityDirectory(store, clock);
   const endings = new IdentityEndings(store, directory);
   const devices = new DeviceBook(store, clock);
   const challenges = new ChallengeBook({

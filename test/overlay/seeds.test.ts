@@ -1,5 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type Challenge, type Device, localDevice, trustScore } from '../../src/overlay/index.ts';
+import {
+  type Challenge,
+  type Device,
+  explainTrust,
+  localDevice,
+  noTrust,
+  trustHalfLifeMs,
+  trustScore,
+} from '../../src/overlay/index.ts';
 import { generateSigningKey } from '../../src/tokens/index.ts';
 import { at, ownDevice as deviceOf, type MovingDevice } from './moving-device.ts';
 import { OverlayFixture } from './overlay-fixture.ts';
@@ -132,6 +140,26 @@ describe('tibet-overlay', () => {
       expect(trustScore({ verified: proofs, failed: 0 })).toBeLessThan(1);
       expect(trustScore({ verified: 0, failed: proofs })).toBeGreaterThan(0);
     }
+  });
+
+  it('seed 4: proofs fade, half of each in 30 days, and the score is explained', async () => {
+    const { overlay, clock } = fixture;
+    await overlay.register('sensor-01', at(44_321));
+    for (let proof = 0; proof < 3; proof++) await overlay.verify('jis:sensor-01');
+    const trust = async (): Promise<[score: number | undefined, text: string]> => {
+      const identity = await overlay.lookup('jis:sensor-01');
+      return [identity?.trustScore, identity ? explainTrust(identity.trust, clock.now()) : ''];
+    };
+    expect(await trust()).toEqual([4 / 5, '0.80: 3 proofs, 0 failures, last just now']);
+    clock.advance(3 * 3_600_000);
+    expect((await trust())[1]).toBe('0.80: 3 proofs, 0 failures, last 3 h ago');
+    clock.advance(trustHalfLifeMs - 3 * 3_600_000);
+    expect(await trust()).toEqual([2.5 / 3.5, '0.71: 3 proofs, 0 failures, last 30 d ago']);
+    await overlay.verify('jis:sensor-01');
+    expect((await trust())[0]).toBe(3.5 / 4.5);
+    clock.advance(20 * trustHalfLifeMs);
+    expect((await trust())[0]).toBeCloseTo(0.5, 4);
+    expect(explainTrust(noTrust, 0)).toBe('0.50: no proofs yet');
   });
 
   it('seed 5: resolve gives ip:port while the record lives; expired or unknown gives none', async () => {
