@@ -11,8 +11,7 @@ import type {
   MediaResult,
 } from '../engine.ts';
 import { canonicalAddress, type SdpLimits } from '../sdp/index.ts';
-import { callReport } from './call-report.ts';
-import { exchangeParameters, likelyStyle, styleOf } from './exchange-parameters.ts';
+import { styleOf } from './exchange-parameters.ts';
 import { Instance, type NgOutcome } from './instance.ts';
 import type { RtpengineLimits } from './limits.ts';
 import type { NgAddress } from './ng-client.ts';
@@ -33,9 +32,13 @@ export interface RtpengineEngineOptions {
   readonly logger: Logger;
 }
 
+/** A command has to fit into one datagram. */
+const maxDescriptionBytes = 49_152;
+
 /** Media through one or several rtpengines, which join browsers to phones besides relaying. */
 export class RtpengineEngine implements MediaEngine {
   readonly #options: RtpengineEngineOptions;
+  readonly #sdpLimits: SdpLimits;
   readonly #instances: readonly Instance[];
   readonly #sessions = new Map<string, Session>();
   #events: MediaEvents | undefined;
@@ -44,7 +47,8 @@ export class RtpengineEngine implements MediaEngine {
 
   constructor(options: RtpengineEngineOptions) {
     this.#options = options;
-    const { logger } = options;
+    const { logger, sdpLimits } = options;
+    this.#sdpLimits = { ...sdpLimits, maxBytes: Math.min(sdpLimits.maxBytes, maxDescriptionBytes) };
     this.#instances = options.instances.map(
       (address) =>
         new Instance({
@@ -81,14 +85,14 @@ export class RtpengineEngine implements MediaEngine {
 
   check(sdp: Uint8Array, sender: MediaPeer): MediaRefusal | undefined {
     if (!this.health.up) return refused('unavailable');
-    const read = readDescription(sdp, sender, this.#options.sdpLimits);
+    const read = readDescription(sdp, sender, this.#sdpLimits);
     return 'kind' in read ? read : undefined;
   }
 
   offer(exchange: MediaExchange): Promise<MediaResult> {
     let session = this.#sessions.get(exchange.session);
     if (session === undefined) {
-      session = new Session(exchange.session, this.#options.clock.monotonicMs());
+      session = new Session(exchange.session, this.#options.flags, this.#options.clock.monotonicMs());
       this.#sessions.set(session.id, session);
     }
     return this.#exchange(session, exchange, false);
@@ -110,14 +114,14 @@ export class RtpengineEngine implements MediaEngine {
       session.words.set(party, { ...words, peer });
       const theirs = session.words.get(other);
       if (!session.answered || session.instance?.up !== true || theirs === undefined) return;
-      const offered = await this.#tell(session, session.instance, party, false);
-      if (offered.kind === 'ok') await this.#tell(session, session.instance, other, true);
+      const offered = await session.tell(session.instance, party, false);
+      if (offered.kind === 'ok') await session.tell(session.instance, other, true);
     });
   }
 
   async query(id: string): Promise<MediaReport | undefined> {
     const session = this.#sessions.get(id);
-    return session?.inTurn(() => this.#fetch(session)).then(() => session.report);
+    return session?.inTurn(() => session.fetch(this.#options.clock.monotonicMs())).then(() => session.report);
   }
 
   async release(id: string): Promise<MediaReport | undefined> {
@@ -127,10 +131,10 @@ export class RtpengineEngine implements MediaEngine {
     session.released = true;
     return session.inTurn(async () => {
       if (session.instance?.up === true) {
-        await this.#fetch(session);
-        await this.#delete(session, session.instance);
+        await session.fetch(this.#options.clock.monotonicMs());
+        await session.delete(session.instance);
       }
-      this.#leave(session);
+      session.leave();
       return session.report;
     });
   }
@@ -139,13 +143,13 @@ export class RtpengineEngine implements MediaEngine {
     const { from, sender, receiver } = exchange;
     // The bytes are part of a message that is gone when its turn comes.
     const sdp = Uint8Array.from(exchange.sdp);
-    const read = readDescription(sdp, sender, this.#options.sdpLimits);
+    const read = readDescription(sdp, sender, this.#sdpLimits);
     if ('kind' in read) return Promise.resolve(read);
     return session.inTurn(async () => {
       if (session.released) return refused('unavailable');
       session.words.set(from, { sdp, style: styleOf(read), held: isHeld(read), peer: sender });
       const outcome = answer
-        ? await this.#tell(session, session.instance, from, true, receiver)
+        ? await session.tell(session.instance, from, true, receiver)
         : await this.#place(session, from, receiver);
       if (outcome.kind !== 'ok') {
         if (session.instance === undefined) this.#sessions.delete(session.id);
@@ -162,71 +166,27 @@ export class RtpengineEngine implements MediaEngine {
   /** An offer goes where the call is; a new call, and one whose instance is gone, to one that takes it. */
   async #place(session: Session, from: MediaParty, receiver: MediaPeer): Promise<NgOutcome> {
     let last: NgOutcome = { kind: 'silent' };
+    let fellSilent = 0;
     if (session.instance?.up === true) {
-      last = await this.#tell(session, session.instance, from, false, receiver);
+      last = await session.tell(session.instance, from, false, receiver);
       if (last.kind === 'ok' || last.kind === 'refused') return last;
     }
-    this.#leave(session);
+    session.leave();
     const others = this.#instances.filter(({ up }) => up).toSorted((a, b) => a.sessions - b.sessions);
     for (const instance of others) {
-      last = await this.#tell(session, instance, from, false, receiver);
+      last = await session.tell(instance, from, false, receiver);
       if (last.kind === 'ok') {
-        session.instance = instance;
-        instance.sessions++;
+        session.join(instance);
         return last;
       }
-      // Nobody knows whether it took ports before it fell silent.
-      if (last.kind === 'silent') void this.#delete(session, instance);
       if (last.kind === 'refused' && last.fault === 'unacceptable') return last;
+      if (last.kind !== 'silent') continue;
+      // Nobody knows whether it took ports before it fell silent.
+      void session.delete(instance);
+      // What makes two of them fall silent is not shown to a third.
+      if (++fellSilent === 2) return last;
     }
     return last;
-  }
-
-  #tell(
-    session: Session,
-    instance: Instance | undefined,
-    from: MediaParty,
-    answer: boolean,
-    receiver?: MediaPeer,
-  ): Promise<NgOutcome> {
-    const words = session.words.get(from);
-    const theirs = session.words.get(from === 'caller' ? 'callee' : 'caller');
-    const reached = receiver ?? theirs?.peer;
-    if (instance === undefined || words === undefined || reached === undefined)
-      return Promise.resolve({ kind: 'silent' });
-    const parameters = exchangeParameters({
-      session: session.id,
-      from,
-      answer,
-      established: session.answered,
-      sdp: words.sdp,
-      sender: words.peer,
-      receiver: reached,
-      senderStyle: words.style,
-      receiverStyle: theirs?.style ?? likelyStyle(reached),
-      flags: this.#options.flags,
-    });
-    return instance.ask(answer ? 'answer' : 'offer', parameters);
-  }
-
-  /** From now on as if the call had not begun. */
-  #leave(session: Session): void {
-    if (session.instance === undefined) return;
-    session.instance.sessions--;
-    session.instance = undefined;
-    session.answered = false;
-  }
-
-  #delete(session: Session, instance: Instance): Promise<NgOutcome> {
-    return instance.ask('delete', { 'call-id': session.id, 'from-tag': 'caller', 'delete delay': 0 });
-  }
-
-  async #fetch(session: Session): Promise<NgOutcome> {
-    const outcome: NgOutcome = (await session.instance?.ask('query', { 'call-id': session.id })) ?? {
-      kind: 'gone',
-    };
-    if (outcome.kind === 'ok') session.update(callReport(outcome.body), this.#options.clock.monotonicMs());
-    return outcome;
   }
 
   #sweepLater(): void {
@@ -247,7 +207,7 @@ export class RtpengineEngine implements MediaEngine {
         if (instance.downForMs >= this.#options.limits.lostMs) lost.push(session.id);
         continue;
       }
-      const { kind } = await session.inTurn(() => this.#fetch(session));
+      const { kind } = await session.inTurn(() => session.fetch(this.#options.clock.monotonicMs()));
       if (session.released) continue;
       if (kind === 'gone') lost.push(session.id);
       else if (kind === 'ok' && this.#isSilent(session)) {
