@@ -83,10 +83,19 @@ export interface OverlayConfig {
   readonly store: StoreConfig;
   /** `open`: a key that nobody holds yet may take a free name; `approved`: only what an operator enrolled. */
   readonly enrolment: 'open' | 'approved';
+  /** The program interface over HTTP. */
+  readonly http: OverlayHttpConfig;
   /** How gateways that share a store reach and know each other. */
   readonly node: NodeConfig;
   /** For a `rediss://` store: absolute paths of PEM files. */
   readonly tls: StoreTlsConfig;
+}
+
+export interface OverlayHttpConfig {
+  /** Undefined: not served. */
+  readonly listen: WebAddress | undefined;
+  /** What clients show as a bearer token; undefined on the loopback address only. */
+  readonly secret?: string | undefined;
 }
 
 export interface NodeConfig {

@@ -109,6 +109,11 @@ function crossCheck(config: ParsedConfig, intact: (section: keyof Config) => boo
   if (intact('listen')) checkSockets(config, intact, report);
   if (intact('tls') && config.tls?.requestClientCertificate === true && config.tls.ca === undefined)
     report(['tls', 'ca'], 'must name the authorities that vouch for client certificates');
+  if (intact('overlay')) {
+    const { listen, secret } = config.overlay.http;
+    if (listen !== undefined && secret === undefined && !isLoopback(listen.host))
+      report(['overlay', 'http', 'secret'], 'must be given where others than this machine can ask');
+  }
   if (intact('peers')) checkPeers(config.peers, report);
   if (intact('federation') && intact('tls') && config.federation.listen !== undefined && !config.tls)
     report(['federation', 'listen'], 'needs tls.cert and tls.key');
@@ -157,6 +162,10 @@ function checkSockets(
 /** Everything but UDP sits on a TCP port. */
 function socketKey(address: ListenAddress): string {
   return `${address.transport === 'udp' ? 'udp' : 'tcp'} ${address.host} ${address.port}`;
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }
 
 function deepFreeze<T>(value: T): T {

@@ -78,6 +78,10 @@ const webOrigin = nonEmptyText.refine(
 const overlay = section({
   store: store.prefault('embedded'),
   enrolment: oneOf(['open', 'approved']).default('open'),
+  http: section({
+    listen: webAddress.prefault('off'),
+    secret: secretText.min(16, 'must have at least 16 characters').optional(),
+  }),
   node: section({
     address: peerTarget
       .refine(

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import { AdminServer } from '../admin/index.ts';
+import { AdminServer, OverlayApi } from '../admin/index.ts';
 import { type Clock, type Logger, type Random, systemClock, systemRandom } from '../base/index.ts';
 import type { Config, ListenAddress, WebAddress } from '../config/index.ts';
 import type { AdmissionHooks } from '../tokens/index.ts';
@@ -33,6 +33,8 @@ export interface GatewayAddresses {
   readonly realm: string | undefined;
   /** The port on which this gateway publishes its identities. */
   readonly federation: number | undefined;
+  /** Where the overlay's program interface is served. */
+  readonly overlay: WebAddress | undefined;
 }
 
 /** A whole gateway: builds its parts from the configuration, starts and stops them. */
@@ -91,7 +93,8 @@ class RunningGateway implements Gateway {
     await startHops(around, parts, listen);
     parts.peers.start();
     const federation = await parts.federation?.start();
-    return { listen, realm, federation, admin: await startAdmin(around, parts, listen) };
+    const overlay = await startOverlayApi(around, parts);
+    return { listen, realm, federation, overlay, admin: await startAdmin(around, parts, listen) };
   }
 
   async reloadCertificates(): Promise<void> {
@@ -115,6 +118,17 @@ async function tryAddresses(around: Surroundings): Promise<void> {
   await once(server, 'listening');
   server.close();
   await once(server, 'close');
+}
+
+async function startOverlayApi(
+  { config, closing }: Surroundings,
+  { overlay }: Parts,
+): Promise<WebAddress | undefined> {
+  const { listen, secret } = config.overlay.http;
+  if (listen === undefined) return undefined;
+  const api = new OverlayApi({ ...listen, overlay, secret });
+  closing.opened(() => api.close());
+  return { host: listen.host, port: await api.start() };
 }
 
 async function startAdmin(

@@ -38,7 +38,13 @@ describe('loading a configuration', () => {
       ['tcp', 5060],
       ['ws', 5080],
     ]);
-    expect(config.overlay).toEqual({ store: { kind: 'embedded' }, enrolment: 'open', node: {}, tls: {} });
+    expect(config.overlay).toEqual({
+      store: { kind: 'embedded' },
+      enrolment: 'open',
+      http: { listen: undefined },
+      node: {},
+      tls: {},
+    });
     expect(config.tls).toBeUndefined();
   });
 
