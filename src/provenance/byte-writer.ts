@@ -1,5 +1,5 @@
 import type { Random } from '../base/index.ts';
-import { sha256Latin1 } from './digest.ts';
+import { sha256Latin1, shake256Latin1 } from './digest.ts';
 import { ProvenanceError } from './error.ts';
 
 /** RFC 8949 §3.1: major types, already shifted into the initial byte. */
@@ -15,7 +15,7 @@ export const cborMajor = {
 const initialBytes = 4096;
 /** Beyond this a native UTF-8 call beats the loop over char codes. */
 const longText = 48;
-/** Up to this length `digest` keeps the view that it hashes. */
+/** Up to this length the view that is hashed is kept. */
 const keptViewBytes = 2048;
 /** The head of a byte string of 24 to 255 bytes, as most layers are. */
 const usualHeadBytes = 2;
@@ -51,18 +51,14 @@ export class ByteWriter {
     return this.#bytes.subarray(start, this.#at);
   }
 
-  /**
-   * SHA-256 of all that was written, one character per byte. Native code hashes views, and a view takes more memory
-   * than the digest: one for each length is kept (`bench/provenance.ts`).
-   */
+  /** SHA-256 of all that was written, one character per byte. */
   digest(): string {
-    if (this.#at > keptViewBytes) return sha256Latin1(this.view());
-    let view = this.#views[this.#at];
-    if (!view) {
-      view = this.view();
-      this.#views[this.#at] = view;
-    }
-    return sha256Latin1(view);
+    return sha256Latin1(this.#whole());
+  }
+
+  /** SHAKE256 of all that was written, one character per byte. */
+  keystream(length: number): string {
+    return shake256Latin1(this.#whole(), length);
   }
 
   /** What another writer holds from `start` on. */
@@ -185,6 +181,20 @@ export class ByteWriter {
       this.#bytes[this.#at++] = unit;
     }
     return true;
+  }
+
+  /**
+   * Native code hashes views, and a view takes more memory than what comes back: one for each length is kept
+   * (`bench/provenance.ts`).
+   */
+  #whole(): Uint8Array {
+    if (this.#at > keptViewBytes) return this.view();
+    let view = this.#views[this.#at];
+    if (!view) {
+      view = this.view();
+      this.#views[this.#at] = view;
+    }
+    return view;
   }
 
   #reserve(count: number): void {

@@ -22,5 +22,9 @@ export function keystream(
   input.write(context, 'latin1');
   input.set(key, context.length);
   input.set(nonce, context.length + key.length);
-  return hash('shake256', input, { outputEncoding: 'binary', outputLength: length });
+  return shake256Latin1(input, length);
+}
+
+export function shake256Latin1(input: Uint8Array, length: number): string {
+  return hash('shake256', input, { outputEncoding: 'latin1', outputLength: length });
 }

@@ -43,6 +43,7 @@ export class OpeningSealer {
   readonly #recordKey = new Uint8Array(recordKeyBytes);
   readonly #mask = new KeystreamMask();
   readonly #items = new ByteWriter();
+  readonly #keyed = new ByteWriter();
 
   constructor(random: Random) {
     this.#random = random;
@@ -77,7 +78,7 @@ export class OpeningSealer {
       mask.bytes.set(this.#recordKey);
       opening.copy(mask.bytes, itemAt, start, end);
       const length = itemAt + end - start;
-      mask.apply(keystream([context.party, key, this.#nonce], length));
+      mask.apply(this.#keystream(context.party, key, length));
       writer.head(cborMajor.array, 2);
       writer.head(cborMajor.unsigned, slot);
       writer.byteStringOf(mask.bytes, 0, recordKeyBytes);
@@ -86,7 +87,7 @@ export class OpeningSealer {
     const erachter = mask.bytes.toString('latin1', recordKeyBytes, itemAt);
     const sharedAt = starts[0] ?? 0;
     opening.copy(mask.bytes, 0, sharedAt, erachterAt);
-    mask.apply(keystream([context.shared, this.#recordKey, this.#nonce], erachterAt - sharedAt));
+    mask.apply(this.#keystream(context.shared, this.#recordKey, erachterAt - sharedAt));
     writer.byteStringOf(mask.bytes, 0, erachterAt - sharedAt);
     writer.head(cborMajor.bytes, erachter.length);
     writer.latin1(erachter);
@@ -94,6 +95,15 @@ export class OpeningSealer {
     const checksum = writer.digest().slice(0, checksumBytes);
     writer.head(cborMajor.bytes, checksumBytes);
     writer.latin1(checksum);
+  }
+
+  /** As `keystream` makes it, from memory that is there already. */
+  #keystream(purpose: string, key: Uint8Array, length: number): string {
+    this.#keyed.reset();
+    this.#keyed.latin1(purpose);
+    this.#keyed.raw(key);
+    this.#keyed.raw(this.#nonce);
+    return this.#keyed.keystream(length);
   }
 }
 
