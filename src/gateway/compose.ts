@@ -33,6 +33,7 @@ import { CertificateIdentity } from './certificate-identity.ts';
 import { DialogPolicy } from './dialog-policy.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { composeFederation } from './federation/compose-federation.ts';
+import { FlowTokenRotation, flowTokenKeyLifetimeMs, flowTokenKeys } from './flow-token-keys.ts';
 import { GruuRouting } from './gruu-routing.ts';
 import { HopTokens } from './hops/hop-token.ts';
 import { NodeHops } from './hops/node-hops.ts';
@@ -309,15 +310,24 @@ export async function compose(
     audit,
     mediaRefusal: (request, flow) => anchoring?.refusal(request, flow),
   });
+  const flowTokenLifetimeMs = flowTokenKeyLifetimeMs(config.calls.maxDurationMs);
+  const flowTokens = new FlowTokens({
+    keys: flowTokenKeys(keys.flows.seed, clock.now(), flowTokenLifetimeMs),
+    node: overlay.node.slice(0, 8),
+    random,
+  });
+  const rotation = new FlowTokenRotation({
+    tokens: flowTokens,
+    secret: keys.flows.seed,
+    lifetimeMs: flowTokenLifetimeMs,
+    clock,
+  });
+  closing.opened(() => rotation.close());
   const proxy = new ProxyCore({
     transactions: anchoring?.transactions ?? transactions,
     policy: anchoring?.around(callPolicy) ?? callPolicy,
     admission,
-    tokens: new FlowTokens({
-      keys: [{ id: 1, secret: keys.flows.seed }],
-      node: overlay.node.slice(0, 8),
-      random,
-    }),
+    tokens: flowTokens,
     random,
     logger,
     addressFor: (flow) => addresses.towards(flow),

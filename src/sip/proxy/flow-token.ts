@@ -69,7 +69,7 @@ interface Keys {
  */
 export class FlowTokens {
   readonly #node: string;
-  readonly #mintingKey: number;
+  #mintingKey = 0;
   readonly #random: Random;
   readonly #keys = new Map<number, Keys>();
   readonly #opened = new RecentMap<FlowTokenContents>(rememberedTokens);
@@ -80,17 +80,24 @@ export class FlowTokens {
     readonly node: string;
     readonly random: Random;
   }) {
-    const [first] = options.keys;
+    this.#node = options.node;
+    this.#random = options.random;
+    this.rekey(options.keys);
+  }
+
+  /** From now on these keys count, in the same order of meaning; what was minted with others opens no more. */
+  rekey(keys: readonly FlowTokenKey[]): void {
+    const [first] = keys;
     if (first === undefined) throw new RangeError('flow tokens need a key');
-    for (const { id, secret } of options.keys) {
+    this.#keys.clear();
+    this.#opened.clear();
+    for (const { id, secret } of keys) {
       if (!Number.isInteger(id) || id < 0 || id > 255)
         throw new RangeError('flow token key id is not a byte');
       if (secret.length < 32) throw new RangeError('flow token secret is shorter than 32 bytes');
       this.#keys.set(id, keysOf(secret));
     }
     this.#mintingKey = first.id;
-    this.#node = options.node;
-    this.#random = options.random;
   }
 
   /** `[A-Za-z0-9_-]`: about 120 characters for two flows, 43 more for each fingerprint. Never the same twice. */

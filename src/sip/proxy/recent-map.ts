@@ -23,4 +23,9 @@ export class RecentMap<Value> {
     }
     this.#young.set(key, value);
   }
+
+  clear(): void {
+    this.#young.clear();
+    this.#old.clear();
+  }
 }
