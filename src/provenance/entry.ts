@@ -39,7 +39,7 @@ export interface RecordOpening {
 
 /**
  * A plain opening is [version, layers, parties], each item [salt, encoding], or null once it was erased. It is written
- * head first, then the layers, the number of parties, the parties. What lies on disk is sealed (`sealOpening`).
+ * head first, then the layers, the number of parties, the parties. What lies on disk is sealed (`OpeningSealer`).
  */
 export function writeOpeningHead(writer: ByteWriter): void {
   writer.head(cborMajor.array, 3);
