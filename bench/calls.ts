@@ -85,7 +85,7 @@ await rm(dataDir, { recursive: true });
 async function check(what: string, run: ReturnType<typeof sipp>): Promise<void> {
   const { code, out, err } = await run;
   console.log(`${code === 0 ? 'ok  ' : 'FAIL'} ${what}`);
-  if (code !== 0) throw new Error(`${out.slice(-3000)}\n${err.slice(-2000)}`);
+  if (code !== 0) throw new Error(`${out.slice(-3000)}\n${err.slice(0, 4000)}`);
 }
 
 async function checkRecords(): Promise<void> {

@@ -56,6 +56,8 @@ export interface Call {
   readonly id: string;
   readonly sipCallId: string;
   readonly callerTag: string;
+  /** CSeq number of its INVITE: an ACK with a lower one is for a challenge before. */
+  readonly cseq: number;
   /** Where it came from: half of what its flow token says. */
   readonly callerFlow: string;
   readonly caller: CallParty;
@@ -120,6 +122,7 @@ export class CallRecords {
       // Copies: a part of the parsed text would keep the whole INVITE in memory for as long as the call.
       sipCallId: ownText(request.callId),
       callerTag: ownText(request.from.tag ?? ''),
+      cseq: request.cseq.number,
       callerFlow: flow.id,
       caller,
       callee,

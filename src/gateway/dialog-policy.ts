@@ -123,6 +123,8 @@ export class DialogPolicy {
   ): Promise<RoutingDecision> | undefined {
     const call = this.#options.calls.find(request, source.id);
     if (call === undefined || call.callerTag !== request.from.tag) return undefined;
+    // The ACK for a challenge, sent again because the 407 came again, is not the call's: its callee would take it for that.
+    if (request.cseq.number < call.cseq) return undefined;
     return this.#followRouteless({ request, source, transaction, call, signed: false }, call);
   }
 

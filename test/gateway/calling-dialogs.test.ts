@@ -227,6 +227,17 @@ describe('a stranger', () => {
     },
   );
 
+  it('nor is the ACK for a challenge, come again once the call is up: it ends here', async () => {
+    const call = await connected('udp', 'udp');
+    const target = `sip:${call.callee.user}@${gateway.domain}`;
+    call.caller.inDialog({ ...call.callerSide, routes: [], target }, 'ACK', {
+      cseq: call.callerSide.inviteCSeq - 1,
+      signed: false,
+    });
+    await expectAlive(call);
+    expect(unexpected(call.callee)).not.toContain('ACK');
+  });
+
   it('but over UDP such a caller must prove who it is: 407', async () => {
     const call = await connected('udp', 'udp');
     const target = `sip:${call.callee.user}@${gateway.domain}`;
