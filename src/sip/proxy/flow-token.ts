@@ -52,7 +52,7 @@ const absent = 0;
 const packedFingerprint = 0xff;
 const context = 'sip-flow-token 2 ';
 /** Tokens that are remembered, with what they say: a call opens its token twice after it was minted. About half a kilobyte each. */
-const rememberedTokens = 8_192;
+const rememberedTokens = 2_048;
 
 interface Keys {
   readonly mac: KeyObject;
