@@ -52,7 +52,7 @@ function endGroupOf({ pid }: ChildProcess): void {
 function ended(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
     child.once('exit', () => resolve());
-    child.kill('SIGTERM');
+    endGroupOf(child);
   });
 }
 

@@ -91,14 +91,14 @@ export class Kamailio {
     );
   }
 
-  /** As a crash does it: without a word, and with all that it knew. Its children follow their parent. */
+  /** As a crash does it: without a word, and with all that it knew, workers and all. */
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
-    if (child === undefined || child.exitCode !== null) return;
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const ended = once(child, 'exit');
-    // The main process ends its workers; it keeps nothing and tells nobody.
-    child.kill('SIGTERM');
+    // Asked kindly it now and then waits for a worker for good.
+    process.kill(-child.pid, 'SIGKILL');
     await ended;
   }
 
