@@ -96,10 +96,13 @@ export class Kamailio {
     const child = this.#child;
     this.#child = undefined;
     if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const { pid } = child;
     const ended = once(child, 'exit');
-    // Asked kindly it now and then waits for a worker for good.
-    process.kill(-child.pid, 'SIGKILL');
+    child.kill('SIGTERM');
+    // Now and then it waits for one of its workers for good.
+    const patience = setTimeout(() => process.kill(-pid, 'SIGKILL'), 2_000);
     await ended;
+    clearTimeout(patience);
   }
 
   async close(): Promise<void> {
