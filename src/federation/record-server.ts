@@ -1,3 +1,4 @@
+import type { Server } from 'node:https';
 import { type FastifyInstance, fastify } from 'fastify';
 import { isFingerprint } from '../tokens/index.ts';
 import { encodePublished, type PublishedIdentity } from './published-identity.ts';
@@ -20,7 +21,7 @@ const cacheControl = 'public, max-age=30';
 /** What this domain publishes of its identities, over HTTPS; for everybody, so it takes nothing but short GETs. */
 export class RecordServer {
   readonly #options: RecordServerOptions;
-  readonly #server: FastifyInstance;
+  readonly #server: FastifyInstance<Server>;
 
   constructor(options: RecordServerOptions) {
     this.#options = options;
@@ -32,7 +33,7 @@ export class RecordServer {
       bodyLimit: 1,
       routerOptions: { maxParamLength: maxWhoLength },
       https: { ...options.tls, minVersion: 'TLSv1.2' },
-    }) as unknown as FastifyInstance;
+    });
     this.#server.get<{ Params: { who: string } }>(`${wellKnown}/identity/:who`, async ({ params }, reply) =>
       isFingerprint(params.who)
         ? this.#record(params.who, reply)

@@ -7,6 +7,8 @@ import { until } from './until.ts';
 
 /** Debian's rtpengine-daemon is there. */
 export const rtpengineInstalled: boolean = spawnSync('rtpengine', ['--version']).status === 0;
+if (!rtpengineInstalled)
+  process.stderr.write('skipped: tests with a real rtpengine: install the Debian package rtpengine-daemon\n');
 
 /** rtpengine in user space, in a process of its own. */
 export interface Rtpengine {

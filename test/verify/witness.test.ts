@@ -46,19 +46,18 @@ async function witness(
 /** What the gateway says at `error`, beside the client itself. */
 function client(log: AuditLog, policy: string): { readonly witnesses: Witnesses; readonly alarms: string[] } {
   const alarms: string[] = [];
-  const silent = (): void => undefined;
-  const logger = {
-    debug: silent,
-    info: silent,
-    warn: silent,
-    error: (fields: object) => alarms.push(JSON.stringify(fields)),
+  const logger: Logger = {
+    ...silentLogger,
+    error: (fields) => {
+      alarms.push(JSON.stringify(fields));
+    },
   };
   const witnesses = new Witnesses({
     log,
     policy: parsePolicy(policy),
     post: postWithin(5_000),
     clock: systemClock,
-    logger: logger as unknown as Logger,
+    logger,
     intervalMs: 10,
   });
   closing.push(() => witnesses.close());
