@@ -112,7 +112,7 @@ export class RegEvent {
     transaction: ServerTransaction,
     known: Watch | undefined,
   ): Promise<SubscribeRefusal | undefined> {
-    const { authentication, overlay, domain, watchers, audit } = this.#options;
+    const { authentication, overlay, domain, watchers } = this.#options;
     const { request, flow } = transaction;
     const malformed = checkSubscribe(request);
     if (malformed !== undefined) return malformed;
@@ -132,10 +132,7 @@ export class RegEvent {
     if (!self && !watchers.includes(identity.name)) return { status: 403, reason: 'Not A Watcher' };
     if (uri?.user === undefined || watched === undefined) return { status: 404 };
     if (!this.#hasRoom(identity)) return unavailable;
-    if (!self) {
-      if (!audit.healthy) return unavailable;
-      this.#record(request, flow, identity, watched);
-    }
+    if (!self && !(await this.#recorded(request, flow, identity, watched))) return unavailable;
     this.#begin(transaction, identity, watched, `sip:${ownText(uri.user)}@${ownText(uri.host)}`);
     return undefined;
   }
@@ -217,9 +214,16 @@ export class RegEvent {
     );
   }
 
-  /** Who watches somebody else leaves a record with both of them. */
-  #record(request: SipRequest, flow: Flow, watcher: IdentityRecord, watched: IdentityRecord): void {
-    this.#options.audit.append({
+  /** Who watches somebody else leaves a record with both of them: true once it is durable, false when it cannot be. */
+  #recorded(
+    request: SipRequest,
+    flow: Flow,
+    watcher: IdentityRecord,
+    watched: IdentityRecord,
+  ): Promise<boolean> {
+    const { audit } = this.#options;
+    if (!audit.healthy) return Promise.resolve(false);
+    const { durability } = audit.append({
       erin: {
         event: 'registration.watch',
         identity: watched.name,
@@ -242,6 +246,7 @@ export class RegEvent {
         },
       ],
     });
+    return new Promise((resolve) => durability.whenSettled((state) => resolve(state === 'durable')));
   }
 }
 
