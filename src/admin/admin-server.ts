@@ -26,6 +26,15 @@ export interface PeerView {
     | undefined;
 }
 
+/** The relay or media servers that this gateway's calls pass through. */
+export interface MediaView {
+  readonly up: boolean;
+  /** Branches of calls that media is anchored for. */
+  readonly sessions: number;
+  /** How full it is, or what is wrong. */
+  readonly detail: string;
+}
+
 export interface StatusView {
   readonly software: string;
   readonly domain: string;
@@ -40,6 +49,8 @@ export interface StatusView {
     readonly checkpoint: string | undefined;
   };
   readonly peers: readonly PeerView[];
+  /** Undefined where phones exchange media without this gateway. */
+  readonly media: MediaView | undefined;
   readonly calls: readonly CallView[];
   /** True when only the first calls are listed. */
   readonly callsTruncated: boolean;

@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import type { PeerView } from './admin-server.ts';
+import type { MediaView, PeerView } from './admin-server.ts';
 
 /** Numbers that are read when somebody looks, not counted on the call path. */
 export interface LiveNumbers {
@@ -11,6 +11,7 @@ export interface LiveNumbers {
   readonly auditHealthy: boolean;
   readonly auditRecords: number;
   readonly peers: readonly PeerView[];
+  readonly media: MediaView | undefined;
 }
 
 /** What the gateway counts as it works, in Prometheus' form. */
@@ -79,6 +80,24 @@ export class Metrics {
           for (const [state, count] of Object.entries(registrations ?? {})) this.set({ peer, state }, count);
       },
     });
+    const mediaGauge = (name: string, help: string, read: (media: MediaView) => number): void => {
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          const { media } = live();
+          if (media === undefined) this.remove();
+          else this.set(read(media));
+        },
+      });
+    };
+    mediaGauge('tibet_sip_media_up', '1 while media can be anchored', ({ up }) => Number(up));
+    mediaGauge(
+      'tibet_sip_media_sessions',
+      'Branches of calls whose media is anchored',
+      ({ sessions }) => sessions,
+    );
     new Gauge({
       name: 'tibet_sip_flows',
       help: 'Open flows, by transport',

@@ -2,7 +2,7 @@ import type { CallView, PeerView, StatusView } from './admin-server.ts';
 
 /** The operator's page: everything on it is also at /status as JSON. */
 export function statusPage(status: StatusView): string {
-  const { audit, callsUp, transactions } = status;
+  const { audit, callsUp, transactions, media } = status;
   const flows = Object.entries(status.flows).map(([kind, count]) =>
     tile(count, kind === 'udp' ? 'UDP flows' : kind),
   );
@@ -22,7 +22,7 @@ export function statusPage(status: StatusView): string {
 <p class="state ${audit.healthy ? 'good' : 'bad'}">${audit.healthy ? 'taking calls' : 'refusing new calls'}</p>
 </header>
 ${audit.healthy ? '' : '<p class="alarm" role="alert">The audit log takes no records, so new calls get 503. Free disk space or mend the data directory; the gateway goes on by itself.</p>'}
-<ul class="tiles">${tile(callsUp, callsUp === 1 ? 'call' : 'calls')}${flows.join('')}${tile(transactions, 'transactions')}${tile(audit.records, 'audit records')}</ul>
+<ul class="tiles">${tile(callsUp, callsUp === 1 ? 'call' : 'calls')}${media === undefined ? '' : tile(media.sessions, 'with media here')}${flows.join('')}${tile(transactions, 'transactions')}${tile(audit.records, 'audit records')}</ul>
 <h2>Calls</h2>
 ${callTable(status.calls)}
 ${status.callsTruncated ? `<p class="quiet">The first ${status.calls.length} of ${callsUp} calls.</p>` : ''}
@@ -32,7 +32,12 @@ ${peerTable(status.peers)}
 <dt>software</dt><dd>${escapeHtml(status.software)}</dd>
 <dt>running since</dt><dd>${time(status.startedAt)}</dd>
 <dt>listens on</dt><dd>${status.addresses.map((address) => `<code>${escapeHtml(address)}</code>`).join(' ')}</dd>
-<dt>fingerprint</dt><dd><code>${escapeHtml(status.node)}</code></dd>
+${
+  media === undefined
+    ? ''
+    : `<dt>media</dt><dd${media.up ? '' : ' class="bad"'}>${escapeHtml(media.detail)}</dd>
+`
+}<dt>fingerprint</dt><dd><code>${escapeHtml(status.node)}</code></dd>
 </dl>
 <footer class="quiet">Also here: <a href="status">status</a>, <a href="healthz">healthz</a>, <a href="metrics">metrics</a></footer>
 </body>

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { PeerView, StatusView } from '../admin/index.ts';
+import type { MediaView, PeerView, StatusView } from '../admin/index.ts';
 import { askAdmin } from './admin-client.ts';
 import { addCommand, type CommonOptions, openContext } from './command.ts';
 import { CliError } from './failure.ts';
@@ -32,6 +32,7 @@ export function registerStatus(program: Command, terminal: Terminal): void {
             ? `${status.audit.records} records, healthy`
             : 'TAKES NO RECORDS: new calls get 503',
         ],
+        ...(status.media === undefined ? [] : [['media', mediaText(status.media)] as const]),
         ['calls up', String(status.callsUp)],
       ]);
       if (status.peers.length > 0)
@@ -56,6 +57,10 @@ export function registerStatus(program: Command, terminal: Terminal): void {
           ]),
         );
     });
+}
+
+function mediaText({ up, detail }: MediaView): string {
+  return up ? detail : `DOWN: ${detail}`;
 }
 
 function registrationsText({ registrations }: PeerView): string {

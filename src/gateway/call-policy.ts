@@ -52,10 +52,7 @@ export interface CallPolicyOptions {
   readonly attempts: CallAttempts;
   readonly barriers: CallBarriers;
   /** What stands in the way of a call's media. */
-  readonly mediaRefusal: (
-    request: SipRequest,
-    flow: Flow,
-  ) => { readonly status: number; readonly reason: string } | undefined;
+  readonly mediaRefusal: (request: SipRequest, flow: Flow) => RespondDecision | undefined;
   readonly domain: ServedDomain;
   readonly records: CallRecords;
   readonly calls: CallTable;
@@ -195,7 +192,7 @@ export class CallPolicy implements ProxyPolicy {
     const barred = this.#options.barriers.refusal(callerKey, nameOf(caller), number);
     if (barred !== undefined) return refuse('refused', 403, barred);
     const unfit = this.#options.mediaRefusal(request, flow);
-    if (unfit !== undefined) return refuse('failed', unfit.status, unfit.reason);
+    if (unfit !== undefined) return refuse('failed', unfit.status, unfit.reason, unfit.headers);
     if (callee.identity !== undefined && callee.identity.status !== 'active')
       return refuse('unreachable', 480);
     const { targets, away, atPeer } = await this.#options.whereabouts.of(

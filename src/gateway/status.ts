@@ -27,6 +27,7 @@ export function statusOf(parts: Parts, facts: StatusFacts): StatusView {
     transactions,
     audit: { healthy: audit.healthy, records: audit.size, checkpoint: audit.checkpoint() },
     peers: parts.peers.views(),
+    media: parts.anchoring?.engine.health,
     callsUp: calls.size,
     calls: calls.first(maxCallsShown).map(viewOf),
     callsTruncated: calls.size > maxCallsShown,
@@ -34,7 +35,7 @@ export function statusOf(parts: Parts, facts: StatusFacts): StatusView {
 }
 
 /** What the gauges read when somebody asks for metrics. */
-export function liveNumbers({ transport, transactions, calls, audit, peers }: Parts): LiveNumbers {
+export function liveNumbers({ transport, transactions, calls, audit, peers, anchoring }: Parts): LiveNumbers {
   const { connections, udpFlows } = transport.stats();
   const { server, client, timers } = transactions.counts();
   return {
@@ -45,6 +46,7 @@ export function liveNumbers({ transport, transactions, calls, audit, peers }: Pa
     auditHealthy: audit.healthy,
     auditRecords: audit.size,
     peers: peers.views(),
+    media: anchoring?.engine.health,
   };
 }
 

@@ -29,6 +29,7 @@ const calm: StatusView = {
       registrations: undefined,
     },
   ],
+  media: { up: true, sessions: 2, detail: '2 sessions, 100 pairs of ports' },
   calls: [
     {
       id: 'call-1',
@@ -59,6 +60,7 @@ beforeEach(async () => {
     auditHealthy: true,
     auditRecords: 6,
     peers: calm.peers,
+    media: calm.media,
   };
   metrics = new Metrics(() => numbers);
   server = new AdminServer({ host: '127.0.0.1', port: 0, metrics, status: () => status });
@@ -106,6 +108,22 @@ describe('the operator’s page', () => {
     expect(metricsText).toContain('tibet_sip_peer_up{peer="office-pbx",role="pbx"} 0\n');
     expect(metricsText).not.toContain('tibet_sip_peer_up{peer="carrier"');
     expect(metricsText).toContain('tibet_sip_peer_registrations{peer="office-pbx",state="pending"} 2\n');
+  });
+
+  it('shows how the media relay stands, and nothing of media where there is none', async () => {
+    const { body } = await get('/');
+    expect(body).toContain('<b>2</b> with media here');
+    expect(body).toContain('<dt>media</dt><dd>2 sessions, 100 pairs of ports</dd>');
+    expect((await get('/metrics')).body).toContain('tibet_sip_media_up 1\n');
+    const down = { up: false, sessions: 0, detail: 'the relay is not running' };
+    status = { ...calm, media: down };
+    numbers = { ...numbers, media: down };
+    expect((await get('/')).body).toContain('<dd class="bad">the relay is not running</dd>');
+    expect((await get('/metrics')).body).toContain('tibet_sip_media_up 0\n');
+    status = { ...calm, media: undefined };
+    numbers = { ...numbers, media: undefined };
+    expect((await get('/')).body).not.toContain('<dt>media');
+    expect((await get('/metrics')).body).not.toContain('tibet_sip_media_up 0');
   });
 
   it('says so when nobody calls, when not all calls are shown, and when the audit log is in trouble', async () => {

@@ -244,6 +244,7 @@ describe('a gateway that cannot anchor', () => {
     await workers[0]?.terminate();
     const { request, response } = await alice.agent.ask('INVITE', bob.agent.address, bodyTextOf(alice));
     expect(response).toMatchObject({ status: 503, reason: 'Media Relay Unavailable' });
+    expect(response.headers.find(({ name }) => name === 'retry-after')?.value).toBe('5');
     expect(await closingOf(gateway, request.callId)).toMatchObject({ status: 503, by: 'gateway' });
     await talk(alice.media, bob.media, call, 'after');
     await talk(alice.media, bob.media, await callWithMedia(alice, bob), 'anew');

@@ -15,6 +15,7 @@ import {
   parseNameAddr,
   parseUri,
   type RegistrationChange,
+  type RespondDecision,
   SipParseError,
   type SipRequest,
 } from '../../sip/index.ts';
@@ -24,8 +25,7 @@ import type { Surroundings } from '../parts.ts';
 import { DirectMedia } from './direct-media.ts';
 import { type CallPeer, MediaCalls } from './media-calls.ts';
 import { MediaPath, type Passage } from './media-path.ts';
-import { MediaPolicy, refusalOf } from './media-policy.ts';
-import { mediaStatus } from './media-refusal.ts';
+import { MediaPolicy, refusalAnswer, refusalOf } from './media-policy.ts';
 
 /** What of a call's media goes into its closing record: one entry for each stream and party. */
 export type MediaQuality = Readonly<Record<string, string | number>>;
@@ -39,7 +39,7 @@ export interface Anchoring {
   readonly transactions: ProxyTransactions;
   readonly around: (policy: ProxyPolicy) => ProxyPolicy;
   /** What stands in the way of a call before it is forwarded. */
-  readonly refusal: (request: SipRequest, flow: Flow) => { status: number; reason: string } | undefined;
+  readonly refusal: (request: SipRequest, flow: Flow) => RespondDecision | undefined;
   /** Ends a call's media; undefined when it had none here. */
   readonly end: (call: Call) => Promise<readonly MediaQuality[]> | undefined;
   /** An identity is reached elsewhere now: the media of its calls may come from there. */
@@ -104,7 +104,7 @@ export function composeMedia(around: Surroundings, parts: MediaParts): Anchoring
       const refused = refusalOf(request, senderOf(request, flow), engine);
       if (refused === undefined) return undefined;
       onRefused(refused);
-      return { status: mediaStatus(refused), reason: refused.reason };
+      return refusalAnswer(refused);
     },
     end: (call) => {
       const ending = media.ofCall(call);

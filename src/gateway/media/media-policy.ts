@@ -144,7 +144,8 @@ export function refusalOf(
   return { kind: 'refused', fault: 'unavailable', reason: 'Media Relay Unavailable' };
 }
 
-function refusalAnswer(refused: MediaRefusal): RespondDecision {
+/** The gateway's own answer to a description that it cannot anchor, or not now. */
+export function refusalAnswer(refused: MediaRefusal): RespondDecision {
   const status = mediaStatus(refused);
   const headers = status === 503 ? [headerField('Retry-After', String(retryAfterSeconds))] : [];
   return respond(status, refused.reason, headers);
