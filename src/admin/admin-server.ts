@@ -1,4 +1,5 @@
 import { type FastifyInstance, fastify } from 'fastify';
+import { listen } from '../base/index.ts';
 import type { Metrics } from './metrics.ts';
 import { statusPage } from './status-page.ts';
 
@@ -103,11 +104,8 @@ export class AdminServer {
   }
 
   /** Resolves with the port that serves; rejects with the system's error when it cannot listen. */
-  async start(): Promise<number> {
-    const { host, port } = this.#options;
-    await this.#server.listen({ host, port });
-    const address = this.#server.server.address();
-    return typeof address === 'object' && address !== null ? address.port : port;
+  start(): Promise<number> {
+    return listen(this.#server, this.#options);
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { type FastifyInstance, fastify } from 'fastify';
+import { listen } from '../base/index.ts';
 import { type IdentityOverlay, OverlayError } from '../overlay/index.ts';
 import { TokenError } from '../tokens/index.ts';
 import { type Answer, failed, type OverlayRoute, overlayRoutes } from './overlay-routes.ts';
@@ -55,11 +56,8 @@ export class OverlayApi {
   }
 
   /** Resolves with the port that serves; rejects with the system's error when it cannot listen. */
-  async start(): Promise<number> {
-    const { host, port } = this.#options;
-    await this.#server.listen({ host, port });
-    const address = this.#server.server.address();
-    return typeof address === 'object' && address !== null ? address.port : port;
+  start(): Promise<number> {
+    return listen(this.#server, this.#options);
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,5 @@
 import { type FastifyInstance, fastify } from 'fastify';
-import { type Clock, encodeBase64Url, epochSeconds, equalBytes } from '../base/index.ts';
+import { type Clock, encodeBase64Url, epochSeconds, equalBytes, listen } from '../base/index.ts';
 import {
   answerClaimCheck,
   claimDelegateContext,
@@ -60,11 +60,8 @@ export class VouchingService {
   }
 
   /** Resolves with the port that serves; rejects with the system's error when it cannot listen. */
-  async start(): Promise<number> {
-    const { host, port } = this.#options;
-    await this.#server.listen({ host, port });
-    const address = this.#server.server.address();
-    return typeof address === 'object' && address !== null ? address.port : port;
+  start(): Promise<number> {
+    return listen(this.#server, this.#options);
   }
 
   async close(): Promise<void> {

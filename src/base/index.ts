@@ -1,4 +1,5 @@
 export * from './bytes.ts';
 export * from './clock.ts';
+export * from './listen.ts';
 export * from './log.ts';
 export * from './random.ts';

@@ -1,5 +1,6 @@
 import type { Server } from 'node:https';
 import { type FastifyInstance, fastify } from 'fastify';
+import { listen } from '../base/index.ts';
 import { isFingerprint } from '../tokens/index.ts';
 import { encodePublished, type PublishedIdentity } from './published-identity.ts';
 import { wellKnown } from './record-client.ts';
@@ -49,11 +50,8 @@ export class RecordServer {
   }
 
   /** Resolves with the port that serves; rejects with the system's error when it cannot listen. */
-  async start(): Promise<number> {
-    const { host, port } = this.#options;
-    await this.#server.listen({ host, port });
-    const address = this.#server.server.address();
-    return typeof address === 'object' && address !== null ? address.port : port;
+  start(): Promise<number> {
+    return listen(this.#server, this.#options);
   }
 
   async close(): Promise<void> {
