@@ -178,6 +178,7 @@ export interface CallsConfig {
   readonly maxDurationMs: number;
   /** Calls that one identity may have up at a time. */
   readonly maxPerIdentity: number;
+  readonly whenRevoked: 'cut' | 'keep';
   /** Beginnings of numbers that nobody may call through a peer. */
   readonly barred: readonly string[];
   /** Who may call whom; a callee whom no rule names is `unlisted`. */

@@ -164,6 +164,7 @@ const calls = section({
   followRedirects: z.boolean({ error: 'must be true or false' }).default(false),
   maxDurationMs: quantity('ms', day / 2, 1_000, 30 * day),
   maxPerIdentity: quantity('count', 20_000, 1, 10_000_000),
+  whenRevoked: oneOf(['cut', 'keep']).default('cut'),
   barred: listOf(nonEmptyText).prefault([]),
   rules: z.array(callRule, { error: expected('must be a list of rules') }).prefault([]),
   unlisted: oneOf(['allow', 'deny']).default('allow'),

@@ -12,7 +12,7 @@ import {
 import { nameOf, type Principal, peerIdentity } from './principal.ts';
 
 /** Parents that a pseudonym may have above it. */
-const maxParents = 8;
+export const maxParents = 8;
 /** RFC 3261 §25.1: what a reason phrase may hold without escapes; and no phone shows more. */
 const maxReasonLength = 64;
 

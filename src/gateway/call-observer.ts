@@ -1,4 +1,11 @@
-import type { ForwardedRequest, ForwardObserver, ProxyTarget, SipResponse } from '../sip/index.ts';
+import type {
+  ForwardedRequest,
+  ForwardObserver,
+  ProxyTarget,
+  SipRequest,
+  SipResponse,
+} from '../sip/index.ts';
+import { writeDialog } from './call-dialog.ts';
 import type { Call, CallRecords, Outcome } from './call-records.ts';
 import type { BindingChoice } from './reachability.ts';
 import type { RingingCall, RingingCalls } from './ringing-calls.ts';
@@ -7,6 +14,9 @@ export interface CallObserverOptions {
   readonly records: CallRecords;
   readonly ringing: RingingCalls;
   readonly call: Call;
+  readonly request: SipRequest;
+  /** The caller as a party of the dialog. */
+  readonly callerIdentity: string;
   /** Set when an identity is called, and one of its phones alone. */
   readonly callee: string | undefined;
   readonly chooses: BindingChoice | undefined;
@@ -23,7 +33,8 @@ export class CallObserver implements ForwardObserver {
   }
 
   onForwarded(forwarded: ForwardedRequest): void {
-    const { callee, chooses, ringing } = this.#options;
+    const { call, callee, chooses, ringing } = this.#options;
+    call.pending = forwarded;
     if (callee === undefined) return;
     this.#ringing = { fingerprint: callee, forwarded, chooses };
     ringing.add(this.#ringing);
@@ -34,10 +45,14 @@ export class CallObserver implements ForwardObserver {
     records.rings(call, status, flow);
   }
 
-  onFinal({ status, reason }: SipResponse, target: ProxyTarget | undefined): void {
-    const { records, call } = this.#options;
+  onFinal(response: SipResponse, target: ProxyTarget | undefined): void {
+    const { status, reason } = response;
+    const { records, call, request, callerIdentity } = this.#options;
     this.#isOver();
-    if (status < 300) records.isAnswered(call, status, target?.flow);
+    if (status < 300) {
+      if (target !== undefined) call.dialog ??= writeDialog({ request, response, callerIdentity, target });
+      records.isAnswered(call, status, target?.flow);
+    }
     // A CANCEL may cross the answer: only the final response says which of them came first.
     else if (this.#cancelled) records.close(call, 'cancelled', { status, reason, by: 'caller' });
     // Nobody out there said it when there is no target: a timeout, or a flow that is gone.
@@ -55,6 +70,7 @@ export class CallObserver implements ForwardObserver {
   }
 
   #isOver(): void {
+    this.#options.call.pending = undefined;
     if (this.#ringing === undefined) return;
     this.#options.ringing.remove(this.#ringing);
     this.#ringing = undefined;

@@ -210,11 +210,12 @@ export class CallPolicy implements ProxyPolicy {
     if (targets.length === 0) return refuse('unreachable', 480);
 
     calls.add(call);
+    const callerIdentity = caller.via ?? callerKey;
     return {
       kind: 'forward',
       targets,
       recordRoute: true,
-      callerIdentity: caller.via ?? keyOf(caller),
+      callerIdentity,
       edit: forwardedEdit(request, {
         token,
         add: atPeer ? [] : assertedOf(caller, request),
@@ -225,6 +226,8 @@ export class CallPolicy implements ProxyPolicy {
         records,
         ringing,
         call,
+        request,
+        callerIdentity,
         callee: atPeer || callee.elsewhere !== undefined ? undefined : callee.identity?.fingerprint,
         chooses: callee.chooses,
       }),

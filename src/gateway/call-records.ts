@@ -6,7 +6,7 @@ import {
   type RecordDraft,
   type RecordId,
 } from '../provenance/index.ts';
-import { type Flow, ownText, type SipRequest } from '../sip/index.ts';
+import { type Flow, type ForwardedRequest, ownText, type SipRequest } from '../sip/index.ts';
 import type { Audit } from './audit.ts';
 import { circumstances, peerCircumstances } from './context.ts';
 import type { MediaQuality } from './media/compose-media.ts';
@@ -67,6 +67,10 @@ export interface Call {
   answeredAtMs: number | undefined;
   ringing: boolean;
   closed: boolean;
+  /** While it waits for an answer. */
+  pending?: ForwardedRequest | undefined;
+  /** Once it is answered: what `readDialog` reads. */
+  dialog?: string | undefined;
 }
 
 type ClosingEvent = Readonly<Record<string, unknown>> & { readonly event: string };
@@ -158,7 +162,13 @@ export class CallRecords {
   close(
     call: Call,
     outcome: Outcome,
-    detail: { readonly status?: number; readonly by: string; readonly reason?: string },
+    detail: {
+      readonly status?: number;
+      readonly by: string;
+      readonly reason?: string;
+      /** How the gateway itself has ended it. */
+      readonly ended?: 'bye' | 'cancel';
+    },
   ): void {
     if (call.closed) return;
     call.closed = true;

@@ -25,6 +25,7 @@ import type { Audit } from './audit.ts';
 import { Authentication, type AuthenticationOptions } from './authentication.ts';
 import { CallAttempts } from './call-attempts.ts';
 import { CallBarriers } from './call-barriers.ts';
+import { CallCutting } from './call-cutting.ts';
 import { CallPolicy } from './call-policy.ts';
 import { CallRecords } from './call-records.ts';
 import { CallTable } from './call-table.ts';
@@ -287,13 +288,14 @@ export async function compose(
     random,
   });
   const routing = { authentication, overlay, reachability, outbound, hops, signer, records, calls };
+  const dialogs = new DialogPolicy({ ...routing, gruus: gruuRouting, domainName: config.domain });
   const foreign = federation?.callees;
   const callPolicy = new CallPolicy({
     ...routing,
     callees: new Callees({ overlay, gruus: gruuRouting, peers, foreign, domain }),
     whereabouts: new Whereabouts({ overlay, reachability, outbound, hops, foreign, domain }),
     attempts: new CallAttempts({ records, registration, signer, domainName: config.domain }),
-    dialogs: new DialogPolicy({ ...routing, gruus: gruuRouting, domainName: config.domain }),
+    dialogs,
     authorisation,
     domain,
     barriers: new CallBarriers({
@@ -349,7 +351,24 @@ export async function compose(
       lostFlows.onFlowClosed(flow);
     },
   });
-  const revocations = new RevocationWatch({ overlay, authentication, calls, records, clock, logger });
+  const cutting = new CallCutting({
+    dialogs,
+    signer,
+    domainName: config.domain,
+    random,
+    logger,
+    addressFor: (flow) => addresses.towards(flow),
+    send: (request, flow, handler) => transactions.send(request, flow, handler),
+  });
+  const revocations = new RevocationWatch({
+    overlay,
+    authentication,
+    calls,
+    records,
+    cutting: config.calls.whenRevoked === 'cut' ? cutting : undefined,
+    clock,
+    logger,
+  });
   closing.opened(() => revocations.close());
   const parts: Parts = {
     keys,

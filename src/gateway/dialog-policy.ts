@@ -39,7 +39,7 @@ export interface DialogPolicyOptions {
 }
 
 /** Where a party of a dialog was when it began. */
-interface PartyAddress {
+export interface PartyAddress {
   readonly flow: string;
   readonly identity: string | undefined;
 }
@@ -157,18 +157,22 @@ export class DialogPolicy {
     if (side === undefined) return notAParty;
     const byGateway = isGateway(partyOf(side, token));
     if (byGateway && !asked.signed) return this.#follow({ ...asked, signed: true }, token, side);
-    const { gruus, outbound } = this.#options;
-    const towards = partyTowards(side, token);
-    const phone = await gruus.remoteTarget(request.uri, {
-      identity: towards.identity,
-      flow: outbound.openFlow(towards.flow),
-      localAddress: source.local.address,
-    });
-    const targets =
-      phone === undefined
-        ? await this.#dialogTargets(request, towards)
-        : [outbound.inDialog(phone.flow, phone.requestUri, request)];
+    const targets = await this.targets(request, partyTowards(side, token), source.local.address);
     return this.#decide(asked, side, targets);
+  }
+
+  /** Where a party of a dialog is now; `localAddress` is where the other one reaches this gateway. */
+  async targets(
+    request: SipRequest,
+    towards: PartyAddress,
+    localAddress: string,
+  ): Promise<readonly ProxyTarget[]> {
+    const { gruus, outbound } = this.#options;
+    const { identity } = towards;
+    const flow = outbound.openFlow(towards.flow);
+    const phone = await gruus.remoteTarget(request.uri, { identity, flow, localAddress });
+    if (phone === undefined) return this.#dialogTargets(request, towards);
+    return [outbound.inDialog(phone.flow, phone.requestUri, request)];
   }
 
   #decide(asked: Asked, side: Side, targets: readonly ProxyTarget[]): RoutingDecision {

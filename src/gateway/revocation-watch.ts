@@ -1,6 +1,8 @@
 import { type Clock, encodeBase64Url, type Logger, type Timer } from '../base/index.ts';
-import type { IdentityOverlay } from '../overlay/index.ts';
+import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
 import type { Authentication } from './authentication.ts';
+import { maxParents } from './authorisation.ts';
+import type { CallCutting } from './call-cutting.ts';
 import type { Call, CallRecords } from './call-records.ts';
 import type { CallTable } from './call-table.ts';
 
@@ -12,13 +14,16 @@ export interface RevocationWatchOptions {
   readonly authentication: Authentication;
   readonly calls: CallTable;
   readonly records: Pick<CallRecords, 'close'>;
+  /** Undefined where the parties may go on talking. */
+  readonly cutting: CallCutting | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 /**
- * Ends what a revoked key has in progress: its phones leave routing, its connections speak for nobody, and its calls
- * count as ended. New requests are refused without it: each looks the identity up.
+ * Ends what a revoked key has in progress, and what pseudonyms have that name it as their parent: its phones leave
+ * routing, its connections speak for nobody, and its calls are cut. New requests are refused without it: each looks the
+ * identity up.
  */
 export class RevocationWatch {
   readonly #options: RevocationWatchOptions;
@@ -59,7 +64,7 @@ export class RevocationWatch {
 
   /** Revocations are rare, so that everything which is up may be looked at. */
   async #end(keys: ReadonlySet<string>): Promise<void> {
-    const { overlay, authentication, calls, records, logger } = this.#options;
+    const { overlay, authentication, calls, records, cutting, logger } = this.#options;
     const inProgress = new Set<string>([
       ...(await overlay.boundHere()),
       ...authentication.speakers(),
@@ -67,17 +72,29 @@ export class RevocationWatch {
     ]);
     for (const fingerprint of inProgress) {
       const identity = await overlay.identity(fingerprint);
-      if (identity === undefined || !keys.has(encodeBase64Url(identity.publicKey))) continue;
+      if (identity === undefined || !(await this.#rests(identity, keys))) continue;
       authentication.bar(fingerprint);
       await overlay.removeBindingsOf(fingerprint);
+      const reason = `${identity.name} was revoked`;
       let ended = 0;
       for (const call of [...calls]) {
         if (!partiesOf(call).includes(fingerprint)) continue;
-        records.close(call, 'interrupted', { by: 'gateway', reason: `${identity.name} was revoked` });
+        const how = cutting?.cut(call, 'Identity Revoked');
+        records.close(call, 'interrupted', { by: 'gateway', reason, ...(how && { ended: how }) });
         ended++;
       }
       logger.warn({ identity: identity.name, fingerprint, calls: ended }, 'a revoked identity was put out');
     }
+  }
+
+  /** Whether it is one of these keys', or the pseudonym of one. */
+  async #rests(identity: IdentityRecord, keys: ReadonlySet<string>): Promise<boolean> {
+    let rests: IdentityRecord | undefined = identity;
+    for (let level = 0; rests !== undefined && level <= maxParents; level++) {
+      if (keys.has(encodeBase64Url(rests.publicKey))) return true;
+      rests = rests.parent === undefined ? undefined : await this.#options.overlay.identity(rests.parent);
+    }
+    return false;
   }
 }
 

@@ -2,7 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { loadIdentity, saveIdentity } from '../../src/tokens/index.ts';
+import { equalBytes } from '../../src/base/index.ts';
+import { intentRequestOf } from '../../src/intent/index.ts';
+import { headerValue } from '../../src/sip/index.ts';
+import { decodeIntentToken, legDigest, loadIdentity, saveIdentity } from '../../src/tokens/index.ts';
 import { ProbedPhone } from '../softphone/probed-phone.ts';
 import { person } from '../support/people.ts';
 import { tibetSip } from '../support/processes.ts';
@@ -44,21 +47,66 @@ describe('a revoked identity', () => {
     const call = await establish(mallory, bob);
     const ringing = await ring(bob, mallory);
     await cli('identity', 'revoke', file, '--reason', 'phone stolen');
-    // Within a moment its call's record is closed, its phone leaves routing, and it cannot change the call any more.
-    const closed = async () => (await gateway.records({ callId: call.invite.callId })).at(-1)?.erin['reason'];
-    await expect.poll(closed, { timeout: 10_000 }).toBe('jis:mallory was revoked');
+    // Both are told that it is over, in the gateway's own name.
+    const { fingerprint } = await gateway.identity();
+    for (const party of [mallory, bob]) {
+      const bye = await party.incoming('BYE');
+      expect(headerValue(bye, 'reason')).toBe('SIP;cause=403;text="Identity Revoked"');
+      const token = decodeIntentToken(headerValue(bye, 'intent-token') ?? '');
+      expect([token.signer, token.intent.text]).toEqual([fingerprint, 'Identity Revoked']);
+      expect(equalBytes(token.legDigest, legDigest(intentRequestOf(bye)))).toBe(true);
+      party.reply(bye, 200);
+    }
+    const closing = async () => (await gateway.records({ callId: call.invite.callId })).at(-1)?.erin;
+    await expect
+      .poll(closing, { timeout: 10_000 })
+      .toMatchObject({ outcome: 'interrupted', reason: 'jis:mallory was revoked', ended: 'bye' });
+    // What rings is given up, and rings no more.
+    mallory.reply(await mallory.incoming('CANCEL'), 200);
+    mallory.reply(ringing.invite, 487);
+    expect((await bob.final(ringing.request)).status).toBe(487);
     expect((await bob.ask('INVITE', mallory.address)).response.status).toBe(480);
     const update = mallory.inDialog(call.callerSide, 'INFO');
     expect(await mallory.final(update)).toMatchObject({ status: 403, reason: 'Identity Revoked' });
-    // It may hang up, but neither call nor register again.
-    await exchange(mallory, bob, call.callerSide, 'BYE');
     expect((await mallory.ask('INVITE', bob.address)).response).toMatchObject({ reason: 'Identity Revoked' });
     expect(await mallory.register()).toMatchObject({ status: 403, reason: 'Identity Revoked' });
-    mallory.reply(ringing.invite, 486);
-    await bob.final(ringing.request);
     // The tombstone is in the record of the gateway, with the reason.
     const revoked = (record: { event: string }): boolean => record.event === 'overlay.revocation';
     await expect.poll(async () => (await gateway.records()).find(revoked)?.erachter).toBe('phone stolen');
+  });
+});
+
+describe('calls.whenRevoked', () => {
+  it('keep: the parties may go on talking, and hang up themselves', async () => {
+    const lenient = await TestGateway.open({ set: ['calls.whenRevoked=keep'] });
+    const who = person('jis:mallory');
+    const mallory = await lenient.keyPhone('mallory', 'ws', { identity: who });
+    const bob = await lenient.keyPhone('bob', 'ws');
+    await mallory.register();
+    await bob.register();
+    const call = await establish(mallory, bob);
+    const file = join(directory, 'lenient.json');
+    await saveIdentity(file, { token: who.token, seed: who.key.seed });
+    await tibetSip(['identity', 'revoke', file, '--data-dir', lenient.dataDir]);
+    const closing = async () => (await lenient.records({ callId: call.invite.callId })).at(-1)?.erin;
+    await expect.poll(closing, { timeout: 10_000 }).toMatchObject({ reason: 'jis:mallory was revoked' });
+    await exchange(mallory, bob, call.callerSide, 'BYE');
+    await lenient.close();
+  });
+
+  it('cut: the calls of a pseudonym end with the parent that it names', async () => {
+    const { file, who } = await saved('jis:principal');
+    const agent = person('jis:agent', { parent: who, shown: true });
+    await (await gateway.keyPhone('principal', 'ws', { identity: who })).register();
+    const [phone, other] = [
+      await gateway.keyPhone('agent', 'ws', { identity: agent }),
+      await gateway.keyPhone('other', 'ws'),
+    ];
+    expect((await phone.register()).status).toBe(200);
+    await other.register();
+    await establish(other, phone);
+    await cli('identity', 'revoke', file);
+    for (const party of [phone, other]) party.reply(await party.incoming('BYE'), 200);
   });
 });
 

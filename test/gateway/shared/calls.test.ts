@@ -76,6 +76,28 @@ describe('two gateways that share a Redis', () => {
     await exchange(frank, grace, call.callerSide, 'BYE');
   });
 
+  it('both ends of a call hear it when an identity at one of them is revoked', async () => {
+    const judy = newIdentity('jis:judy');
+    const [caller, callee] = [
+      await one.keyPhone('judy', 'ws', { identity: judy }),
+      await two.keyPhone('kim', 'tcp'),
+    ];
+    await caller.register();
+    await callee.register();
+    await establish(caller, callee);
+    const overlay = new IdentityOverlay({
+      store: await RedisStore.open({ url: redis.url }),
+      node: 'operator',
+    });
+    await overlay.revoke(judy.token.fingerprint);
+    await overlay.close();
+    for (const phone of [caller, callee]) {
+      const bye = await phone.incoming('BYE');
+      expect(headerValue(bye, 'reason')).toContain('Identity Revoked');
+      phone.reply(bye, 200);
+    }
+  });
+
   it('a call to an extension of a stock phone, and one from it, cross with the true assurance', async () => {
     const [carol, desk] = [
       await one.keyPhone('carol', 'ws'),
