@@ -19,6 +19,12 @@ export class BranchIds {
     return `${this.#mark}${loopHash}.${randomId(this.#random, 80)}`;
   }
 
+  /** RFC 3261 §16.11: each copy of an ACK for a 2xx goes on under the same branch, so that its callee knows it again. */
+  ofAck({ via, from, to, callId, cseq }: SipRequest): string {
+    const tags = `${from.tag ?? ''}\n${to.tag ?? ''}`;
+    return `${this.#mark}.${digestOf(`${via.branch ?? ''}\n${via.host}\n${tags}\n${callId}\n${cseq.number}`)}`;
+  }
+
   /** RFC 3261 §16.3 step 4: the request passed here before and would be routed the same way again. */
   isLoop(request: SipRequest): boolean {
     let sought: string | undefined;
@@ -42,6 +48,10 @@ export function loopHash(request: SipRequest): string {
   for (const { name, value } of request.headers) {
     if (name === 'route' || name === 'proxy-require' || name === 'proxy-authorization') text += `\n${value}`;
   }
+  return digestOf(text);
+}
+
+function digestOf(text: string): string {
   let a = 0x811c9dc5;
   let b = 0x9e3779b9;
   for (let i = 0; i < text.length; i++) {

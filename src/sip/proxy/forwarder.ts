@@ -132,7 +132,8 @@ export class Forwarder {
   ): SipRequest {
     const { flow } = target;
     // An ACK has nobody to hear of its loop: its hops alone bound it.
-    const branch = this.#branches.next(received.method === 'ACK' ? '' : loopHash(received));
+    const branch =
+      received.method === 'ACK' ? this.#branches.ofAck(received) : this.#branches.next(loopHash(received));
     return buildForwarded(request, {
       requestUri: target.requestUri,
       via: ownVia(flow, this.#addressFor(flow), branch),

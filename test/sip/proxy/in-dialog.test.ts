@@ -83,6 +83,17 @@ describe.each([
     expect(transportOf(callee.routes[0])).toBe(named[calleeTransport]);
   });
 
+  it('forwards each copy of an ACK under one branch, and another ACK under its own (RFC 3261 §16.11)', () => {
+    const { alice, bob, caller } = answeredCall(callerTransport, calleeTransport);
+    const ack = alice.inDialog('ACK', caller, [], 1);
+    const first = bob.lastRequest('ACK');
+    alice.send(ack);
+    expect(bob.lastRequest('ACK')).toEqual(first);
+    alice.inDialog('ACK', caller, [], 1);
+    expect(bob.lastRequest('ACK').via.branch).not.toBe(first.via.branch);
+    expect(bob.methods).toEqual(['INVITE', 'ACK', 'ACK', 'ACK', 'ACK']);
+  });
+
   it('survives a re-INVITE from each side, with its ACK', () => {
     const { alice, bob, caller, callee } = answeredCall(callerTransport, calleeTransport);
     alice.inDialog('INVITE', caller, [headerField('Contact', `<${alice.contact}>`)], 7);
