@@ -1,13 +1,16 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Config, dataPaths } from '../config/index.ts';
+import { isAlias } from '../overlay/index.ts';
 import {
   type AuditReader,
+  addressParty,
   openAuditReader,
   ProvenanceError,
+  type StoredParty,
   type StoredRecord,
 } from '../provenance/index.ts';
-import { isFingerprint } from '../tokens/index.ts';
+import { isFingerprint, sipUserOf } from '../tokens/index.ts';
 import { CliError } from './failure.ts';
 import { mustFind, withOverlay } from './overlay-access.ts';
 
@@ -42,29 +45,58 @@ export function noLog(config: Config): CliError {
 /** The fingerprint of whom the user means; a fingerprint needs no overlay, so that a copied log is enough. */
 export async function fingerprintFor(config: Config, who: string): Promise<string> {
   if (isFingerprint(who)) return who;
-  return withOverlay(config, async (overlay) => (await mustFind(overlay, who)).fingerprint);
+  return withOverlay(config, async (overlay) => {
+    const identity = await overlay.lookup(who);
+    if (identity) return identity.fingerprint;
+    if (isOutside(who)) return addressParty(who);
+    return (await mustFind(overlay, who)).fingerprint;
+  });
+}
+
+/**
+ * Everything that the log knows somebody by: the identity, and its name and numbers as addresses, under which calls
+ * stand that came before it was enrolled, or that proved nothing.
+ */
+export async function allFingerprintsFor(config: Config, who: string): Promise<readonly string[]> {
+  const fingerprint = await fingerprintFor(config, who);
+  return withOverlay(config, async (overlay) => {
+    const identity = await overlay.lookup(fingerprint);
+    const addresses = identity
+      ? [identity.name, `${sipUserOf(identity.name)}@${config.domain}`, ...identity.aliases]
+      : isFingerprint(who)
+        ? []
+        : [who];
+    return [...new Set([fingerprint, ...addresses.map(addressParty)])];
+  });
+}
+
+/** A number or an address that may stand in the log without being anybody's here. */
+function isOutside(who: string): boolean {
+  return who.includes('@') || isAlias(who);
 }
 
 /** Names for fingerprints, as far as the overlay is there to tell them. */
 export async function withNames<Result>(
   config: Config,
-  use: (nameOf: (fingerprint: string) => Promise<string>) => Promise<Result>,
+  use: (nameOf: (fingerprint: string) => Promise<string | undefined>) => Promise<Result>,
 ): Promise<Result> {
   const alone =
     config.overlay.store.kind === 'embedded' &&
     !existsSync(join(dataPaths(config.dataDir).overlay, 'data.mdb'));
-  if (alone) return use(async (fingerprint) => shortId(fingerprint));
+  if (alone) return use(async () => undefined);
   return withOverlay(config, (overlay) => {
-    const names = new Map<string, string>();
+    const names = new Map<string, string | undefined>();
     return use(async (fingerprint) => {
-      let name = names.get(fingerprint);
-      if (name === undefined) {
-        name = (await overlay.lookup(fingerprint))?.name ?? shortId(fingerprint);
-        names.set(fingerprint, name);
-      }
-      return name;
+      if (!names.has(fingerprint)) names.set(fingerprint, (await overlay.lookup(fingerprint))?.name);
+      return names.get(fingerprint);
     });
   });
+}
+
+/** A party by its name here, by what the record calls it, or by its fingerprint. */
+export function partyName(name: string | undefined, party: StoredParty, { erin }: StoredRecord): string {
+  const said = party.role === 'subject' ? (erin['asked'] ?? erin['claimed']) : erin[party.role];
+  return name ?? (typeof said === 'string' ? said : shortId(party.fingerprint));
 }
 
 /** Enough of an id to tell it from others, and to find it again: every command takes a prefix. */

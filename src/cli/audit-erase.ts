@@ -6,7 +6,7 @@ import { type Config, dataPaths } from '../config/index.ts';
 import { type LogRequest, serveSpool } from '../gateway/index.ts';
 import { spoolJson } from '../overlay/index.ts';
 import { ProvenanceError } from '../provenance/index.ts';
-import { fingerprintFor, withLog } from './audit-access.ts';
+import { allFingerprintsFor, withLog } from './audit-access.ts';
 import { addCommand, type CommonOptions, openContext } from './command.ts';
 import { CliError } from './failure.ts';
 import type { Terminal } from './terminal.ts';
@@ -33,12 +33,19 @@ export function registerAuditErasure(group: Command, terminal: Terminal): void {
     .action(async (options: EraseOptions) => {
       const { output, config } = openContext(terminal, options);
       const loaded = config();
-      const erase = await fingerprintFor(loaded, options.identity);
-      const records = await recordsOf(loaded, erase);
-      if (records === 0) throw new CliError('notFound', `the log holds nothing about ${options.identity}`);
       const { reason } = options;
-      await askOfLog(loaded, { erase, ...(reason === undefined ? {} : { reason }) });
-      output.document({ identity: erase, records }, [
+      const erased: string[] = [];
+      let records = 0;
+      for (const erase of await allFingerprintsFor(loaded, options.identity)) {
+        const count = await recordsOf(loaded, erase);
+        if (count === 0) continue;
+        await askOfLog(loaded, { erase, ...(reason === undefined ? {} : { reason }) });
+        erased.push(erase);
+        records += count;
+      }
+      if (erased.length === 0)
+        throw new CliError('notFound', `the log holds nothing about ${options.identity}`);
+      output.document({ identity: erased[0], erased, records }, [
         ['erased', `${options.identity} from ${records} records`],
         [
           'remember',

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import { type Config, dataPaths } from '../config/index.ts';
 import type { ProofSubject } from '../provenance/index.ts';
 import { fingerprintFor, mustGet, parseWhen, withLog } from './audit-access.ts';
+import { askOfLog } from './audit-erase.ts';
 import { addCommand, type CommonOptions, openContext } from './command.ts';
 import { CliError } from './failure.ts';
 import type { Terminal } from './terminal.ts';
@@ -14,6 +15,7 @@ interface ProveOptions extends CommonOptions {
   readonly since?: number;
   readonly until?: number;
   readonly out?: string;
+  readonly head?: boolean;
   readonly layers: boolean;
 }
 
@@ -22,13 +24,14 @@ export function registerAuditProving(group: Command, terminal: Terminal): void {
   addCommand(group, {
     usage: 'prove [record]',
     summary:
-      'write one file that proves a record, a call or the records of an identity, to be checked offline',
+      'write one file that proves one record (by its id), a call (--call ID) or the records of an identity (--identity WHO), to be checked offline',
     example: 'audit prove --call k5dwq3zs6cxm --out call.tlog-proof',
   })
     .option('--call <id>', "the whole call: the gateway's id of it, or a SIP Call-ID")
     .option('--identity <who>', 'all records of a name, fingerprint or number')
     .option('--since <time>', 'with --identity: from then on', parseWhen)
     .option('--until <time>', 'with --identity: up to then', parseWhen)
+    .option('--head', 'with --identity: also that none is missing at the end, as of the newest commit-heads')
     .option('--out <file>', 'file to write (else standard output)')
     .option('--no-layers', 'prove that the records exist without saying what they say')
     .action(async (record: string | undefined, options: ProveOptions) => {
@@ -37,7 +40,10 @@ export function registerAuditProving(group: Command, terminal: Terminal): void {
       const proof = await withLog(loaded, async (log) => {
         const subject = await subjectOf(loaded, record, options);
         if ('record' in subject) await mustGet(log, subject.record);
-        return log.prove(subject, { discloseLayers: options.layers });
+        return log.prove(subject, {
+          discloseLayers: options.layers,
+          committedHead: options.head === true,
+        });
       });
       if (options.out === undefined) return output.text(proof.trimEnd());
       writeFileSync(options.out, proof, { flag: 'wx', mode: 0o600 });
@@ -47,6 +53,17 @@ export function registerAuditProving(group: Command, terminal: Terminal): void {
         ['check with', `tibet-sip audit verify ${options.out} --vkey '${vkey ?? 'KEY'}'`],
       ]);
     });
+
+  addCommand(group, {
+    usage: 'commit-heads',
+    summary:
+      'commit to the newest record of every identity now (a gateway does it once an hour): for prove --head',
+    example: 'audit commit-heads && tibet-sip audit prove --identity jis:alice --head --out alice.tlog-proof',
+  }).action(async (options: CommonOptions) => {
+    const { output, config } = openContext(terminal, options);
+    await askOfLog(config(), { commitHeads: true });
+    output.document({ committed: true }, [['committed', 'to the newest record of every identity']]);
+  });
 
   addCommand(group, {
     usage: 'checkpoint',
@@ -64,11 +81,22 @@ export function registerAuditProving(group: Command, terminal: Terminal): void {
 async function subjectOf(
   config: Config,
   record: string | undefined,
-  { call, identity, since, until }: ProveOptions,
+  { call, identity, since, until, head, layers }: ProveOptions,
 ): Promise<ProofSubject> {
   const given = [record, call, identity].filter((one) => one !== undefined);
   if (given.length !== 1)
-    throw new CliError('usage', 'name one thing to prove: a record, --call or --identity');
+    throw new CliError(
+      'usage',
+      'name one thing to prove: the id of a record, --call ID or --identity WHO',
+      'a call is named by its id alone: tibet-sip audit prove --call ID',
+    );
+  if (identity === undefined && (head === true || since !== undefined || until !== undefined))
+    throw new CliError('usage', '--head, --since and --until go with --identity');
+  if (head === true && (until !== undefined || !layers))
+    throw new CliError(
+      'usage',
+      '--head speaks of the newest record: it goes without --until and --no-layers',
+    );
   if (record !== undefined) return { record };
   if (call !== undefined) return { call };
   return {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { StoredRecord } from '../provenance/index.ts';
-import { mustGet, shortId, withLog, withNames } from './audit-access.ts';
+import { mustGet, partyName, shortId, withLog, withNames } from './audit-access.ts';
 import { addFilters, countOf, type FilterOptions, queryOf, recordsOf } from './audit-filters.ts';
 import { addCommand, type CommonOptions, openContext } from './command.ts';
 import { CliError } from './failure.ts';
@@ -85,7 +85,8 @@ export function registerAuditReading(group: Command, terminal: Terminal): void {
       if (output.json) return output.document(json, []);
       await withNames(loaded, async (nameOf) => {
         const parties = record.parties.map(
-          async ({ role, fingerprint, seq }) => `${role} ${await nameOf(fingerprint)} (its record ${seq})`,
+          async (party) =>
+            `${party.role} ${partyName(await nameOf(party.fingerprint), party, record)} (its record ${party.seq})`,
         );
         output.document(json, [
           ['id', record.id],
@@ -107,12 +108,12 @@ export function registerAuditReading(group: Command, terminal: Terminal): void {
 /** Prints records one by one: a log may be larger than memory, so the columns are as wide as they usually are. */
 class RecordLines {
   readonly #output: Output;
-  readonly #nameOf: (fingerprint: string) => Promise<string>;
+  readonly #nameOf: (fingerprint: string) => Promise<string | undefined>;
   printed = 0;
   /** Its place in the log. */
   last = 0;
 
-  constructor(output: Output, nameOf: (fingerprint: string) => Promise<string>) {
+  constructor(output: Output, nameOf: (fingerprint: string) => Promise<string | undefined>) {
     this.#output = output;
     this.#nameOf = nameOf;
   }
@@ -124,7 +125,9 @@ class RecordLines {
         this.#output.text(
           `${'TIME'.padEnd(22)}${'ID'.padEnd(14)}${'EVENT'.padEnd(24)}${'PARTIES'.padEnd(30)}INTENT`,
         );
-      const names = await Promise.all(record.parties.map(({ fingerprint }) => this.#nameOf(fingerprint)));
+      const names = await Promise.all(
+        record.parties.map(async (party) => partyName(await this.#nameOf(party.fingerprint), party, record)),
+      );
       const time = `${new Date(record.timeMs).toISOString().slice(0, 19)}Z`;
       this.#output.text(
         printable(

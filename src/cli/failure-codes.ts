@@ -77,6 +77,7 @@ export const areaReasons: Readonly<Partial<Record<AreaCode, ExitReason>>> = {
   'record-unknown': 'notFound',
   'record-ambiguous': 'usage',
   'record-pending': 'unavailable',
+  'head-unproved': 'notFound',
 
   'address-in-use': 'unavailable',
   'address-not-available': 'unavailable',
@@ -97,6 +98,7 @@ export const areaHints: Readonly<Partial<Record<AreaCode, string>>> = {
   'permission-denied': 'ports below 1024 need CAP_NET_BIND_SERVICE',
   locked: 'stop the other gateway, or choose another directory with --data-dir',
   'record-pending': 'try again in a second',
+  'head-unproved': 'make a new commitment with: tibet-sip audit commit-heads',
   'record-ambiguous': 'tibet-sip audit list --json shows whole ids',
   'index-foreign': 'remove the index directory: it is built again from the log',
   'store-unavailable': 'is Redis running, and overlay.store right?',

@@ -8,6 +8,8 @@ export interface Audit {
   openCalls(): readonly OpenCall[];
   /** Destroys what the log says about one party; throws ProvenanceError `identity-unknown`. */
   erase(fingerprint: string, reason?: string): Promise<Erasure>;
+  /** Leaves a record that commits to the newest record of every identity. */
+  commitHeads(): Promise<unknown>;
   /** What a party may keep of its records after number `afterSeq`; at most the newest `limit`. */
   receipts(fingerprint: string, afterSeq: number, limit: number): Promise<ReceiptBatch>;
   /** Calls back with the receipt of each record of a party as it becomes durable; returns how to stop. */
@@ -26,6 +28,7 @@ export const noAudit: Audit = {
   receipts: async () => ({ receipts: [], nodeTokens: [] }),
   watchReceipts: () => () => {},
   erase: async () => ({ record: '', records: 0 }),
+  commitHeads: async () => undefined,
   size: 0,
   checkpoint: () => undefined,
   close: async () => {},

@@ -76,7 +76,11 @@ export class CallAttempts {
     const { call, written } = records.attempt({
       request,
       flow,
-      caller: { fingerprint: undefined, label: `unproved ${claimed ?? request.from.uri}` },
+      caller: {
+        fingerprint: undefined,
+        label: `unproved ${claimed ?? request.from.uri}`,
+        address: addressOf(claimed ?? request.from.uri),
+      },
       callee: { fingerprint: undefined, label: address },
       assurance: 0,
       signedBy: 'nobody',
@@ -92,5 +96,6 @@ export class CallAttempts {
 
 function callerParty(caller: Principal, request: SipRequest): CallParty {
   if (caller.kind === 'identity') return { fingerprint: caller.identity.fingerprint, label: nameOf(caller) };
-  return { fingerprint: undefined, label: `${addressOf(request.from.uri)} by ${nameOf(caller)}` };
+  const address = addressOf(request.from.uri);
+  return { fingerprint: undefined, label: `${address} by ${nameOf(caller)}`, address };
 }

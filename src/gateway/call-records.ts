@@ -1,6 +1,7 @@
 import { type Clock, type Random, randomId, type Timer } from '../base/index.ts';
 import {
   type AppendResult,
+  addressParty,
   type DraftParty,
   ProvenanceError,
   type RecordDraft,
@@ -34,6 +35,13 @@ export interface CallParty {
   /** Undefined for a party that the gateway knows by no identity, such as a number behind a trunk. */
   readonly fingerprint: string | undefined;
   readonly label: string;
+  /** Of a party without identity, where it is not the label. */
+  readonly address?: string;
+}
+
+interface LoggedParty extends CallParty {
+  /** Its fingerprint, or the one that stands for its address: every party can be erased. */
+  readonly loggedAs: string;
 }
 
 export interface AttemptFacts {
@@ -60,8 +68,8 @@ export interface Call {
   readonly cseq: number;
   /** Where it came from: half of what its flow token says. */
   readonly callerFlow: string;
-  readonly caller: CallParty;
-  readonly callee: CallParty;
+  readonly caller: LoggedParty;
+  readonly callee: LoggedParty;
   readonly intent: string;
   readonly attemptedAtMs: number;
   answeredAtMs: number | undefined;
@@ -100,7 +108,7 @@ export class CallRecords {
   attempt(facts: AttemptFacts): { readonly call: Call; readonly written: AppendResult } {
     const { audit, clock, random } = this.#options;
     const { request, flow } = facts;
-    const [caller, callee] = [clippedParty(facts.caller), clippedParty(facts.callee)];
+    const [caller, callee] = [loggedParty(facts.caller), loggedParty(facts.callee)];
     const id = randomId(random, 128);
     const written = audit.append({
       erin: {
@@ -271,8 +279,12 @@ function clipped(text: string): string {
   return text.slice(0, maxTextLength);
 }
 
-function clippedParty({ fingerprint, label }: CallParty): CallParty {
-  return { fingerprint, label: clipped(label) };
+function loggedParty({ fingerprint, label, address = label }: CallParty): LoggedParty {
+  return {
+    fingerprint,
+    label: clipped(label),
+    loggedAs: fingerprint ?? addressParty(clipped(address)),
+  };
 }
 
 function closingEvent(outcome: Outcome): string {
@@ -284,14 +296,14 @@ function closingEvent(outcome: Outcome): string {
 const ownErin = { caller: ['caller', 'from', 'callId'], callee: ['callee', 'to', 'requestUri'] } as const;
 
 /** `seen` is the party on whose flow the record's event was seen. */
-function partiesOf(caller: CallParty, callee: CallParty, seen: 'caller' | 'callee'): readonly DraftParty[] {
-  const parties: DraftParty[] = [];
-  for (const [role, { fingerprint }] of [['caller', caller] as const, ['callee', callee] as const])
-    if (fingerprint !== undefined)
-      parties.push({
-        fingerprint,
-        role,
-        owns: { erin: ownErin[role], ...(role === seen ? { eromheen: peerCircumstances } : {}) },
-      });
-  return parties;
+function partiesOf(
+  caller: LoggedParty,
+  callee: LoggedParty,
+  seen: 'caller' | 'callee',
+): readonly DraftParty[] {
+  return [['caller', caller] as const, ['callee', callee] as const].map(([role, { loggedAs }]) => ({
+    fingerprint: loggedAs,
+    role,
+    owns: { erin: ownErin[role], ...(role === seen ? { eromheen: peerCircumstances } : {}) },
+  }));
 }

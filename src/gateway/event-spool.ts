@@ -72,8 +72,9 @@ export class EventSpool {
     }
   }
 
-  async #serve({ erase, revokeNode, reason }: LogRequest): Promise<void> {
+  async #serve({ erase, revokeNode, commitHeads, reason }: LogRequest): Promise<void> {
     const { audit, logger } = this.#options;
+    if (commitHeads) await audit.commitHeads();
     if (revokeNode !== undefined)
       await this.#isDurable({
         erin: { event: nodeRevocationEvent, node: revokeNode },
@@ -85,6 +86,8 @@ export class EventSpool {
     if (erase === undefined) return;
     try {
       const { records } = await audit.erase(erase, reason);
+      // Earlier commitments speak of the erased one, too, and can be shown for nobody any more.
+      await audit.commitHeads();
       logger.info({ records }, 'erased one party from the audit log');
     } catch (error) {
       if (!(error instanceof ProvenanceError) || error.code !== 'identity-unknown') throw error;

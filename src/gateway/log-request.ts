@@ -6,6 +6,8 @@ export interface LogRequest {
   readonly erase?: string;
   /** The node whose key counts no longer. */
   readonly revokeNode?: string;
+  /** Whether to commit to the newest record of every identity now, and not in the next hour. */
+  readonly commitHeads?: true;
   /** Goes into the record, for everybody to read. */
   readonly reason?: string;
 }
@@ -23,7 +25,7 @@ export function parseLogRequest(text: string): LogRequest | undefined {
   if ('erase' in parsed && isFingerprintText(parsed.erase)) return { erase: parsed.erase, ...reason };
   if ('revokeNode' in parsed && isFingerprintText(parsed.revokeNode))
     return { revokeNode: parsed.revokeNode, ...reason };
-  return undefined;
+  return 'commitHeads' in parsed && parsed.commitHeads === true ? { commitHeads: true } : undefined;
 }
 
 function isFingerprintText(value: unknown): value is string {

@@ -1,7 +1,7 @@
 import { type Clock, type Random, randomId } from '../base/index.ts';
 import { addressOf, declaredIntent } from '../intent/index.ts';
 import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
-import { type AppendResult, ProvenanceError, type RecordId } from '../provenance/index.ts';
+import { type AppendResult, addressParty, ProvenanceError, type RecordId } from '../provenance/index.ts';
 import {
   appendHeaders,
   createResponse,
@@ -242,7 +242,13 @@ export class Registration {
       erachter: proved
         ? `refuse a registration of ${identity.name}`
         : 'refuse a registration that proved nothing',
-      parties: proved ? [{ fingerprint: identity.fingerprint, role: 'subject', owns }] : [],
+      parties: [
+        {
+          fingerprint: identity?.fingerprint ?? addressParty(refusal.claimed ?? request.to.uri),
+          role: 'subject',
+          owns,
+        },
+      ],
     });
     await allDurable([written]);
   }

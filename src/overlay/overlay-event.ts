@@ -1,5 +1,5 @@
 import { type Clock, encodeBase64Url } from '../base/index.ts';
-import type { RecordDraft, RecordId } from '../provenance/index.ts';
+import { addressParty, type RecordDraft, type RecordId } from '../provenance/index.ts';
 import { type Fingerprint, sha256 } from '../tokens/index.ts';
 
 export type OverlayEventKind =
@@ -52,15 +52,13 @@ export function overlayRecord(event: OverlayEvent, parents: readonly RecordId[] 
     eraan: { parents, tokens: evidence.map((bytes) => encodeBase64Url(sha256(bytes))) },
     eromheen: { node: event.node, time: new Date(event.atMs).toISOString() },
     erachter: event.intent,
-    parties: identity
-      ? [
-          {
-            fingerprint: identity.fingerprint,
-            role: 'subject',
-            owns: { erin: ['asked', 'identity', 'fingerprint', ...Object.keys(facts)] },
-          },
-        ]
-      : [],
+    parties: [
+      {
+        fingerprint: identity?.fingerprint ?? addressParty(asked),
+        role: 'subject',
+        owns: { erin: ['asked', 'identity', 'fingerprint', ...Object.keys(facts)] },
+      },
+    ],
   };
 }
 

@@ -11,7 +11,7 @@ import type { Fingerprint, SigningKey } from '../tokens/index.ts';
 import { DiskStorage } from './disk-storage.ts';
 import { Eraser, type Erasure } from './erasure.ts';
 import { ProvenanceError } from './error.ts';
-import { type HeadProof, headsDraft, type IdentityHead, proveHead } from './identity-heads.ts';
+import { HeadsTree, headsDraft } from './identity-heads.ts';
 import { type AuditLimits, defaultAuditLimits } from './limits.ts';
 import { LogReader } from './log-reader.ts';
 import { type AppendResult, LogWriter, type NodeIdentity } from './log-writer.ts';
@@ -57,6 +57,9 @@ export interface AuditLogOptions extends NodeIdentity {
   /** Default: the file system. */
   readonly storage?: Storage;
 }
+
+/** Heads that are committed to before others have their turn: about a millisecond of work. */
+const headsAtOnce = 128;
 
 /** The event of the record that opens a node's run. */
 export const nodeStartEvent = 'node.start';
@@ -210,29 +213,27 @@ export class AuditLog {
   }
 
   /**
-   * Leaves a record that commits to the newest record of every identity, and shows it for one of them: who has that
-   * record's proof and the head can tell whether a list of the identity's records is complete up to there.
+   * Leaves a record that commits to the newest record of every identity: a proof with `committedHead` shows for one of
+   * them that a list of its records lacks no end. Calls go on meanwhile.
    */
-  async commitHeads(
-    shownFor?: Fingerprint,
-  ): Promise<{ readonly record: RecordId; readonly head?: HeadProof }> {
+  async commitHeads(): Promise<RecordId> {
     const { writer, index, random } = this.#parts;
     await writer.integrate();
-    const heads: IdentityHead[] = [];
+    const { size } = index;
+    const nonce = random.bytes(16);
+    const heads = new HeadsTree(nonce);
+    // One snapshot of the index, however long it takes.
     for (const { fingerprint, head } of index.heads()) {
       const slot = writer.keys.currentSlot(fingerprint);
-      if (slot !== undefined) heads.push({ fingerprint, slot, head });
+      const key = slot === undefined ? undefined : writer.keys.keyIn(slot);
+      if (!key) continue;
+      heads.add({ fingerprint, key, head });
+      if (heads.size % headsAtOnce === 0) await new Promise((resolve) => setImmediate(resolve));
     }
-    const draft = headsDraft(heads, index.size, random, writer.keys);
-    const { id, durability } = writer.append(draft);
+    const { id, durability } = writer.append(headsDraft(heads, nonce, size));
     const state = await new Promise((resolve) => durability.whenSettled(resolve));
     if (state === 'failed') throw new ProvenanceError('storage', 'the heads cannot be recorded');
-    const nonce = draft.erin['nonce'];
-    const head =
-      shownFor !== undefined && nonce instanceof Uint8Array
-        ? proveHead(heads, nonce, writer.keys, shownFor)
-        : undefined;
-    return { record: id, ...(head && { head }) };
+    return id;
   }
 
   /** What a party may keep of its records after number `afterSeq`; at most the newest `limit`. */

@@ -29,7 +29,8 @@ export type ProvenanceErrorCode =
   | 'proof-malformed'
   | 'record-unknown'
   | 'record-ambiguous'
-  | 'record-pending';
+  | 'record-pending'
+  | 'head-unproved';
 
 /** The one error class of this folder; `cause` holds what the system said, where it said something. */
 export class ProvenanceError extends Error {

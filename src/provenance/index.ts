@@ -1,3 +1,4 @@
+export { addressParty } from './address-party.ts';
 export { AuditLog, type AuditLogOptions, nodeStartEvent } from './audit-log.ts';
 export { type AuditReader, type AuditReaderOptions, openAuditReader } from './audit-reader.ts';
 export { DiskStorage } from './disk-storage.ts';
@@ -5,7 +6,7 @@ export * from './durability.ts';
 export type { Erasure } from './erasure.ts';
 export * from './error.ts';
 export { csvHeader, jsonValue, recordToCsv, recordToJson } from './export.ts';
-export { type HeadProof, headHolds, headsEvent } from './identity-heads.ts';
+export { headsEvent } from './identity-heads.ts';
 export {
   followSuccessions,
   handOver,

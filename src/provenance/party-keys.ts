@@ -174,6 +174,8 @@ export class PartyKeys implements PartyKeySource {
 /** What a reader of the log knows of the keys, at the moment when the file was read. */
 export class PartyKeySnapshot implements PartyKeySource {
   readonly #slots: readonly (Slot | undefined)[];
+  /** Made when it is asked for. */
+  #current: ReadonlyMap<Fingerprint, number> | undefined;
   readonly faults: readonly string[];
 
   constructor(file: Uint8Array | undefined) {
@@ -203,6 +205,13 @@ export class PartyKeySnapshot implements PartyKeySource {
   /** Slots in a state. */
   inState(wanted: SlotState): readonly number[] {
     return this.#slots.flatMap((slot, at) => (slot?.state === wanted ? [at] : []));
+  }
+
+  currentSlot(fingerprint: Fingerprint): number | undefined {
+    this.#current ??= new Map(
+      this.#slots.flatMap((slot, at) => (slot?.state === 'live' ? [[slot.fingerprint, at] as const] : [])),
+    );
+    return this.#current.get(fingerprint);
   }
 }
 

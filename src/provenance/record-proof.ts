@@ -2,10 +2,10 @@ import { type CborValue, encodeCbor, type Fingerprint, fingerprintBytes } from '
 import { peekCheckpoint } from './checkpoint.ts';
 import { decodeEntry } from './entry.ts';
 import { ProvenanceError } from './error.ts';
+import { type HeadSource, headField, proveHead } from './head-proof.ts';
 import type { LogReader } from './log-reader.ts';
 import { inclusionPath, type RangeHash } from './merkle-tree.ts';
-import type { PartyKeySource } from './opening-seal.ts';
-import { findByIdPrefix, type QuerySource, queryRecords } from './query.ts';
+import { findByIdPrefix, queryRecords } from './query.ts';
 import type { StoredRecord } from './record.ts';
 import { redactedSlot, redactionEvent } from './redaction.ts';
 import { decodeStatement } from './statement.ts';
@@ -20,11 +20,12 @@ export type ProofSubject =
 export interface ProofOptions {
   /** Whether the proof carries the records' layers (default), or commitments only. */
   readonly discloseLayers?: boolean;
+  /** With an identity: also that its newest record, at the moment of some record of the log, is among them. */
+  readonly committedHead?: boolean;
 }
 
-export interface ProofSource extends QuerySource {
+export interface ProofSource extends HeadSource {
   readonly reader: LogReader;
-  readonly keys: PartyKeySource;
   /** Signed notes, the one to be preferred first; the first that covers all records is taken. */
   readonly checkpoints: readonly string[];
 }
@@ -47,12 +48,13 @@ const field = {
   others: 6,
   otherNodes: 7,
   claim: 8,
+  head: 9,
 } as const;
 
 /**
  * One C2SP tlog-proof: of the first record that it shows, with all others under the same checkpoint in its extra data,
  * and the entries that published the keys of the nodes that logged them. Throws `record-unknown`, `record-ambiguous`,
- * `record-pending` or `too-large`.
+ * `record-pending`, `too-large` or `head-unproved`.
  */
 export async function proveRecords(
   source: ProofSource,
@@ -62,16 +64,22 @@ export async function proveRecords(
   const records = await recordsOf(source, subject);
   const [first] = records;
   if (!first) throw new ProvenanceError('record-unknown', 'the log has no such record');
-  const checkpoint = covering(source, records);
-  const { size } = peekCheckpoint(checkpoint);
+  let checkpoint = covering(source, records);
+  const head =
+    options.committedHead === true && 'identity' in subject
+      ? await proveHead(source, subject.identity, sizeOf(source.checkpoints.at(-1) ?? checkpoint))
+      : undefined;
+  if (head) checkpoint = covering(source, [...records, head.commitment]);
+  const size = sizeOf(checkpoint);
   const builder = new ProofBuilder(source, size, options.discloseLayers !== false);
   const [main, ...others] = await builder.records(records);
   const shown = new Set(records.map(({ position }) => position));
   const redactions = (await redactionsOf(source, builder.erasedSlots)).filter(
     ({ position }) => position < size && !shown.has(position),
   );
-  others.push(...(await builder.records(redactions)));
-  const [node, ...otherNodes] = await builder.nodes([...records, ...redactions]);
+  const beside = head ? [...redactions, head.commitment] : redactions;
+  others.push(...(await builder.records(beside)));
+  const [node, ...otherNodes] = await builder.nodes([...records, ...beside]);
   if (!main || !node) throw new ProvenanceError('record-unknown', 'the log has no such record');
   const claim = claimOf(subject, first);
   const extra = new Map<number, CborValue>([
@@ -92,6 +100,7 @@ export async function proveRecords(
       otherNodes.map(({ index, path, entry }) => [index, path, entry]),
     );
   if (claim) extra.set(field.claim, claim);
+  if (head) extra.set(field.head, headField(head));
   return formatTlogProof({ extra: encodeCbor(extra), index: main.index, path: main.path, checkpoint });
 }
 
@@ -136,9 +145,13 @@ function claimOf(subject: ProofSubject, first: StoredRecord): CborValue | undefi
   return 'identity' in subject ? ['identity', fingerprintBytes(subject.identity)] : undefined;
 }
 
+function sizeOf(checkpoint: string): number {
+  return peekCheckpoint(checkpoint).size;
+}
+
 function covering({ checkpoints }: ProofSource, records: readonly StoredRecord[]): string {
   const last = Math.max(...records.map(({ position }) => position));
-  const checkpoint = checkpoints.find((note) => peekCheckpoint(note).size > last);
+  const checkpoint = checkpoints.find((note) => sizeOf(note) > last);
   if (checkpoint === undefined)
     throw new ProvenanceError('record-pending', 'the record is durable, but no checkpoint covers it yet');
   return checkpoint;

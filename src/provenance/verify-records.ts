@@ -1,9 +1,9 @@
 import { decodeBase32, encodeBase32 } from '../base/index.ts';
-import { type Fingerprint, fingerprintFromBytes, TokenError } from '../tokens/index.ts';
+import { type Fingerprint, fingerprintBytes, fingerprintFromBytes, TokenError } from '../tokens/index.ts';
 import { decodeEntry, decodeOpening } from './entry.ts';
 import { ProvenanceError } from './error.ts';
 import { IdSet } from './id-set.ts';
-import { headLeaves, headsEvent, headsRoot, type IdentityHead } from './identity-heads.ts';
+import { HeadsTree, headsEvent, type IdentityHead } from './identity-heads.ts';
 import {
   type KeySuccession,
   keySuccessionEvent,
@@ -240,10 +240,15 @@ export class RecordVerifier {
     for (const [fingerprint, head] of heads) {
       const id = head && decodeBase32(head.id);
       const slot = this.#slots.get(fingerprint);
-      if (head && id && slot !== undefined) known.push({ fingerprint, slot, head: { seq: head.seq, id } });
+      const key = slot === undefined ? undefined : this.#keys.keyIn(slot);
+      if (head && id && key) known.push({ fingerprint, key, head: { seq: head.seq, id } });
     }
-    const leaves = headLeaves(known, nonce, this.#keys);
-    if (leaves && Buffer.compare(headsRoot(leaves), root) === 0) return;
+    const tree = new HeadsTree(nonce);
+    for (const one of known.toSorted((a, b) =>
+      Buffer.compare(fingerprintBytes(a.fingerprint), fingerprintBytes(b.fingerprint)),
+    ))
+      tree.add(one);
+    if (Buffer.compare(tree.root, root) === 0) return;
     if (known.length !== identities && this.#redacted > 0)
       this.#findings.note(
         `the heads that record ${at.record} commits to include parties that were erased since`,

@@ -14,19 +14,15 @@ export function encodeCommitmentInput(layerName: string, salt: Uint8Array, encod
 }
 
 /** RFC 8949 §4.2.1: a text or byte string with the shortest head. */
-function item(major: number, bytes: Uint8Array): Uint8Array {
+export function item(major: number, bytes: Uint8Array): Uint8Array {
   return concat(head(major, bytes.length), bytes);
 }
 
 export function head(major: number, argument: number): Uint8Array {
   if (argument < 24) return Uint8Array.of(major | argument);
-  if (argument < 0x100) return Uint8Array.of(major | 24, argument);
-  if (argument < 0x1_0000) return Uint8Array.of(major | 25, argument >> 8, argument & 0xff);
-  return Uint8Array.of(
-    major | 26,
-    argument >>> 24,
-    (argument >> 16) & 0xff,
-    (argument >> 8) & 0xff,
-    argument & 0xff,
-  );
+  const width = argument < 0x100 ? 1 : argument < 0x1_0000 ? 2 : argument < 0x1_0000_0000 ? 4 : 8;
+  const bytes = new Uint8Array(1 + width);
+  bytes[0] = major | (24 + Math.log2(width));
+  for (let at = width, rest = argument; at > 0; at--, rest = Math.floor(rest / 256)) bytes[at] = rest % 256;
+  return bytes;
 }

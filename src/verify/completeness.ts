@@ -1,4 +1,5 @@
 import { encodeBase32 } from './bytes.ts';
+import { checkHead, type HeadClaim } from './committed-head.ts';
 import type { ProvedRecord } from './proof.ts';
 import type { Claim } from './proof-file.ts';
 
@@ -12,12 +13,24 @@ export interface Completeness {
   readonly complete: readonly string[];
 }
 
-export function checkCompleteness(records: readonly ProvedRecord[], claim: Claim | undefined): Completeness {
+/** Throws VerifyError `entry` when no record here committed to `head`. */
+export function checkCompleteness(
+  records: readonly ProvedRecord[],
+  claim: Claim | undefined,
+  head: HeadClaim | undefined,
+): Completeness {
   const inOrder = records.toSorted((a, b) => a.position - b.position);
   const contradictions = [...repeated(inOrder), ...brokenSequences(inOrder)];
   if (claim?.kind === 'call') return { contradictions, ...callOf(inOrder, claim.call) };
-  if (claim?.kind === 'identity')
-    return { contradictions, ...identityOf(inOrder, encodeBase32(claim.fingerprint)) };
+  if (claim?.kind === 'identity') {
+    const { gaps, complete } = identityOf(inOrder, encodeBase32(claim.fingerprint));
+    const end = head && checkHead(head, claim.fingerprint, inOrder);
+    return {
+      contradictions: [...contradictions, ...(end?.contradictions ?? [])],
+      gaps: [...gaps, ...(end?.gaps ?? [])],
+      complete: [...complete, ...(end?.complete ?? [])],
+    };
+  }
   return { contradictions, gaps: [], complete: [] };
 }
 

@@ -1,5 +1,6 @@
 import { decodeBase64 } from './bytes.ts';
 import { type Cbor, decodeCbor, Expect } from './cbor.ts';
+import type { HeadClaim } from './committed-head.ts';
 import { hashBytes } from './crypto.ts';
 import { VerifyError } from './error.ts';
 
@@ -19,6 +20,7 @@ const field = {
   others: 6,
   otherNodes: 7,
   claim: 8,
+  head: 9,
 } as const;
 
 /** An entry and its place in the tree that the checkpoint signs. */
@@ -45,6 +47,8 @@ export interface ProofFile {
   /** Entries that publish the keys of the nodes that logged the records. */
   readonly nodes: readonly PlacedEntry[];
   readonly claim: Claim | undefined;
+  /** Which record of the claimed identity is its newest one. */
+  readonly head: HeadClaim | undefined;
 }
 
 /** Throws VerifyError `format`. */
@@ -80,7 +84,7 @@ function readExtra(
   bytes: Uint8Array,
   index: number,
   path: readonly Uint8Array[],
-): Pick<ProofFile, 'records' | 'nodes' | 'claim'> {
+): Omit<ProofFile, 'checkpoint'> {
   const extra = form.map(decodeCbor(bytes, 'format'));
   const own: PlacedRecord = {
     index,
@@ -97,6 +101,7 @@ function readExtra(
     records: [own, ...optionalArray(extra.get(field.others)).map(placedRecord)],
     nodes: [node, ...optionalArray(extra.get(field.otherNodes)).map(placedEntry)],
     claim: claimOf(extra.get(field.claim)),
+    head: headOf(extra.get(field.head)),
   };
 }
 
@@ -124,6 +129,19 @@ function claimOf(value: Cbor | undefined): Claim | undefined {
   if (kind === 'call') return { kind, call: form.text(about) };
   if (kind === 'identity') return { kind, fingerprint: form.bytes(about, hashBytes) };
   throw new VerifyError('format', 'it claims something that this verifier does not know');
+}
+
+function headOf(value: Cbor | undefined): HeadClaim | undefined {
+  if (value === undefined) return undefined;
+  const [position, seq, record, salt, index, path] = form.array(value, 6);
+  return {
+    position: form.count(position),
+    seq: form.count(seq),
+    record: form.bytes(record, hashBytes),
+    salt: form.bytes(salt, hashBytes),
+    index: form.count(index),
+    path: pathOf(path),
+  };
 }
 
 function optionalBytes(value: Cbor | undefined): Uint8Array | undefined {

@@ -65,6 +65,8 @@ function sentence(record: ToldRecord): string {
       return `${subject(record)} was refused a registration${why}.`;
     case 'audit.redaction':
       return `What the log said about one party was erased${intent === undefined ? '' : `: “${intent}”`}.`;
+    case 'audit.heads':
+      return 'The log committed to the newest record of every identity.';
     case 'node.start':
       return 'A gateway began its run and published its key.';
     default:
@@ -86,8 +88,8 @@ function name(record: ToldRecord, role: 'caller' | 'callee'): string {
 }
 
 function subject(record: ToldRecord): string {
-  const named = field(record.erin, 'identity') ?? field(record.erin, 'caller') ?? field(record.erin, 'asked');
-  return named ?? shortened(record.parties[0]?.fingerprint) ?? 'Somebody';
+  const named = ['identity', 'caller', 'asked', 'claimed'].map((key) => field(record.erin, key));
+  return named.find((one) => one !== undefined) ?? shortened(record.parties[0]?.fingerprint) ?? 'Somebody';
 }
 
 function shortened(fingerprint: string | undefined): string | undefined {

@@ -93,7 +93,7 @@ class Verification {
       this.#passed('Contents', 'What is shown is what was committed to when it was logged');
     const shown = records.map(({ id, opened: one }) => ({ id, parties: one?.parties ?? [] }));
     const held = checkReceipts(parsePartyReceipts(this.#receipts), shown, nodes, file.claim);
-    const completeness = checkCompleteness(records, file.claim);
+    const completeness = checkCompleteness(records, file.claim, file.head);
     const gaps = [...completeness.gaps, ...held.gaps];
     const [contradiction] = [...completeness.contradictions, ...held.contradictions];
     if (contradiction !== undefined) throw new VerifyError('entry', contradiction);
@@ -130,7 +130,11 @@ class Verification {
               'Whether other records of the same call or identity exist: this file claims nothing about them.',
             ]),
         ...(file.claim?.kind === 'identity'
-          ? ['Whether the identity has newer records than the last one shown: its receipts would tell.']
+          ? [
+              file.head
+                ? 'Whether the identity has newer records than the log had when it committed to its newest one.'
+                : 'Whether the identity has newer records than the last one shown: its receipts would tell, or a proof with --head.',
+            ]
           : []),
         ...witnesses.open,
         'Whether the times are right: they are those of the gateway’s own clock.',

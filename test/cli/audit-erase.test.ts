@@ -36,6 +36,15 @@ test('audit erase: beside a running gateway and without one; the log stays whole
   expect(redactions.out).toContain('request 17');
   expect((await audit('erase', '--identity', 'jis:alice')).code).toBe(exitCodes.notFound);
 
+  // A number that is nobody's identity has a key of its own.
+  const number = '+49301234567';
+  expect((await tibetSip(['overlay', 'resolve', number, '--data-dir', data.path])).code).not.toBe(0);
+  await expect.poll(() => mentions(number), { timeout: 20_000 }).toBeGreaterThan(0);
+  expect((await audit('list', '--identity', '49-30-1234567')).out).toContain(number);
+  expect((await audit('erase', '--identity', number)).code).toBe(0);
+  expect(await mentions(number)).toBe(0);
+  expect((await audit('erase', '--identity', number)).code).toBe(exitCodes.notFound);
+
   await gateway.stop();
   expect((await audit('erase', '--identity', 'jis:bob')).code).toBe(0);
   expect(await mentions('jis:bob')).toBe(0);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { tokenReference } from '../../src/gateway/intent-gate.ts';
-import type { StoredRecord } from '../../src/provenance/index.ts';
+import { addressParty, type StoredRecord } from '../../src/provenance/index.ts';
 import { headerField, headerValue, type SipRequest } from '../../src/sip/index.ts';
 import { decodeIntentToken } from '../../src/tokens/index.ts';
 import { expectFourLayers } from '../support/record-layers.ts';
@@ -192,7 +192,11 @@ describe('a call leaves one attempt and one closing record (design §6)', () => 
     const chain = await chainOf(request);
     expect(eventsOf(chain)).toEqual(['call.attempt', 'call.refusal']);
     expect(chain[0]?.erin).toMatchObject({ assurance: 0, signedBy: 'nobody' });
-    expect(chain[0]?.parties).toEqual([]);
+    // Not alice's: what was claimed in her name is numbered, and can be erased, by itself.
+    expect(chain[0]?.parties).toMatchObject([
+      { role: 'caller', fingerprint: addressParty(`alice@${gateway.domain}`) },
+      { role: 'callee' },
+    ]);
   });
 
   it('but none for a challenge, which nobody has answered yet', async () => {

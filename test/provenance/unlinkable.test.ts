@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { encodeBase32 } from '../../src/base/index.ts';
+import { addressParty } from '../../src/provenance/address-party.ts';
 import { splitBundle } from '../../src/provenance/bundle.ts';
 import { ByteWriter } from '../../src/provenance/byte-writer.ts';
 import { commitmentTo, writeOpened } from '../../src/provenance/commitment.ts';
 import { decodeEntry } from '../../src/provenance/entry.ts';
 import { writeLayer } from '../../src/provenance/layer.ts';
 import { decodeStatement, type Statement } from '../../src/provenance/statement.ts';
+import { fingerprintBytes } from '../../src/tokens/index.ts';
 import { SimulatedDisk, seeded } from './support/simulated-disk.ts';
 import { draft, openLog, scratch, settled } from './support/test-log.ts';
 
@@ -17,7 +18,8 @@ beforeEach(() => {
 afterEach(() => directory.dispose());
 
 const candidates = Array.from({ length: 64 }, (_, at) => ({
-  fingerprint: encodeBase32(createHash('sha256').update(`number ${at}`).digest()),
+  // A number's fingerprint can be computed by everybody who knows the number.
+  fingerprint: addressParty(`+3197010${String(at).padStart(4, '0')}`),
   number: `+3197010${String(at).padStart(4, '0')}`,
   name: `jis:person-${at}`,
 }));
@@ -77,10 +79,14 @@ function guesses(candidate: (typeof candidates)[number], call: number): string[]
     new Uint8Array(32).fill(0xff),
     createHash('sha256').update(String(call)).digest(),
   ];
+  const fingerprint = fingerprintBytes(candidate.fingerprint);
   const layers: [string, Uint8Array][] = [
     ['erachter', encodingOf({ intent: `voice call to ${candidate.name}` })],
-    ['party', encodingOf({ fingerprint: candidate.fingerprint, role: 'caller', seq: 1, prev: null })],
-    ['party', encodingOf({ erin: { caller: candidate.number }, role: 'caller', seq: 1, prev: null })],
+    ['party', encodingOf({ fingerprint, role: 'caller', seq: 1, prev: null })],
+    [
+      'party',
+      encodingOf({ fingerprint, role: 'caller', seq: 1, prev: null, erin: { caller: candidate.number } }),
+    ],
     ['erin', encodingOf({ event: 'call.attempt', caller: candidate.number })],
   ];
   const found = [candidate.number, candidate.name, candidate.fingerprint].map((text) =>

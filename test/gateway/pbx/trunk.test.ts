@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { addressParty } from '../../../src/provenance/index.ts';
 import {
   digestHa1,
   digestResponse,
@@ -101,6 +102,10 @@ describe('a trunk, played by SIPp', () => {
       const stories = callStories(await gateway.records());
       return stories['attempt ringing answer end'] === 1;
     });
+    // A number that is nobody's identity is a party all the same: its records are numbered, and can be erased.
+    const [attempt, ...rest] = await gateway.records({ identity: addressParty('+4930999') });
+    expect(attempt?.erin['caller']).toContain('4930999');
+    expect(rest.map(({ event }) => event)).toEqual(['call.ringing', 'call.answer', 'call.end']);
   });
 
   it('is called: the number as it wants it, the caller’s own number, the intent, and the trunk’s password', async () => {
