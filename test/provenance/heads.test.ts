@@ -5,16 +5,7 @@ import type { CborValue } from '../../src/tokens/index.ts';
 import { parseTrust, verifyFile } from '../../src/verify/index.ts';
 import { withExtra } from '../verify/proof-support.ts';
 import { SimulatedDisk } from './support/simulated-disk.ts';
-import {
-  alice,
-  attempt,
-  bob,
-  closing,
-  draft,
-  openLog,
-  scratch,
-  settled,
-} from './support/test-log.ts';
+import { alice, attempt, bob, closing, draft, openLog, scratch, settled } from './support/test-log.ts';
 
 let directory: ReturnType<typeof scratch>;
 let disk: SimulatedDisk;
