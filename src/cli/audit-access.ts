@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Config, dataPaths } from '../config/index.ts';
-import { isAlias } from '../overlay/index.ts';
 import {
   type AuditReader,
   addressParty,
@@ -70,9 +69,9 @@ export async function allFingerprintsFor(config: Config, who: string): Promise<r
   });
 }
 
-/** A number or an address that may stand in the log without being anybody's here. */
+/** A number, however it is written, or an address that may stand in the log without being anybody's here. */
 function isOutside(who: string): boolean {
-  return who.includes('@') || isAlias(who);
+  return who.includes('@') || /^[+\d*#().-]+$/.test(who);
 }
 
 /** Names for fingerprints, as far as the overlay is there to tell them. */

@@ -22,6 +22,8 @@ describe.skipIf(missing)(
     const published = join(directory.path, 'log/public');
     let log: AuditLog;
     let witness: WitnessServer;
+    /** ML-DSA-44: FIPS 204 in Python as well. */
+    let agile: WitnessServer;
     const proofs: string[] = [];
 
     beforeAll(async () => {
@@ -31,7 +33,10 @@ describe.skipIf(missing)(
         Array.from({ length: 600 }, (_, at) => draft(`event ${at}`)),
       );
       witness = await WitnessServer.start('w.example/1', 'ed25519', log.vkey);
-      const policy = parsePolicy(`${witness.policyLine}quorum w.example-1\n`);
+      agile = await WitnessServer.start('w.example/2', 'ml-dsa-44', log.vkey);
+      const policy = parsePolicy(
+        `${witness.policyLine}${agile.policyLine}group both all w.example-1 w.example-2\nquorum both\n`,
+      );
       const post = postWithin(5_000);
       const witnesses = new Witnesses({
         log,
@@ -50,6 +55,7 @@ describe.skipIf(missing)(
     }, 60_000);
     afterAll(async () => {
       await witness.close();
+      await agile.close();
       await log.close();
       directory.dispose();
     });
@@ -72,6 +78,24 @@ describe.skipIf(missing)(
         'log of 601 entries holds',
         ...[1, 256, 257, 301, 600].map((index) => `entry ${index} of 601 holds`),
       ]);
+    });
+
+    test('property 15 (code agility): and the cosignature by ML-DSA-44, which no changed byte passes', () => {
+      const [proof = ''] = proofs;
+      const key = formatVkey(agile.key);
+      expect(python('--witness', key, proof).err).toBe('');
+      const text = readFileSync(proof, 'utf8');
+      const mark = `\u2014 ${agile.key.name} `;
+      const [head = '', line = ''] = text.split(mark);
+      const signature = Buffer.from(line.slice(0, line.indexOf('\n')), 'base64');
+      const file = join(directory.path, 'post-quantum.tlog-proof');
+      // Time, commitment, response and hints of the signature.
+      for (const at of [11, 20, 1_000, signature.length - 84]) {
+        const changed = Buffer.from(signature);
+        changed[at] = (changed[at] ?? 0) ^ 1;
+        writeFileSync(file, `${head}${mark}${changed.toString('base64')}\n`);
+        expect(python('--witness', key, file).err, String(at)).toContain("the witness's signature");
+      }
     });
 
     test.each([

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A second implementation, in another language, written from the C2SP texts (signed-note, tlog-checkpoint, tlog-tiles,
-tlog-proof, tlog-cosignature) and RFC 6962 and RFC 8032 alone: it knows nothing of tibet-sip and shares no code with it.
+tlog-proof, tlog-cosignature), RFC 6962, RFC 8032 and FIPS 204 alone: it knows nothing of tibet-sip and shares no code
+with it.
 
 verify.py DIRECTORY VKEY [--witness VKEY] [PROOF ...]
 
@@ -12,6 +13,9 @@ import base64
 import hashlib
 import os
 import sys
+
+sys.dont_write_bytecode = True
+import ml_dsa_44
 
 # RFC 8032 section 5.1: the curve. Slow, and enough for a handful of signatures.
 P = 2**255 - 19
@@ -112,13 +116,20 @@ def open_checkpoint(note, vkey, witness=None):
     require((name, key_id) in signatures, "the log did not sign")
     require(ed25519_verifies(key, text.encode(), signatures[name, key_id]), "the log's signature")
     if witness is not None:
-        # C2SP tlog-cosignature, Ed25519.
+        # C2SP tlog-cosignature.
         name, key_id, kind, key = parse_vkey(witness)
-        require(kind == 4 and (name, key_id) in signatures, "the witness did not sign")
+        require(kind in (4, 6) and (name, key_id) in signatures, "the witness did not sign")
         stamped = signatures[name, key_id]
-        time = int.from_bytes(stamped[:8], "big")
-        message = "cosignature/v1\ntime %d\n%s" % (time, text)
-        require(ed25519_verifies(key, message.encode(), stamped[8:]), "the witness's signature")
+        time = stamped[:8]
+        if kind == 4:
+            message = "cosignature/v1\ntime %d\n%s" % (int.from_bytes(time, "big"), text)
+            holds = ed25519_verifies(key, message.encode(), stamped[8:])
+        else:
+            octets = base64.b64decode(root, validate=True)
+            vectors = [bytes([len(one.encode())]) + one.encode() for one in (name, origin)]
+            message = b"subtree/v1\n\0" + vectors[0] + time + vectors[1] + bytes(8) + int(size).to_bytes(8, "big") + octets
+            holds = ml_dsa_44.verifies(key, message, stamped[8:])
+        require(holds, "the witness's signature")
     return int(size), base64.b64decode(root, validate=True)
 
 
