@@ -119,6 +119,20 @@ describe('property 2 (operator-independent): witnesses countersign what the log 
     expect(checked.out).toContain('WITNESSED');
   });
 
+  test('property 11 (time-bounded both ways): what a witness saw is older than its cosignature says', async () => {
+    const log = await openedLog();
+    const server = await witness(log, 'w.example/1', 'ed25519');
+    const policy = `${server.policyLine}quorum w.example-1\n`;
+    const before = Math.floor(Date.now() / 1000);
+    const [id = ''] = await written(log, [draft('dated')]);
+    expect(await client(log, policy).witnesses.collect()).toBe(true);
+    const { witnesses, proved } = verifyFile(await log.prove(id), parseTrust(log.vkey, policy));
+    const seen = Date.parse(witnesses[0]?.time ?? '') / 1000;
+    expect(seen).toBeGreaterThanOrEqual(before);
+    expect(seen).toBeLessThanOrEqual(Date.now() / 1000);
+    expect(proved.join()).toContain(`by ${witnesses[0]?.time} at the latest: all of it is older than that`);
+  });
+
   test('a client that has forgotten what a witness saw is told (409), and goes on from there', async () => {
     const log = await openedLog();
     const server = await witness(log, 'w.example/1', 'ml-dsa-44');
