@@ -138,6 +138,8 @@ export interface AuditLimitsConfig {
   readonly maxWaitingRecords: number;
   readonly checkpointDelayMs: number;
   readonly integrateAtRecords: number;
+  readonly indexDelayMs: number;
+  readonly indexAtRecords: number;
   readonly journalSegmentBytes: number;
   readonly healDelayMs: number;
   readonly slowDiskMs: number;
@@ -263,6 +265,8 @@ export const limits: z.ZodType<LimitsConfig> = section({
     maxWaitingRecords: count(65_536),
     checkpointDelayMs: quantity('ms', 500, 1, 1_000),
     integrateAtRecords: count(8_192),
+    indexDelayMs: milliseconds(30_000),
+    indexAtRecords: count(8_192),
     journalSegmentBytes: bytes(16_777_216, 65_536),
     healDelayMs: milliseconds(500, 10),
     slowDiskMs: milliseconds(0, 0),

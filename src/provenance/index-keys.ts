@@ -17,20 +17,6 @@ export function countFrom(value: number): Buffer {
   return bytes;
 }
 
-/** Keys of one prefix sort by bundle. */
-export function bundleKey(prefix: Uint8Array, bundle: number): Buffer {
-  const key = Buffer.allocUnsafe(prefix.length + 8);
-  key.set(prefix);
-  key.writeUInt32BE(Math.floor(bundle / 0x1_0000_0000), prefix.length);
-  key.writeUInt32BE(bundle % 0x1_0000_0000, prefix.length + 4);
-  return key;
-}
-
-/** The bundle at the end of a key. */
-export function bundleOf(key: Buffer): number {
-  return Number(key.readBigUInt64BE(key.length - 8));
-}
-
 export function encodeHead({ seq, position, id }: Head): Buffer {
   return Buffer.concat([uint64(seq), uint64(position), id]);
 }

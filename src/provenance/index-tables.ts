@@ -2,15 +2,15 @@ import { type Database, open, type RootDatabase } from 'lmdb';
 import { asBuffer } from '../base/index.ts';
 import { type Fingerprint, fingerprintBytes } from '../tokens/index.ts';
 import { sha256Latin1 } from './digest.ts';
+import { type PlaceKind, type Tag, tagFrom } from './index-places.ts';
 
 export type Table = Database<Buffer, Buffer>;
 
-/**
- * Bytes of an id or fingerprint in a key: nobody can make two that agree so far, and every record that is found is
- * held against the whole value.
- */
-export const idKeyBytes = 16;
+const callKeyBytes = 16;
 const maxRememberedIdentities = 10_000;
+const maxRememberedEvents = 1_000;
+/** Of earlier versions. */
+const formerTables = ['ids', 'identity', 'call', 'event'];
 
 /** The LMDB tables of the index and the forms of their keys. */
 export class IndexTables {
@@ -19,20 +19,14 @@ export class IndexTables {
   readonly heads: Table;
   /** Call -> the call, while it is open. */
   readonly calls: Table;
-  /** Record id -> position. */
-  readonly ids: Table;
-  /**
-   * Fingerprint, call id, or event (also outcome, word of an intent), each with a bundle behind it -> the places of
-   * its records in that bundle, a byte each.
-   */
-  readonly byIdentity: Table;
-  readonly byCall: Table;
-  readonly byEvent: Table;
+  /** Segment and bucket -> where its tags occur (`Places`). */
+  readonly places: Table;
   /** Bundle -> earliest and latest time of its records. */
   readonly times: Table;
   /** Node -> position of the record that opened its run. */
   readonly nodes: Table;
   readonly #identityKeys = new Map<Fingerprint, Buffer>();
+  readonly #eventTags = new Map<string, Tag>();
 
   constructor(directory: string, readOnly: boolean) {
     this.root = open<Buffer, Buffer>({
@@ -42,22 +36,18 @@ export class IndexTables {
       readOnly,
       maxDbs: 16,
     });
-    const table = (name: string): Table =>
-      this.root.openDB({ name, keyEncoding: 'binary', encoding: 'binary' });
-    this.heads = table('heads');
-    this.calls = table('calls');
-    this.ids = table('ids');
-    this.byIdentity = table('identity');
-    this.byCall = table('call');
-    this.byEvent = table('event');
-    this.times = table('times');
-    this.nodes = table('nodes');
+    this.heads = this.#table('heads');
+    this.calls = this.#table('calls');
+    this.places = this.#table('places');
+    this.times = this.#table('times');
+    this.nodes = this.#table('nodes');
   }
 
   /** Empties every table; what the root says of them stays. */
   clear(): void {
-    const { heads, calls, ids, byIdentity, byCall, byEvent, times, nodes } = this;
-    for (const table of [heads, calls, ids, byIdentity, byCall, byEvent, times, nodes]) table.clearSync();
+    const { heads, calls, places, times, nodes } = this;
+    for (const table of [heads, calls, places, times, nodes]) table.clearSync();
+    for (const name of formerTables) this.#table(name).dropSync();
   }
 
   /** Decoding base32 costs as much as a write: the same identities come again and again. */
@@ -71,29 +61,39 @@ export class IndexTables {
     return key;
   }
 
-  identityPrefix(fingerprint: Fingerprint): Buffer {
-    return this.identityKey(fingerprint).subarray(0, idKeyBytes);
+  callTag(id: string): Tag {
+    return digestTag('call', id);
+  }
+
+  eventTag(event: string): Tag {
+    let tag = this.#eventTags.get(event);
+    if (!tag) {
+      tag = digestTag('event', event);
+      if (this.#eventTags.size >= maxRememberedEvents) this.#eventTags.clear();
+      this.#eventTags.set(event, tag);
+    }
+    return tag;
+  }
+
+  /** No event has a space in its name. */
+  outcomeTag(outcome: string): Tag {
+    return this.eventTag(`outcome ${outcome}`);
+  }
+
+  intentTag(word: string): Tag {
+    return this.eventTag(`intent ${word}`);
+  }
+
+  #table(name: string): Table {
+    return this.root.openDB({ name, keyEncoding: 'binary', encoding: 'binary' });
   }
 }
 
 /** Call ids come from the network and may be long: their digest keeps keys short. */
 export function callKey(id: string): Buffer {
-  return digestOf(id, idKeyBytes);
+  return Buffer.from(sha256Latin1(id).slice(0, callKeyBytes), 'latin1');
 }
 
-export function eventPrefix(event: string): Buffer {
-  return digestOf(event, 8);
-}
-
-function digestOf(text: string, length: number): Buffer {
-  return Buffer.from(sha256Latin1(text).slice(0, length), 'latin1');
-}
-
-/** No event has a space in its name: outcomes and words share the table of events. */
-export function outcomePrefix(outcome: string): Buffer {
-  return eventPrefix(`outcome ${outcome}`);
-}
-
-export function intentPrefix(word: string): Buffer {
-  return eventPrefix(`intent ${word}`);
+function digestTag(kind: PlaceKind, text: string): Tag {
+  return tagFrom(kind, callKey(text));
 }

@@ -4,10 +4,9 @@ import { encodeBundle, entryLengthBytes, openingLengthBytes } from './bundle.ts'
 import { signCheckpoint } from './checkpoint.ts';
 import type { DurableRecord } from './group-commit.ts';
 import type { Journal } from './journal.ts';
-import type { Ledger } from './ledger.ts';
 import type { LogEdge } from './log-edge.ts';
 import { leafHash } from './merkle-tree.ts';
-import type { IndexedRecord, RecordIndex } from './record-index.ts';
+import type { RecordIndex } from './record-index.ts';
 import { FilePublisher, type Storage } from './storage.ts';
 import { bundlePath, checkpointPath, openingsPath, partialsOf, tilePath, tileWidth } from './tile-layout.ts';
 import { encodeTile, extendTree, type Tile, treeRoot } from './tile-tree.ts';
@@ -16,10 +15,11 @@ export interface IntegratorOptions {
   readonly storage: Storage;
   readonly journal: Journal;
   readonly index: RecordIndex;
-  readonly ledger: Ledger;
   readonly origin: string;
   readonly checkpointKey: SigningKey;
   readonly logger: Logger;
+  /** Records that the index may have noted and not written (`AuditLimits`). */
+  readonly indexAtRecords: number;
   /** The end of the log as the last checkpoint has it. */
   readonly edge: LogEdge;
   readonly checkpoint: string;
@@ -27,8 +27,8 @@ export interface IntegratorOptions {
 
 /**
  * Takes durable records into the Merkle tree. Order is what keeps the promise that no signed checkpoint is ever
- * contradicted: entries, openings and tiles are synced, then the checkpoint is signed and synced, then the index
- * follows, and only then does the journal let go. A crash or an error between any two steps is repeated from the
+ * contradicted: entries, openings and tiles are synced, then the checkpoint is signed and synced, and only then does the
+ * journal let go. The index on disk follows now and then. A crash or an error between any two steps is repeated from the
  * journal (or from memory) by this same code.
  */
 export class Integrator {
@@ -38,8 +38,6 @@ export class Integrator {
   #checkpoint: string;
   /** Durable, not in the tree yet. */
   #waiting: DurableRecord[] = [];
-  /** In the tree, not in the index yet. */
-  #unindexed: IndexedRecord[] = [];
   #running: Promise<void> | undefined;
 
   constructor(options: IntegratorOptions) {
@@ -68,10 +66,13 @@ export class Integrator {
     for (const record of records) this.#waiting.push(record);
   }
 
-  /** Takes in all that waits now; throws, changing nothing that counts, when the storage fails. */
-  async run(): Promise<void> {
+  /**
+   * Takes in all that waits now, and with `withIndex` brings the index on disk up to that; throws, changing nothing that
+   * counts, when the storage fails.
+   */
+  async run(withIndex = false): Promise<void> {
     while (this.#running) await this.#running.catch(() => undefined);
-    this.#running = this.#integrate();
+    this.#running = this.#integrate(withIndex);
     try {
       await this.#running;
     } finally {
@@ -79,16 +80,12 @@ export class Integrator {
     }
   }
 
-  async #integrate(): Promise<void> {
-    const { index, ledger, journal } = this.#options;
+  async #integrate(withIndex: boolean): Promise<void> {
+    const { index, journal, indexAtRecords } = this.#options;
     if (this.#waiting.length > 0) await this.#extend(this.#waiting.slice());
-    if (this.#unindexed.length > 0) {
-      const records = this.#unindexed.slice();
-      await index.add(records, { size: this.size, root: treeRoot(this.#edge.tree) });
-      this.#unindexed.splice(0, records.length);
-      ledger.indexedUpTo(index.size);
-    }
     await journal.release(this.size);
+    if (index.unwritten >= (withIndex ? 1 : indexAtRecords))
+      await index.write({ size: this.size, root: treeRoot(this.#edge.tree) });
   }
 
   async #extend(records: readonly DurableRecord[]): Promise<void> {
@@ -121,8 +118,6 @@ export class Integrator {
     };
     this.#checkpoint = checkpoint;
     this.#waiting.splice(0, records.length);
-    for (const { position, facts, sipCallId } of records)
-      this.#unindexed.push({ position, facts, sipCallId });
     await this.#removePartials(tiles);
   }
 

@@ -25,7 +25,7 @@ export interface RecordFacts {
   readonly intent: string | undefined;
 }
 
-/** Heads as far as the index on disk knows them. */
+/** Heads as of the newest durable record. */
 export interface HeadSource {
   head(fingerprint: Fingerprint): Head | undefined;
 }
@@ -42,9 +42,8 @@ export interface CurrentSlots {
 export class Ledger {
   readonly #source: HeadSource;
   readonly #slots: CurrentSlots;
-  /** Erased identities whose former head the index still has. */
-  readonly #forgotten = new Set<Fingerprint>();
-  readonly #durableHeads = new Map<Fingerprint, Head>();
+  /** Erased identities whose former head the source still has, and what is their newest record instead. */
+  readonly #forgotten = new Map<Fingerprint, Head | undefined>();
   readonly #pendingHeads = new Map<Fingerprint, Head>();
   readonly #durableCalls = new Map<string, OpenCall>();
   /** undefined as a value: closed by a record that is under way. */
@@ -59,22 +58,20 @@ export class Ledger {
   head(fingerprint: Fingerprint): Head | undefined {
     return (
       this.#pendingHeads.get(fingerprint) ??
-      this.#durableHeads.get(fingerprint) ??
-      (this.#forgotten.has(fingerprint) ? undefined : this.#source.head(fingerprint))
+      (this.#forgotten.has(fingerprint) ? this.#forgotten.get(fingerprint) : this.#source.head(fingerprint))
     );
   }
 
   /** The identity was erased: its next record is its first. */
   forget(fingerprint: Fingerprint): void {
-    this.#forgotten.add(fingerprint);
-    this.#durableHeads.delete(fingerprint);
+    this.#forgotten.set(fingerprint, undefined);
     this.#pendingHeads.delete(fingerprint);
     for (const calls of [this.#durableCalls, this.#pendingCalls])
       for (const [id, call] of calls)
         if (call) calls.set(id, { ...call, parties: withoutParty(call.parties, fingerprint) });
   }
 
-  /** The index has forgotten it too. */
+  /** The source has forgotten it too. */
   forgotten(fingerprint: Fingerprint): void {
     this.#forgotten.delete(fingerprint);
   }
@@ -93,7 +90,9 @@ export class Ledger {
   }
 
   expect(facts: RecordFacts, position: number): void {
-    this.#applyHeads(this.#pendingHeads, facts, position);
+    for (const { fingerprint, seq, slot } of facts.parties)
+      if (this.#slots.isCurrent(fingerprint, slot))
+        this.#pendingHeads.set(fingerprint, { seq, id: facts.idBytes, position });
     const { call } = facts;
     if (call)
       this.#pendingCalls.set(
@@ -102,11 +101,17 @@ export class Ledger {
       );
   }
 
-  /** Called in log order, also for what recovery finds in the journal. */
+  /** Called in log order, also for what recovery finds in the journal; the source knows the record, too. */
   settle(facts: RecordFacts, position: number): void {
-    this.#applyHeads(this.#durableHeads, facts, position);
-    for (const { fingerprint } of facts.parties)
+    for (const { fingerprint, seq, slot } of facts.parties) {
+      if (
+        this.#forgotten.size > 0 &&
+        this.#forgotten.has(fingerprint) &&
+        this.#slots.isCurrent(fingerprint, slot)
+      )
+        this.#forgotten.set(fingerprint, { seq, id: facts.idBytes, position });
       if (this.#pendingHeads.get(fingerprint)?.position === position) this.#pendingHeads.delete(fingerprint);
+    }
     const { call } = facts;
     if (!call) return;
     const state = nextState(facts, () => this.#durableCalls.get(call.id));
@@ -124,23 +129,11 @@ export class Ledger {
     this.#pendingCalls.clear();
   }
 
-  /** The index on disk now answers for every record before `position`. */
-  indexedUpTo(position: number): void {
-    for (const [fingerprint, head] of this.#durableHeads)
-      if (head.position < position) this.#durableHeads.delete(fingerprint);
-  }
-
   openCalls(): readonly OpenCall[] {
     const calls: OpenCall[] = [];
     for (const [id, call] of this.#durableCalls) if (!this.#pendingCalls.has(id)) calls.push(call);
     for (const call of this.#pendingCalls.values()) if (call) calls.push(call);
     return calls;
-  }
-
-  #applyHeads(heads: Map<Fingerprint, Head>, facts: RecordFacts, position: number): void {
-    for (const { fingerprint, seq, slot } of facts.parties)
-      if (this.#slots.isCurrent(fingerprint, slot))
-        heads.set(fingerprint, { seq, id: facts.idBytes, position });
   }
 }
 

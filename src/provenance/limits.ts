@@ -14,6 +14,10 @@ export interface AuditLimits {
   readonly checkpointDelayMs: number;
   /** Durable records that start an integration before `checkpointDelayMs` has passed. */
   readonly integrateAtRecords: number;
+  /** How far the index on disk may stay behind; after a crash the next start makes up for it from the log. */
+  readonly indexDelayMs: number;
+  /** Records that bring the index on disk up to date before `indexDelayMs` has passed. */
+  readonly indexAtRecords: number;
   /** A journal segment is left behind for a new one at this size. */
   readonly journalSegmentBytes: number;
   /** Pause between attempts to write again after the disk failed. */
@@ -32,6 +36,8 @@ export const defaultAuditLimits: AuditLimits = {
   maxWaitingRecords: 65_536,
   checkpointDelayMs: 500,
   integrateAtRecords: 8192,
+  indexDelayMs: 30_000,
+  indexAtRecords: 8192,
   journalSegmentBytes: 16_777_216,
   healDelayMs: 500,
   slowDiskMs: 0,

@@ -60,6 +60,7 @@ export class LogWriter {
   #next: number;
   #durableEnd: number;
   #timer: Timer | undefined;
+  #indexTimer: Timer | undefined;
   #integrating: Promise<void> = Promise.resolve();
   #closing = false;
 
@@ -69,7 +70,12 @@ export class LogWriter {
     this.#options = options;
     this.#builder = new RecordBuilder({ ...options, maxRecordBytes: limits.maxRecordBytes });
     this.#ledger = new Ledger(index, recovered.keys, index.openCalls());
-    this.#integrator = new Integrator({ ...options, ...recovered, storage, ledger: this.#ledger });
+    this.#integrator = new Integrator({
+      ...options,
+      ...recovered,
+      storage,
+      indexAtRecords: limits.indexAtRecords,
+    });
     this.#next = this.#integrator.size;
     this.#durableEnd = this.#next;
     this.#commit = new GroupCommit({
@@ -95,7 +101,11 @@ export class LogWriter {
         await this.#integrator.run();
       },
     });
-    this.#health.onChange(() => this.#scheduleIntegration());
+    this.#health.onChange((healthy) => {
+      if (!healthy) this.#forgetIndexTimer();
+      this.#scheduleIntegration();
+      this.#scheduleIndex();
+    });
     this.#accept(recovered.journaled);
     this.#next = this.#durableEnd;
   }
@@ -125,9 +135,9 @@ export class LogWriter {
     return this.#next;
   }
 
-  /** Takes what the journal holds into the tree: the last step of recovery, and the first of normal work. */
+  /** Takes what the journal holds into the tree and the index: the last step of recovery, and the first of normal work. */
   integrate(): Promise<void> {
-    return this.#integrator.run();
+    return this.#integrator.run(true);
   }
 
   /** `opening` marks the record that publishes the node's key. */
@@ -188,10 +198,11 @@ export class LogWriter {
     this.#closing = true;
     await this.#commit.drained();
     this.#timer?.cancel();
+    this.#forgetIndexTimer();
     await this.#health.stop();
     await this.#integrating;
     try {
-      if (this.#health.healthy) await this.#integrator.run();
+      if (this.#health.healthy) await this.#integrator.run(true);
     } finally {
       await this.#options.recovered.journal.close();
     }
@@ -202,11 +213,13 @@ export class LogWriter {
   }
 
   #accept(records: readonly DurableRecord[]): void {
+    this.#options.index.add(records);
     for (const { facts, position } of records) this.#ledger.settle(facts, position);
     this.#durableEnd += records.length;
     this.receipts.offer(records, this.keys);
     this.#integrator.add(records);
     this.#scheduleIntegration();
+    this.#scheduleIndex();
   }
 
   #abandon(error: unknown, failed: readonly PendingRecord[]): void {
@@ -228,9 +241,23 @@ export class LogWriter {
       });
   }
 
-  #integrateSoon(): void {
+  #scheduleIndex(): void {
+    const { clock, limits, index } = this.#options;
+    if (this.#closing || !this.#health.healthy || index.unwritten === 0) return;
+    this.#indexTimer ??= clock.setTimer(limits.indexDelayMs, () => {
+      this.#indexTimer = undefined;
+      this.#integrateSoon(true);
+    });
+  }
+
+  #forgetIndexTimer(): void {
+    this.#indexTimer?.cancel();
+    this.#indexTimer = undefined;
+  }
+
+  #integrateSoon(withIndex = false): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    this.#integrating = this.#integrator.run().catch((error: unknown) => this.#health.fail(error));
+    this.#integrating = this.#integrator.run(withIndex).catch((error: unknown) => this.#health.fail(error));
   }
 }

@@ -1,5 +1,6 @@
 import type { Fingerprint } from '../tokens/index.ts';
-import type { LookupKey, PositionRange } from './index-lookup.ts';
+import type { LookupKey } from './index-lookup.ts';
+import type { PositionRange } from './index-places.ts';
 import { hasWords, intentWords } from './intent-words.ts';
 import type { StoredRecord } from './record.ts';
 import type { RecordIndex } from './record-index.ts';

@@ -1,26 +1,14 @@
-import { asBuffer, encodeBase32, equalBytes } from '../base/index.ts';
+import { encodeBase32, equalBytes } from '../base/index.ts';
 import type { Fingerprint } from '../tokens/index.ts';
 import { ProvenanceError } from './error.ts';
 import { countFrom, decodeCall, decodeHead, encodeCall, encodeHead, uint64 } from './index-keys.ts';
-import {
-  type LookupKey,
-  type PositionRange,
-  positionsOf,
-  rangesWithin,
-  withIdPrefix,
-} from './index-lookup.ts';
-import {
-  callKey,
-  eventPrefix,
-  IndexTables,
-  idKeyBytes,
-  intentPrefix,
-  outcomePrefix,
-} from './index-tables.ts';
+import { idPrefix, type LookupKey, rangesWithin, type TimeSpan, tagOf } from './index-lookup.ts';
+import { Places, type PositionRange, segmentRecords, type Tag, uint32At } from './index-places.ts';
+import { callKey, IndexTables } from './index-tables.ts';
+import { IndexTail } from './index-tail.ts';
 import { IntentWords, intentWords } from './intent-words.ts';
 import { type Head, type HeadSource, nextState, type RecordFacts, withoutParty } from './ledger.ts';
 import type { TreeHead } from './merkle-tree.ts';
-import { bundlesWith, Postings, removePosting, removePostings } from './postings.ts';
 import type { OpenCall } from './record.ts';
 import { tileWidth } from './tile-layout.ts';
 
@@ -31,8 +19,6 @@ export interface IndexedRecord {
   readonly sipCallId: string | undefined;
 }
 
-type ChunkPostings = Readonly<Record<'events' | 'outcomes' | 'intents' | 'identities' | 'calls', Postings>>;
-
 /** What the index knew of a record and may know no longer. */
 export interface ErasedTrace {
   readonly position: number;
@@ -40,31 +26,39 @@ export interface ErasedTrace {
   readonly sipCallId: string | undefined;
 }
 
-const formatVersion = 3;
+const formatVersion = 4;
 const stateKey = Buffer.from('state');
-/** Records under one LMDB transaction: keeps each stretch of synchronous work short. */
-const chunkRecords = 1024;
-/** Earliest and latest time of the records of one bundle. */
-interface TimeSpan {
-  readonly from: number;
-  readonly to: number;
-}
+/** Heads, and segments to be cleaned, under one LMDB transaction: keeps each stretch of synchronous work short. */
+const chunkHeads = 1024;
+const chunkSegments = 64;
 
 /**
  * What can be looked up without reading the log: derived from it, outside its directory, rebuilt when it is gone.
- * It says up to which size of the log it is complete. Tables may be ahead of that (a transaction of several, or one
- * of another process): look-ups leave out what lies beyond.
+ * Records are noted in memory as soon as they are durable and written to the tables by thousands; the tables say up to
+ * which size of the log they are complete, and a start after a crash notes the rest again. They may be ahead of that
+ * (by a write of several transactions, or of another process): look-ups leave out what lies beyond.
  */
 export class RecordIndex implements HeadSource {
   readonly #tables: IndexTables;
+  readonly #places: Places;
   readonly #origin: Buffer;
   readonly #intents = new IntentWords();
+  /** The tree that the tables are complete for. */
   #head: TreeHead;
+  /** What the tables do not have yet. */
+  #tail: IndexTail;
+  readonly #heads = new Map<Fingerprint, Head>();
+  /** undefined as a value: closed. */
+  readonly #calls = new Map<string, OpenCall | undefined>();
+  readonly #times = new Map<number, TimeSpan>();
+  readonly #nodes = new Map<Fingerprint, number>();
 
   private constructor(tables: IndexTables, origin: string) {
     this.#tables = tables;
+    this.#places = new Places(tables.places);
     this.#origin = Buffer.from(origin);
     this.#head = this.#readHead();
+    this.#tail = new IndexTail(this.#head.size);
   }
 
   /** Throws ProvenanceError `index-foreign` when the directory holds the index of another log. */
@@ -76,105 +70,183 @@ export class RecordIndex implements HeadSource {
     const tables = new IndexTables(options.directory, options.readOnly);
     try {
       if (!options.readOnly && isOlder(tables)) tables.clear();
-      return new RecordIndex(tables, options.origin);
+      const index = new RecordIndex(tables, options.origin);
+      if (!options.readOnly) await tables.root.transaction(() => index.#places.trim(index.size));
+      return index;
     } catch (error) {
       await tables.root.close();
       throw error;
     }
   }
 
-  /** The tree that the index is complete for. */
-  get treeHead(): TreeHead {
+  /** The tree that the index on disk is complete for. */
+  get written(): TreeHead {
     return this.#head;
   }
 
+  /** Every record before this position is found. */
   get size(): number {
-    return this.#head.size;
+    return this.#tail.end;
+  }
+
+  /** Records that are found and not on disk. */
+  get unwritten(): number {
+    return this.#tail.end - this.#tail.first;
   }
 
   /** Sees what another process has written since. */
   refresh(): void {
     this.#tables.root.resetReadTxn();
     this.#head = this.#readHead();
+    this.#tail = new IndexTail(this.#head.size);
   }
 
   head(fingerprint: Fingerprint): Head | undefined {
-    return decodeHead(this.#tables.heads.get(this.#tables.identityKey(fingerprint)));
+    return (
+      this.#heads.get(fingerprint) ??
+      decodeHead(this.#tables.heads.get(this.#tables.identityKey(fingerprint)))
+    );
   }
 
   /** The newest record of every identity, as of `size`. */
   *heads(): Generator<{ readonly fingerprint: Fingerprint; readonly head: Head }> {
+    for (const [fingerprint, head] of this.#heads) yield { fingerprint, head };
     for (const { key, value } of this.#tables.heads.getRange()) {
-      const head = decodeHead(value);
-      if (head) yield { fingerprint: encodeBase32(key), head };
+      const fingerprint = encodeBase32(key);
+      const head = this.#heads.has(fingerprint) ? undefined : decodeHead(value);
+      if (head) yield { fingerprint, head };
     }
   }
 
   openCalls(): readonly OpenCall[] {
-    return [...this.#tables.calls.getRange().map(({ value }) => decodeCall(value))];
+    const calls = new Map<string, OpenCall | undefined>();
+    for (const { value } of this.#tables.calls.getRange()) {
+      const call = decodeCall(value);
+      calls.set(call.id, call);
+    }
+    for (const [id, call] of this.#calls) calls.set(id, call);
+    return [...calls.values()].filter((call) => call !== undefined);
   }
 
   /** The position of the record that opened the run of a node. */
   nodePosition(node: Fingerprint): number | undefined {
     const value = this.#tables.nodes.get(this.#tables.identityKey(node));
-    return value && Number(value.readBigUInt64BE(0));
+    return this.#nodes.get(node) ?? (value && Number(value.readBigUInt64BE(0)));
   }
 
   /** Up to `limit` positions below `size`, in rising (or, with `newestFirst`, falling) order. */
   positions(by: LookupKey, range: PositionRange, newestFirst: boolean, limit: number): readonly number[] {
-    const to = Math.min(range.to, this.size);
-    return positionsOf(this.#tables, by, { from: range.from, to }, newestFirst, limit);
+    const tag = tagOf(this.#tables, by);
+    const { written, noted } = this.#parted(range);
+    const [first, second] = newestFirst ? [noted, written] : [written, noted];
+    const found = first.positions(tag, newestFirst, limit);
+    return found.length === limit
+      ? found
+      : [...found, ...second.positions(tag, newestFirst, limit - found.length)];
   }
 
   /** Ranges of positions that can hold records of this time. */
   rangesWithin(sinceMs: number, untilMs: number, within: PositionRange): readonly PositionRange[] {
-    return rangesWithin(this.#tables, { sinceMs, untilMs }, within);
+    return rangesWithin(this.#tables, this.#times, { sinceMs, untilMs }, within);
   }
 
-  /** Positions of at most `limit` records whose id begins so; beyond 25 characters the caller has to compare. */
+  /** Positions of at most `limit` records whose id begins so; beyond 12 characters the caller has to compare. */
   withIdPrefix(prefix: string, limit: number): readonly number[] {
-    return withIdPrefix(this.#tables, prefix, this.size, limit);
+    const sought = idPrefix(prefix);
+    if (!sought) return [];
+    const { written, noted } = this.#parted({ from: 0, to: this.size });
+    const found = written.startingWith(sought.tag, sought.mask, limit);
+    return found.length === limit
+      ? found
+      : [...found, ...noted.startingWith(sought.tag, sought.mask, limit - found.length)];
   }
 
-  /** Records in log order that follow on what is there; `head` is the tree that they complete. */
-  async add(records: readonly IndexedRecord[], head: TreeHead): Promise<void> {
-    for (let at = 0; at < records.length; at += chunkRecords) {
-      const chunk = records.slice(at, at + chunkRecords);
-      await this.#tables.root.transaction(() => {
-        this.#putAll(chunk);
-        if (at + chunk.length === records.length) this.#putHead(head);
-      });
+  /** Durable records in log order that follow on what is there; from now on they are found. */
+  add(records: readonly IndexedRecord[]): void {
+    for (const record of records) {
+      const { position, facts } = record;
+      this.#note(record);
+      for (const { fingerprint, seq } of facts.parties)
+        this.#heads.set(fingerprint, { seq, id: facts.idBytes, position });
+      if (facts.call) {
+        const { id } = facts.call;
+        this.#calls.set(
+          id,
+          nextState(facts, () => (this.#calls.has(id) ? this.#calls.get(id) : this.#call(id))),
+        );
+      }
+      const bundle = Math.floor(position / tileWidth);
+      const span = this.#times.get(bundle) ?? this.#time(bundle);
+      if (!span || facts.timeMs < span.from || facts.timeMs > span.to || !this.#times.has(bundle))
+        this.#times.set(bundle, widened(span, facts.timeMs));
     }
+  }
+
+  /**
+   * Puts what was noted into the tables; `head` is a tree of the log on disk. When it fails, what was noted is still
+   * there, and found.
+   */
+  async write(head: TreeHead): Promise<void> {
+    const { root } = this.#tables;
+    const { end } = this.#tail;
+    await this.#tail.write(this.#places, end, (write) => root.transaction(write));
+    const heads = [...this.#heads];
+    for (let at = 0; at < heads.length; at += chunkHeads)
+      await root.transaction(() => {
+        for (const [fingerprint, one] of heads.slice(at, at + chunkHeads))
+          this.#tables.heads.putSync(this.#tables.identityKey(fingerprint), encodeHead(one));
+      });
+    const calls = [...this.#calls];
+    const times = [...this.#times];
+    const nodes = [...this.#nodes];
+    await root.transaction(() => {
+      for (const [id, call] of calls)
+        if (call) this.#tables.calls.putSync(callKey(id), encodeCall(call));
+        else this.#tables.calls.removeSync(callKey(id));
+      for (const [bundle, span] of times) this.#tables.times.putSync(uint64(bundle), encodeSpan(span));
+      for (const [node, position] of nodes)
+        this.#tables.nodes.putSync(this.#tables.identityKey(node), uint64(position));
+      this.#putHead(head);
+    });
+    dropUnchanged(this.#heads, heads);
+    dropUnchanged(this.#calls, calls);
+    dropUnchanged(this.#times, times);
+    dropUnchanged(this.#nodes, nodes);
+    this.#tail.drop(end);
     this.#head = head;
   }
 
-  /** Takes out words and Call-IDs of records that can no longer be read there. */
+  /** Takes out words and Call-IDs of records that can no longer be read there; only of what was written. */
   async unlist(traces: readonly ErasedTrace[]): Promise<void> {
-    const { root, byEvent, byCall } = this.#tables;
-    await root.transaction(() => {
+    await this.#tables.root.transaction(() => {
       for (const { position, intent, sipCallId } of traces) {
-        for (const word of intent === undefined ? [] : intentWords(intent))
-          removePosting(byEvent, intentPrefix(word), position);
-        if (sipCallId !== undefined) removePosting(byCall, callKey(sipCallId), position);
+        const tags: Tag[] = intentWords(intent ?? '').map((word) => this.#tables.intentTag(word));
+        if (sipCallId !== undefined) tags.push(this.#tables.callTag(sipCallId));
+        for (const tag of tags)
+          this.#places.remove(tag, Math.floor(position / segmentRecords), {
+            from: position,
+            to: position + 1,
+          });
       }
     });
   }
 
-  /** Takes out what leads from an identity to its records before a position: it was erased. */
+  /** Takes out what leads from an identity to its records before a position: it was erased. As `unlist`. */
   async forget(fingerprint: Fingerprint, before: number): Promise<void> {
-    const { root, heads, calls, byIdentity } = this.#tables;
-    const prefix = this.#tables.identityPrefix(fingerprint);
-    for (let first = 0; ; ) {
-      const bundles = bundlesWith(byIdentity, prefix, { first, before }, chunkRecords);
-      const last = bundles.at(-1);
-      if (last === undefined) break;
+    const { root, heads, calls } = this.#tables;
+    const tag = tagOf(this.#tables, { identity: fingerprint });
+    const segments = Math.ceil(before / segmentRecords);
+    for (let first = 0; first < segments; first += chunkSegments)
       await root.transaction(() => {
-        for (const bundle of bundles) removePostings(byIdentity, prefix, bundle, before);
+        for (let at = first; at < Math.min(segments, first + chunkSegments); at++)
+          this.#places.remove(tag, at, { from: 0, to: before });
       });
-      first = last + 1;
-    }
+    const noted = this.#heads.get(fingerprint);
+    if (noted && noted.position < before) this.#heads.delete(fingerprint);
+    for (const [id, call] of this.#calls)
+      if (call) this.#calls.set(id, { ...call, parties: withoutParty(call.parties, fingerprint) });
     await root.transaction(() => {
-      const head = this.head(fingerprint);
+      const head = decodeHead(heads.get(this.#tables.identityKey(fingerprint)));
       if (head && head.position < before) heads.removeSync(this.#tables.identityKey(fingerprint));
       for (const { key, value } of calls.getRange()) {
         const call = decodeCall(value);
@@ -188,64 +260,31 @@ export class RecordIndex implements HeadSource {
     await this.#tables.root.close();
   }
 
-  /** Heads, calls and times change again and again within a chunk: only their last state is written. */
-  #putAll(records: readonly IndexedRecord[]): void {
-    const heads = new Map<Fingerprint, Head>();
-    const calls = new Map<string, OpenCall | undefined>();
-    const times = new Map<number, TimeSpan>();
-    const postings = this.#postings();
-    for (const record of records) {
-      const { position, facts } = record;
-      this.#put(record, postings);
-      for (const { fingerprint, seq } of facts.parties)
-        heads.set(fingerprint, { seq, id: facts.idBytes, position });
-      if (facts.call) {
-        const { id } = facts.call;
-        calls.set(
-          id,
-          nextState(facts, () => (calls.has(id) ? calls.get(id) : this.#call(id))),
-        );
-      }
-      const bundle = Math.floor(position / tileWidth);
-      times.set(bundle, widened(times.get(bundle) ?? this.#time(bundle), facts.timeMs));
-    }
-    for (const one of Object.values(postings)) one.write();
-    for (const [fingerprint, head] of heads)
-      this.#tables.heads.putSync(this.#tables.identityKey(fingerprint), encodeHead(head));
-    for (const [id, call] of calls)
-      if (call) this.#tables.calls.putSync(callKey(id), encodeCall(call));
-      else this.#tables.calls.removeSync(callKey(id));
-    for (const [bundle, { from, to }] of times) {
-      const value = Buffer.allocUnsafe(16);
-      value.writeDoubleBE(from, 0);
-      value.writeDoubleBE(to, 8);
-      this.#tables.times.putSync(uint64(bundle), value);
-    }
-  }
-
-  #put({ position, facts, sipCallId }: IndexedRecord, postings: ChunkPostings): void {
-    const { ids } = this.#tables;
-    const { events, outcomes, intents, identities, calls } = postings;
-    ids.putSync(asBuffer(facts.idBytes).subarray(0, idKeyBytes), uint64(position));
-    events.add(facts.event, position);
-    if (facts.outcome !== undefined) outcomes.add(facts.outcome, position);
+  #note({ position, facts, sipCallId }: IndexedRecord): void {
+    const tables = this.#tables;
+    const tail = this.#tail;
+    const note = ({ kind, high, low }: Tag): void => tail.note(kind, high, low, position);
+    tail.note('id', uint32At(facts.idBytes, 0), uint32At(facts.idBytes, 4), position);
+    note(tables.eventTag(facts.event));
+    if (facts.outcome !== undefined) note(tables.outcomeTag(facts.outcome));
     if (facts.intent !== undefined)
-      for (const word of this.#intents.wordsOf(facts.intent)) intents.add(word, position);
-    for (const { fingerprint } of facts.parties) identities.add(fingerprint, position);
-    if (facts.call) calls.add(facts.call.id, position);
-    if (sipCallId !== undefined && sipCallId !== facts.call?.id) calls.add(sipCallId, position);
-    if (facts.opensNode !== undefined)
-      this.#tables.nodes.putSync(this.#tables.identityKey(facts.opensNode), uint64(position));
+      for (const word of this.#intents.wordsOf(facts.intent)) note(tables.intentTag(word));
+    for (const { fingerprint } of facts.parties) {
+      const key = tables.identityKey(fingerprint);
+      tail.note('identity', uint32At(key, 0), uint32At(key, 4), position);
+    }
+    if (facts.call) note(tables.callTag(facts.call.id));
+    if (sipCallId !== undefined && sipCallId !== facts.call?.id) note(tables.callTag(sipCallId));
+    if (facts.opensNode !== undefined) this.#nodes.set(facts.opensNode, position);
+    tail.noted(position);
   }
 
-  #postings(): ChunkPostings {
-    const { byEvent, byIdentity, byCall } = this.#tables;
+  #parted({ from, to }: PositionRange): Readonly<Record<'written' | 'noted', Part>> {
+    const end = Math.min(to, this.size);
+    const { first } = this.#tail;
     return {
-      events: new Postings(byEvent, eventPrefix),
-      outcomes: new Postings(byEvent, outcomePrefix),
-      intents: new Postings(byEvent, intentPrefix),
-      identities: new Postings(byIdentity, (fingerprint) => this.#tables.identityPrefix(fingerprint)),
-      calls: new Postings(byCall, callKey),
+      written: partOf(this.#places, { from, to: Math.min(end, first) }),
+      noted: partOf(this.#tail, { from: Math.max(from, first), to: end }),
     };
   }
 
@@ -282,6 +321,31 @@ export class RecordIndex implements HeadSource {
 function isOlder({ root }: IndexTables): boolean {
   const state = root.get(stateKey);
   return state !== undefined && state.readUInt32BE(0) < formatVersion;
+}
+
+interface Part {
+  positions(tag: Tag, newestFirst: boolean, limit: number): readonly number[];
+  startingWith(tag: Tag, mask: Tag, limit: number): readonly number[];
+}
+
+/** One of the two sources of positions, for a range. */
+function partOf(source: Places | IndexTail, range: PositionRange): Part {
+  return {
+    positions: (tag, newestFirst, limit) => source.positions(tag, range, newestFirst, limit),
+    startingWith: (tag, mask, limit) => source.startingWith(tag, mask, range, limit),
+  };
+}
+
+/** What came while the rest was being written stays. */
+function dropUnchanged<K, V>(noted: Map<K, V>, written: readonly (readonly [K, V])[]): void {
+  for (const [key, value] of written) if (noted.get(key) === value) noted.delete(key);
+}
+
+function encodeSpan({ from, to }: TimeSpan): Buffer {
+  const value = Buffer.allocUnsafe(16);
+  value.writeDoubleBE(from, 0);
+  value.writeDoubleBE(to, 8);
+  return value;
 }
 
 function widened(span: TimeSpan | undefined, timeMs: number): TimeSpan {

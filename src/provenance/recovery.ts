@@ -10,7 +10,7 @@ import { factsOf, LogReader, readTile } from './log-reader.ts';
 import { emptyRoot, leafHash } from './merkle-tree.ts';
 import { PartyKeys } from './party-keys.ts';
 import { openRecord } from './record.ts';
-import type { IndexedRecord, RecordIndex } from './record-index.ts';
+import type { RecordIndex } from './record-index.ts';
 import { formatVkey } from './signed-note.ts';
 import { FilePublisher, type Storage, temporaryDirectory } from './storage.ts';
 import {
@@ -125,7 +125,7 @@ async function removeOldPartials(storage: Storage, size: number): Promise<void> 
 
 /** Brings the index to the checkpoint's size: the last moments before a crash, or everything when it is new. */
 async function catchUp(
-  { storage, index, logger }: RecoveryOptions,
+  { storage, index, logger, limits }: RecoveryOptions,
   head: Checkpoint,
   keys: PartyKeys,
 ): Promise<void> {
@@ -135,7 +135,7 @@ async function catchUp(
       `the index has seen a log of ${index.size} records, the directory holds ${head.size}: an older copy was put back`,
     );
   let tree = await treeAt(storage, index.size, head.size);
-  if (index.size > 0 && Buffer.compare(treeRoot(tree), index.treeHead.root) !== 0)
+  if (index.size > 0 && Buffer.compare(treeRoot(tree), index.written.root) !== 0)
     throw new ProvenanceError(
       'checkpoint-contradicted',
       'the log is not the one that its index was made from',
@@ -145,15 +145,15 @@ async function catchUp(
   const reader = new LogReader(storage);
   while (index.size < head.size) {
     const end = Math.min(head.size, (Math.floor(index.size / tileWidth) + 1) * tileWidth);
-    const records: IndexedRecord[] = [];
     const leaves: Uint8Array[] = [];
-    for (let position = index.size; position < end; position++) {
+    for (let position = index.size; position < end; position = index.size) {
       const raw = await reader.opened(position, head.size, keys);
-      records.push({ position, ...factsOf(raw) });
+      index.add([{ position, ...factsOf(raw) }]);
       leaves.push(leafHash(raw.entry));
     }
     tree = extendTree(tree, leaves).tree;
-    await index.add(records, { size: end, root: treeRoot(tree) });
+    if (end === head.size || index.unwritten >= limits.indexAtRecords)
+      await index.write({ size: end, root: treeRoot(tree) });
   }
 }
 
