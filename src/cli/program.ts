@@ -5,6 +5,7 @@ import { registerDemo } from './demo.ts';
 import { registerDevice } from './device.ts';
 import { type ExitReason, exitCodes, exitMeanings } from './exit-codes.ts';
 import { explain } from './failure.ts';
+import { registerFederation } from './federation.ts';
 import { registerIdentity } from './identity.ts';
 import { registerOverlay } from './overlay.ts';
 import { registerPhone } from './phone.ts';
@@ -43,6 +44,7 @@ export function createProgram(terminal: Terminal): Command {
   registerPhone(program, terminal);
   registerDevice(program, terminal);
   registerOverlay(program, terminal);
+  registerFederation(program, terminal);
   registerAudit(program, terminal);
   registerRealm(program, terminal);
   registerStatus(program, terminal);

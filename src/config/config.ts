@@ -186,12 +186,25 @@ export interface CallsConfig {
   readonly unlisted: 'allow' | 'deny';
 }
 
+/** Another operator's domain whose gateway is where it says here, whatever DNS says. */
+export interface FederationDomain {
+  readonly name: string;
+  /** Where its records are. */
+  readonly records: WebAddress;
+  /** Where calls to it go. */
+  readonly calls: PeerTarget;
+}
+
 export interface FederationConfig {
   readonly enabled: boolean;
   /** Where this gateway publishes its identities over HTTPS; undefined: nowhere. */
   readonly listen: WebAddress | undefined;
   /** Domains that are asked where a bare fingerprint lives. */
   readonly directories: readonly string[];
+  /** Domains that are found without DNS. */
+  readonly domains: readonly FederationDomain[];
+  /** Whether members of realms are published: their tokens tell the realm. */
+  readonly publishesRealms: boolean;
   /** Addresses and networks that may be asked although they are not public. */
   readonly allow: readonly string[];
   /** Absolute path of a PEM file; undefined: the system's authorities. */

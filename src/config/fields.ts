@@ -75,12 +75,16 @@ export const webAddress: z.ZodType<WebAddress | undefined> = parsed((text) =>
 ).transform((address) => ('off' in address ? undefined : address));
 
 /** `https://host:port` to listen on, or `off`. */
-export const secureWebAddress: z.ZodType<WebAddress | undefined> = parsed((text) => {
-  if (text === 'off') return { off: true as const };
-  if (!text.startsWith('https://')) return 'write it as https://host:port, or "off"';
-  const authority = text.slice('https://'.length);
-  return parseWebAddress(`http://${/:\d+$/.test(authority) ? authority : `${authority}:443`}`);
-}).transform((address) => ('off' in address ? undefined : address));
+export const secureWebAddress: z.ZodType<WebAddress | undefined> = parsed((text) =>
+  text === 'off'
+    ? { off: true as const }
+    : parseSecureAddress(text, 'write it as https://host:port, or "off"'),
+).transform((address) => ('off' in address ? undefined : address));
+
+/** `https://host:port` to ask. */
+export const securePlace: z.ZodType<WebAddress> = parsed((text) =>
+  parseSecureAddress(text, 'write it as https://host:port'),
+);
 
 /** A web address that is there to be listened on. */
 export const boundWebAddress: z.ZodType<WebAddress> = parsed(parseWebAddress);
@@ -105,6 +109,12 @@ export const store: z.ZodType<StoreConfig> = nonEmptyText.transform((text, conte
   context.addIssue('must be "embedded" or an address like redis://host:6379 (rediss:// for TLS)');
   return z.NEVER;
 });
+
+function parseSecureAddress(text: string, otherwise: string): WebAddress | string {
+  if (!text.startsWith('https://')) return otherwise;
+  const authority = text.slice('https://'.length);
+  return parseWebAddress(`http://${/:\d+$/.test(authority) ? authority : `${authority}:443`}`);
+}
 
 function parsed<T extends object>(parse: (text: string) => T | string): z.ZodType<T> {
   return nonEmptyText.transform((text, context) => {

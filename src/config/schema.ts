@@ -17,6 +17,7 @@ import {
   quantity,
   secretText,
   section,
+  securePlace,
   secureWebAddress,
   store,
   webAddress,
@@ -170,10 +171,21 @@ const calls = section({
   unlisted: oneOf(['allow', 'deny']).default('allow'),
 });
 
+const federationDomain = z.strictObject(
+  {
+    name: hostName,
+    records: securePlace,
+    calls: peerTarget.refine(({ transport }) => transport !== 'udp', 'must be tls://, tcp:// or sips://'),
+  },
+  { error: groupError },
+);
+
 const federation = section({
   enabled: z.boolean({ error: 'must be true or false' }).default(false),
   listen: secureWebAddress.prefault('off'),
   directories: listOf(hostName).prefault([]),
+  domains: z.array(federationDomain, { error: expected('must be a list of domains') }).prefault([]),
+  publishesRealms: z.boolean({ error: 'must be true or false' }).default(false),
   allow: listOf(addressOrNetwork).prefault([]),
   ca: nonEmptyText.optional(),
   sip: oneOf(['tls', 'any']).default('tls'),

@@ -14,7 +14,7 @@ export interface ForeignMemory {
 }
 
 export interface ForeignMemories {
-  get(key: string): Promise<ForeignMemory | undefined>;
+  get(key: string): Promise<ForeignMemory | undefined> | ForeignMemory | undefined;
   /** Changes one memory; what `change` throws, it throws, and nothing has changed. */
   update(key: string, change: (stored: ForeignMemory | undefined) => ForeignMemory): Promise<void>;
 }
@@ -54,9 +54,10 @@ export class ForeignIdentities {
     return this.#once(`${name}@${domain}`, async () => {
       const found = await this.#fetch(domain, `/name/${encodeURIComponent(name)}`, { name });
       await this.#notOlder(found);
-      // The domain decides who has a name; that it has changed its mind is the operator's to look into.
+      // The domain decides who has a name; that it has changed its mind is the operator's to look into. A key that has
+      // named its successor has changed its own.
       await this.#options.memories.update(`${name}@${domain}`, (stored) => {
-        if (stored !== undefined && stored.publicKey !== keyOf(found))
+        if (stored !== undefined && !keysOf(found).includes(stored.publicKey))
           throw new FederationError('name-changed', `${name}@${domain} had another key before`);
         return memoryOf(found);
       });
@@ -152,10 +153,15 @@ export class ForeignIdentities {
   }
 }
 
-function keyOf({ token }: VerifiedIdentity): string {
-  return encodeBase64Url(token.publicKey);
+/** Its own, and those of the identities that have handed their place over to it. */
+function keysOf({ token, predecessors }: VerifiedIdentity): readonly string[] {
+  return [token, ...predecessors].map(({ publicKey }) => encodeBase64Url(publicKey));
 }
 
 function memoryOf(found: VerifiedIdentity): ForeignMemory {
-  return { domain: found.domain, homeSince: found.homeSince, publicKey: keyOf(found) };
+  return {
+    domain: found.domain,
+    homeSince: found.homeSince,
+    publicKey: encodeBase64Url(found.token.publicKey),
+  };
 }

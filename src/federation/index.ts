@@ -4,10 +4,17 @@ export { isPublicAddress, openGuard } from './public-addresses.ts';
 export {
   encodePublished,
   homeRequest,
+  maxPredecessors,
   type PublishedIdentity,
+  type PublishedPredecessor,
   readPublished,
   type VerifiedIdentity,
   verifyPublished,
 } from './published-identity.ts';
-export { defaultRecordClientLimits, RecordClient, type RecordClientLimits } from './record-client.ts';
+export {
+  defaultRecordClientLimits,
+  RecordClient,
+  type RecordClientLimits,
+  type RecordNames,
+} from './record-client.ts';
 export { RecordServer } from './record-server.ts';

@@ -3,12 +3,14 @@ import {
   checkValidity,
   decodeIdentityToken,
   decodeIntentToken,
+  decodeSuccession,
   decodeTombstone,
   type Fingerprint,
   type IdentityToken,
   type IntentRequest,
   TokenError,
   verifyIntentToken,
+  verifySuccession,
 } from '../tokens/index.ts';
 import { FederationError } from './errors.ts';
 
@@ -22,7 +24,18 @@ export interface PublishedIdentity {
   readonly gateway: Uint8Array;
   /** The key's own word that it is not to be trusted any more. */
   readonly tombstone?: Uint8Array;
+  /** Whose place it has taken, the latest first, each with both keys' signatures. */
+  readonly predecessors?: readonly PublishedPredecessor[];
 }
+
+export interface PublishedPredecessor {
+  /** The old identity's token. */
+  readonly token: Uint8Array;
+  readonly succession: Uint8Array;
+}
+
+/** So many changes of key are told, and believed; a record stays small. */
+export const maxPredecessors = 8;
 
 /** An identity of another domain after every check. */
 export interface VerifiedIdentity {
@@ -31,6 +44,8 @@ export interface VerifiedIdentity {
   /** Seconds: when the identity last said that the domain is its home. */
   readonly homeSince: number;
   readonly gateway: IdentityToken;
+  /** Whose place it has taken, proved by both keys. */
+  readonly predecessors: readonly IdentityToken[];
 }
 
 export interface PublishedExpectations {
@@ -47,31 +62,44 @@ export interface PublishedExpectations {
 /** How far the clock of a phone may be ahead. */
 const clockToleranceSeconds = 60;
 
-export function encodePublished({ identity, home, gateway, tombstone }: PublishedIdentity): string {
+export function encodePublished(published: PublishedIdentity): string {
+  const { identity, home, gateway, tombstone, predecessors } = published;
   return JSON.stringify({
     identity: encodeBase64Url(identity),
     home,
     gateway: encodeBase64Url(gateway),
     ...(tombstone && { tombstone: encodeBase64Url(tombstone) }),
+    ...(predecessors && {
+      predecessors: predecessors.map(({ token, succession }) => ({
+        token: encodeBase64Url(token),
+        succession: encodeBase64Url(succession),
+      })),
+    }),
   });
 }
 
 /** Strict; the text comes from the network. Throws FederationError `malformed`. */
 export function readPublished(text: string): PublishedIdentity {
   const members = parseObject(text);
-  const bytes = (name: string): Uint8Array => {
-    const member = members[name];
+  const bytes = (name: string, of = members): Uint8Array => {
+    const member = of[name];
     const decoded = typeof member === 'string' ? decodeBase64Url(member) : undefined;
     if (decoded === undefined) throw new FederationError('malformed', `the record has no usable ${name}`);
     return decoded;
   };
-  const { home } = members;
+  const { home, predecessors } = members;
   if (typeof home !== 'string') throw new FederationError('malformed', 'the record has no usable home');
   return {
     identity: bytes('identity'),
     home,
     gateway: bytes('gateway'),
     ...(members['tombstone'] !== undefined && { tombstone: bytes('tombstone') }),
+    ...(Array.isArray(predecessors) && {
+      predecessors: predecessors.slice(0, maxPredecessors).map((entry: unknown) => {
+        const of = asObject(entry);
+        return { token: bytes('token', of), succession: bytes('succession', of) };
+      }),
+    }),
   };
 }
 
@@ -84,7 +112,9 @@ export function verifyPublished(
   try {
     const token = decodeIdentityToken(published.identity);
     if (token.kind !== 'identity') throw forged('the record is of no identity');
-    if (fingerprint !== undefined && token.fingerprint !== fingerprint) throw forged('another identity');
+    const predecessors = provedPredecessors(token, published.predecessors ?? []);
+    const line = [token, ...predecessors].map((each) => each.fingerprint);
+    if (fingerprint !== undefined && !line.includes(fingerprint)) throw forged('another identity');
     if (name !== undefined && token.subject !== name) throw forged('another name');
     if (published.tombstone !== undefined) {
       const tombstone = decodeTombstone(published.tombstone);
@@ -100,7 +130,7 @@ export function verifyPublished(
     if (home.issuedAt > now + clockToleranceSeconds) throw forged('its home is of the future');
     if (home.issuedAt < now - maxAgeSeconds) throw new FederationError('stale', 'its home is out of date');
     const gateway = decodeIdentityToken(published.gateway);
-    return { domain, token, homeSince: home.issuedAt, gateway };
+    return { domain, token, homeSince: home.issuedAt, gateway, predecessors };
   } catch (cause) {
     if (cause instanceof TokenError) throw new FederationError('malformed', cause.message, { cause });
     throw cause;
@@ -127,13 +157,37 @@ function forged(what: string): FederationError {
   return new FederationError('forged', `not to be believed: ${what}`);
 }
 
+/** A chain that leads from identity to identity, each of them named by the one before; throws for any other. */
+function provedPredecessors(
+  token: IdentityToken,
+  published: readonly PublishedPredecessor[],
+): readonly IdentityToken[] {
+  const proved: IdentityToken[] = [];
+  let next = token;
+  for (const { token: bytes, succession } of published) {
+    const old = decodeIdentityToken(bytes);
+    if (verifySuccession(decodeSuccession(succession), old, next) !== 'valid')
+      throw forged('another has not handed its place over');
+    proved.push(old);
+    next = old;
+  }
+  return proved;
+}
+
 function parseObject(text: string): Readonly<Record<string, unknown>> {
   try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value))
-      return value as Readonly<Record<string, unknown>>;
-  } catch {
-    // Said below.
+    return asObject(JSON.parse(text));
+  } catch (error) {
+    if (error instanceof FederationError) throw error;
+    throw notAnObject();
   }
-  throw new FederationError('malformed', 'the record is no JSON object');
+}
+
+function asObject(value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw notAnObject();
+  return value as Readonly<Record<string, unknown>>;
+}
+
+function notAnObject(): FederationError {
+  return new FederationError('malformed', 'the record is no JSON object');
 }

@@ -28,6 +28,8 @@ export interface RecordClientOptions {
   readonly names: RecordNames;
   /** Which addresses may be asked at all. */
   readonly mayAsk: (address: string) => boolean;
+  /** Where domains publish that the operator has named: neither DNS nor `mayAsk` is asked about them. */
+  readonly known?: ReadonlyMap<string, { readonly host: string; readonly port: number }>;
   /** Authorities in PEM; absent: the system's. */
   readonly ca?: string | undefined;
   readonly limits: RecordClientLimits;
@@ -71,8 +73,12 @@ export class RecordClient {
   async #get(domain: string, path: string, signal: AbortSignal): Promise<string> {
     // A name that somebody has to hold a certificate for.
     if (isIP(domain) !== 0) throw new FederationError('forbidden-address', 'an address is no domain');
-    const places = await this.#places(domain);
-    const open = places.filter(({ address }) => this.#options.mayAsk(address)).slice(0, maxTargets);
+    const known = this.#options.known?.get(domain);
+    const places =
+      known === undefined ? await this.#places(domain) : await this.#at([{ ...known, name: known.host }]);
+    const open = places
+      .filter(({ address }) => known !== undefined || this.#options.mayAsk(address))
+      .slice(0, maxTargets);
     if (places.length > 0 && open.length === 0)
       throw new FederationError('forbidden-address', `${domain} is at no public address`);
     let failure: unknown;
@@ -95,8 +101,14 @@ export class RecordClient {
       records.length === 0
         ? [{ name: domain, port: httpsPort }]
         : records.toSorted((a, b) => a.priority - b.priority).slice(0, maxTargets);
+    return this.#at(hosts);
+  }
+
+  async #at(hosts: readonly { readonly name: string; readonly port: number }[]): Promise<readonly Place[]> {
+    const { names } = this.#options;
     const found = await Promise.all(
       hosts.map(async ({ name, port }) => {
+        if (isIP(name) !== 0) return [{ address: name, port }];
         const [ipv4, ipv6] = await Promise.allSettled([names.addresses(name, 4), names.addresses(name, 6)]);
         const addresses = [ipv4, ipv6].flatMap((answer) =>
           answer.status === 'fulfilled' ? answer.value.records : [],

@@ -1,6 +1,7 @@
 import type { Clock, Logger } from '../base/index.ts';
 import type { PeerConfig, TransportName } from '../config/index.ts';
-import type { IdentityOverlay } from '../overlay/index.ts';
+import { FederationError } from '../federation/index.ts';
+import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
 import {
   type DigestAuthenticator,
   type FailureThrottle,
@@ -167,19 +168,29 @@ export class Authentication {
     flow: Flow,
     token: string | undefined,
   ): Promise<AuthenticationResult | undefined> {
-    const { hops, overlay, peers, intents } = this.#options;
+    const { hops, peers, intents } = this.#options;
     const sender = await hops.sender(request);
     if (sender === undefined) return undefined;
     if (typeof sender === 'string') return this.#refuseHop(flow, sender);
-    const { party: via, caller, assurance, peer: peerName } = sender;
+    const { party: via, caller, assurance, peer: peerName, domain } = sender;
     // Who is not of this store speaks for nobody but itself, within a dialog.
     if (!isGateway(via)) return this.#refuseHop(flow, 'hop-foreign');
     const peer = peers.all.find(({ name }) => name === peerName);
     if (peer !== undefined) return proved({ kind: 'peer', peer, assurance: 0, carriesIntent: true, via });
-    const identity = caller === undefined ? undefined : await overlay.identity(caller);
+    const identity = caller === undefined ? undefined : await this.#passedOn(caller, domain);
     if (identity?.status !== 'active') return this.#refuseHop(flow, 'hop-caller', caller);
     const intent = token === undefined ? undefined : intents.signedBy(identity, request, token);
     return proved({ kind: 'identity', identity, assurance, intent, via });
+  }
+
+  async #passedOn(caller: string, domain: string | undefined): Promise<IdentityRecord | undefined> {
+    if (domain === undefined) return this.#options.overlay.identity(caller);
+    try {
+      return await this.#options.foreign?.passedOn(caller, domain);
+    } catch (error) {
+      if (error instanceof FederationError) return undefined;
+      throw error;
+    }
   }
 
   /** A caller of another operator, by what that one publishes. */

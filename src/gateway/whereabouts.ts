@@ -3,7 +3,8 @@ import { type Flow, isGruu, type ProxyTarget, type SipRequest } from '../sip/ind
 import { isFingerprint } from '../tokens/index.ts';
 import type { Callee } from './callees.ts';
 import type { ForeignCallees } from './federation/foreign-callees.ts';
-import type { NodeHops } from './hops/node-hops.ts';
+import { domainOfParty } from './federation/foreign-callers.ts';
+import { isGateway, type NodeHops } from './hops/node-hops.ts';
 import { identityAt } from './identity-at.ts';
 import type { Outbound } from './outbound.ts';
 import type { Meant } from './peers/called-number.ts';
@@ -58,10 +59,14 @@ export class Whereabouts {
           : undefined;
       return { targets: target === undefined ? [] : [target], away: false, atPeer: false };
     }
-    // The gateway that sent it here has looked everywhere else.
     if (sender.via !== undefined) {
-      const here = identity === undefined ? [] : await reachability.targets(identity.fingerprint, chooses);
-      return { targets: here, away: false, atPeer: false };
+      if (identity === undefined) return { targets: [], away: false, atPeer: false };
+      const here = await reachability.targets(identity.fingerprint, chooses);
+      // A gateway of ours that sent it here has looked everywhere else.
+      const others = isGateway(sender.via)
+        ? []
+        : await this.#atOtherNodes(request, identity.fingerprint, callee, sender);
+      return { targets: [...here, ...others], away: false, atPeer: false };
     }
     const outward = { request, uri, peer, sender };
     // RFC 5627 §6.1: a GRUU of this domain means nobody elsewhere.
@@ -94,6 +99,7 @@ export class Whereabouts {
     const claim = {
       caller: kind === 'identity' ? sender.identity.fingerprint : undefined,
       peer: kind === 'peer' ? sender.peer.name : undefined,
+      domain: domainOfParty(sender.via),
       assurance,
     };
     return hops.targets({ request, callee, bindings, claim, ...(chooses && { requestUri: request.uri }) });

@@ -24,6 +24,8 @@ export interface IdentityDocument {
   readonly parent?: Fingerprint;
   /** The identity that this one has named to take its place. */
   readonly successor?: Fingerprint;
+  /** By which both keys have signed that. */
+  readonly succession?: Uint8Array;
   /** Whose place it has taken, the latest last. */
   readonly predecessors?: readonly Fingerprint[];
 }

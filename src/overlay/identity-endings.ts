@@ -1,5 +1,6 @@
 import {
   decodeIdentityToken,
+  encodeSuccession,
   type Fingerprint,
   type IdentityToken,
   type Succession,
@@ -8,9 +9,16 @@ import {
 } from '../tokens/index.ts';
 import { type IdentityDocument, term } from './documents.ts';
 import { OverlayError } from './errors.ts';
+import { chain, type Eventual } from './eventual.ts';
 import { checkToken, type IdentityDirectory, tokenFacts } from './identity-directory.ts';
 import { type IdentityRecord, noStanding, standingKey } from './identity-record.ts';
 import { keep, type OverlayStore } from './store.ts';
+
+/** An identity that has named another to take its place. */
+export interface Predecessor {
+  readonly token: Uint8Array;
+  readonly succession: Uint8Array;
+}
 
 /** How identities end: their key is revoked, or another takes their place. */
 export class IdentityEndings {
@@ -73,9 +81,28 @@ export class IdentityEndings {
         stored?.fingerprint === old.fingerprint ? { fingerprint: next.fingerprint } : keep,
       );
     await this.#store.update('identity', old.fingerprint, (stored) =>
-      stored ? { ...stored, successor: next.fingerprint } : keep,
+      stored ? { ...stored, successor: next.fingerprint, succession: encodeSuccession(succession) } : keep,
     );
     return this.#directory.existing(document);
+  }
+
+  /** Whether a key was revoked here, known by an identity or not. */
+  isRevoked(publicKey: Uint8Array): Eventual<boolean> {
+    return chain(
+      this.#store.get('standing', standingKey(publicKey)),
+      (standing) => standing?.revokedAtMs !== undefined,
+    );
+  }
+
+  /** Whose place an identity has taken, the latest first, as far as both keys' signatures are known. */
+  async predecessors(fingerprints: readonly Fingerprint[]): Promise<readonly Predecessor[]> {
+    const found: Predecessor[] = [];
+    for (const fingerprint of fingerprints.toReversed()) {
+      const old = await this.#store.get('identity', fingerprint);
+      if (old?.succession === undefined) break;
+      found.push({ token: old.token, succession: old.succession });
+    }
+    return found;
   }
 
   async #known(fingerprint: Fingerprint): Promise<IdentityRecord> {

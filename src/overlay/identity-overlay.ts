@@ -11,9 +11,11 @@ import type { Binding, BindingChange } from './binding.ts';
 import type { Challenge, Prover } from './challenge.ts';
 import type { Device } from './device.ts';
 import type { DeviceCredential } from './device-book.ts';
-import { type CredentialDocument, dayOf, type ForeignDocument, type HomeDocument } from './documents.ts';
+import { type CredentialDocument, dayOf, type HomeDocument } from './documents.ts';
 import type { StockDevice } from './enrolment-desk.ts';
 import { chain, type Eventual } from './eventual.ts';
+import type { ForeignBook } from './foreign-book.ts';
+import type { Predecessor } from './identity-endings.ts';
 import { type IdentityRecord, standingKey } from './identity-record.ts';
 import type { Annotate, BindingUpdate, LostBinding } from './location-book.ts';
 import type { NodeAnnouncement, NodeRecord } from './node-book.ts';
@@ -38,6 +40,8 @@ import { keep, type ListOptions } from './store.ts';
  */
 export class IdentityOverlay {
   readonly node: string;
+  /** Identities of other operators. */
+  readonly foreign: ForeignBook;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #parts: OverlayParts;
@@ -49,6 +53,7 @@ export class IdentityOverlay {
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
     this.#parts = buildParts(options);
+    this.foreign = this.#parts.foreign;
   }
 
   /** Begins to take out what expires. */
@@ -110,6 +115,16 @@ export class IdentityOverlay {
   /** The public keys that were revoked since yesterday, in base64url: what ends calls and registrations in progress. */
   lateRevocations(): Promise<readonly string[]> {
     return this.#parts.endings.revokedAround(dayOf(this.#clock.now()));
+  }
+
+  /** Whether a key was revoked here; it need not be anybody's who is enrolled. */
+  isRevoked(publicKey: Uint8Array): Eventual<boolean> {
+    return this.#parts.endings.isRevoked(publicKey);
+  }
+
+  /** Whose place an identity has taken, the latest first. */
+  predecessorsOf({ predecessors }: IdentityRecord): Promise<readonly Predecessor[]> {
+    return this.#parts.endings.predecessors(predecessors);
   }
 
   /** Lets an identity take the place of the one that has named it as its successor; throws OverlayError, TokenError. */
@@ -310,18 +325,6 @@ export class IdentityOverlay {
   /** The key's own word that it is not to be trusted any more. */
   async tombstone(publicKey: Uint8Array): Promise<Uint8Array | undefined> {
     return (await this.#parts.store.get('standing', standingKey(publicKey)))?.tombstone;
-  }
-
-  /** What was seen of identities of other operators, by fingerprint or `name@domain`. */
-  async foreignMemory(key: string): Promise<ForeignDocument | undefined> {
-    return this.#parts.store.get('foreign', key);
-  }
-
-  async updateForeignMemory(
-    key: string,
-    change: (stored: ForeignDocument | undefined) => ForeignDocument | undefined,
-  ): Promise<void> {
-    await this.#parts.store.update('foreign', key, change);
   }
 
   async #bindingsOf(fingerprints: readonly Fingerprint[]): Promise<readonly Binding[]> {

@@ -12,6 +12,8 @@ export type { StockDevice } from './enrolment-desk.ts';
 export * from './errors.ts';
 export { parseSpooledRecord, spoolEvent, spoolJson } from './event-spool.ts';
 export type { Eventual } from './eventual.ts';
+export type { ForeignBook, ForeignEntry } from './foreign-book.ts';
+export type { Predecessor } from './identity-endings.ts';
 export * from './identity-overlay.ts';
 export type { IdentityRecord, IdentityStatus } from './identity-record.ts';
 export type { Annotate, BindingUpdate, LostBinding } from './location-book.ts';

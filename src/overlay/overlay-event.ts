@@ -7,6 +7,7 @@ export type OverlayEventKind =
   | 'approval'
   | 'revocation'
   | 'succession'
+  | 'forgetting'
   | 'alias'
   | 'device'
   | 'registration'

@@ -5,6 +5,7 @@ import { DeviceBook } from './device-book.ts';
 import { EndpointBook } from './endpoint-book.ts';
 import { EndpointDesk } from './endpoint-desk.ts';
 import { EnrolmentDesk } from './enrolment-desk.ts';
+import { ForeignBook } from './foreign-book.ts';
 import { IdentityDirectory } from './identity-directory.ts';
 import { IdentityEndings } from './identity-endings.ts';
 import { LocationBook } from './location-book.ts';
@@ -26,6 +27,7 @@ export interface OverlayParts {
   readonly enrolment: EnrolmentDesk;
   readonly endpoints: EndpointDesk;
   readonly nodes: NodeBook;
+  readonly foreign: ForeignBook;
 }
 
 /** Puts the parts together, all of them on one cached store. */
@@ -72,5 +74,6 @@ export function buildParts(options: OverlayOptions): OverlayParts {
     enrolment,
     endpoints,
     nodes,
+    foreign: new ForeignBook(store, reporter),
   };
 }

@@ -11,11 +11,19 @@ import {
   isPublicAddress,
   openGuard,
   type PublishedIdentity,
+  type PublishedPredecessor,
   RecordClient,
+  type RecordNames,
   RecordServer,
 } from '../../src/federation/index.ts';
 import { DnsNames } from '../../src/sip/index.ts';
-import { createIntentToken, type Fingerprint } from '../../src/tokens/index.ts';
+import {
+  createIntentToken,
+  createTombstone,
+  encodeSuccession,
+  type Fingerprint,
+  signSuccession,
+} from '../../src/tokens/index.ts';
 import { TestAuthority } from '../support/certificates.ts';
 import { DnsServer } from '../support/dns-server.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -66,6 +74,11 @@ function published(identity: KeyIdentity, domain: string, ageSeconds = 0): Publi
     gateway: gateway.token.bytes,
   };
 }
+
+const silentNames: RecordNames = {
+  srv: () => Promise.reject(new Error('nobody is asked')),
+  addresses: () => Promise.reject(new Error('nobody is asked')),
+};
 
 let serial = 0;
 const ports = new Map<string, number>();
@@ -175,6 +188,56 @@ describe('an identity of another domain', () => {
     await identities.byName('jis:bob', domain);
     holder = newIdentity('jis:bob');
     await expect(identities.byName('jis:bob', domain)).rejects.toMatchObject({ code: 'name-changed' });
+  });
+
+  it('goes on under a new key that the old one has named, over several changes, and back to none of them', async () => {
+    const [first, second, third] = [newIdentity('jis:bob'), newIdentity('jis:bob'), newIdentity('jis:bob')];
+    const named = (old: KeyIdentity, next: KeyIdentity): PublishedPredecessor => ({
+      token: old.token.bytes,
+      succession: encodeSuccession(signSuccession(old, next, now())),
+    });
+    let record: PublishedIdentity | undefined;
+    const domain = await domainWith(() => record);
+    const identities = identitiesWith();
+    record = published(first, domain);
+    await identities.byName('jis:bob', domain);
+    const chain = [named(second, third), named(first, second)];
+    record = { ...published(third, domain), predecessors: chain };
+    const { fingerprint } = third.token;
+    expect((await identities.byName('jis:bob', domain)).token.fingerprint).toBe(fingerprint);
+    const byOld = await identities.byFingerprint(first.token.fingerprint, domain);
+    expect(byOld.token.fingerprint).toBe(fingerprint);
+    // Nobody gets there without both signatures of each step, nor comes back.
+    const broken = [[named(first, second)], chain.toReversed(), [named(second, third), named(third, second)]];
+    for (const predecessors of broken) {
+      record = { ...published(third, domain), predecessors };
+      const asked = identities.byFingerprint(first.token.fingerprint, domain);
+      await expect(asked).rejects.toMatchObject({ code: 'forged' });
+    }
+    record = published(first, domain);
+    await expect(identities.byName('jis:bob', domain)).rejects.toMatchObject({ code: 'name-changed' });
+  });
+
+  it('is not believed once its own key has ended it', async () => {
+    const bob = newIdentity('jis:bob');
+    const { bytes } = createTombstone({ ...bob, reason: 'stolen', now: now() });
+    const domain: string = await domainWith(() => ({ ...published(bob, domain), tombstone: bytes }));
+    const asked = identitiesWith().byFingerprint(bob.token.fingerprint, domain);
+    await expect(asked).rejects.toMatchObject({ code: 'revoked' });
+  });
+
+  it('is found where the operator has named its domain, without DNS and at any address, by that certificate', async () => {
+    const bob = newIdentity('jis:bob');
+    const domain: string = await domainWith(() => published(bob, domain));
+    const host = '127.0.0.1';
+    const known = new Map([
+      [domain, { host, port: ports.get(domain) ?? 0 }],
+      ['other.example', { host, port: ports.get(domain) ?? 0 }],
+    ]);
+    const limits = defaultRecordClientLimits;
+    const client = new RecordClient({ names: silentNames, mayAsk: openGuard([]), known, ca, limits });
+    expect(await client.get(domain, '/name/jis:bob')).toContain('"identity"');
+    await expect(client.get('other.example', '/name/jis:bob')).rejects.toMatchObject({ code: 'unreachable' });
   });
 
   it('is found by its bare fingerprint through directories, and an eclipse fails while one of them is honest', async () => {

@@ -49,15 +49,13 @@ export async function composeFederation(
   const client = new RecordClient({
     names,
     mayAsk,
+    known: new Map(federation.domains.map(({ name, records }) => [name, records])),
     ca: federation.ca === undefined ? undefined : await readFile(federation.ca, 'utf8'),
     limits: { ...defaultRecordClientLimits, ...config.limits.federation },
   });
   const identities = new ForeignIdentities({
     client,
-    memories: {
-      get: (key) => overlay.foreignMemory(key),
-      update: (key, change) => overlay.updateForeignMemory(key, change),
-    },
+    memories: overlay.foreign,
     directories: federation.directories,
     clock,
     maxAgeSeconds: federation.maxAgeSeconds,
@@ -68,11 +66,13 @@ export async function composeFederation(
     overlay,
     domain: config.domain,
     gateway: keys.gateway.token.bytes,
+    realms: federation.publishesRealms,
     clock,
     random,
   });
   const secure = federation.sip === 'tls';
-  const callees = new ForeignCallees({ identities, transport, locator, mayAsk, secure, logger });
+  const known = new Map(federation.domains.map(({ name, calls }) => [name, calls]));
+  const callees = new ForeignCallees({ identities, transport, locator, mayAsk, known, secure, logger });
   const callers = new ForeignCallers({
     identities,
     overlay,

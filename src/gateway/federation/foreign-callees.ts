@@ -1,4 +1,5 @@
 import type { Logger } from '../../base/index.ts';
+import type { PeerTarget } from '../../config/index.ts';
 import { FederationError, type ForeignIdentities, type VerifiedIdentity } from '../../federation/index.ts';
 import {
   type Flow,
@@ -12,7 +13,7 @@ import {
 } from '../../sip/index.ts';
 import { isFingerprint, nameOfSipUser } from '../../tokens/index.ts';
 import type { ForeignGateways } from '../hops/node-hops.ts';
-import { domainParty } from './foreign-callers.ts';
+import { domainOfParty, domainParty } from './foreign-callers.ts';
 
 /** Gateways of other domains whose keys are remembered, for dialogs that lose their connection. */
 const maxGateways = 10_000;
@@ -23,6 +24,8 @@ export interface ForeignCalleesOptions {
   readonly locator: Locator;
   /** Which addresses a stranger may make us connect to. */
   readonly mayAsk: (address: string) => boolean;
+  /** Where calls to domains go that the operator has named; the others are for DNS to say. */
+  readonly known: ReadonlyMap<string, PeerTarget>;
   /** Only TLS will do between operators. */
   readonly secure: boolean;
   readonly logger: Logger;
@@ -84,8 +87,8 @@ export class ForeignCallees implements ForeignGateways {
   }
 
   async reach(party: string): Promise<{ readonly flow: Flow; readonly fingerprint: string } | undefined> {
-    if (!party.startsWith(domainParty)) return undefined;
-    const domain = party.slice(domainParty.length);
+    const domain = domainOfParty(party);
+    if (domain === undefined) return undefined;
     const known = this.#gateways.entries().find(([, gateway]) => gateway.domain === domain);
     if (known === undefined) return undefined;
     const flow = await this.#flowTo(domain);
@@ -93,10 +96,16 @@ export class ForeignCallees implements ForeignGateways {
   }
 
   async #flowTo(domain: string): Promise<Flow | undefined> {
-    const { transport, locator, mayAsk, secure, logger } = this.#options;
+    const { transport, locator, mayAsk, known, secure, logger } = this.#options;
+    const named = known.get(domain);
     try {
-      const located = await locator.locate({ host: domain, secure, transport: undefined, port: undefined });
-      const allowed = located.filter(({ address, transport: kind }) => mayAsk(address) && kind !== 'udp');
+      const located = await locator.locate(
+        named ?? { host: domain, secure, transport: undefined, port: undefined },
+      );
+      const allowed = located
+        .filter(({ address, transport: kind }) => (named !== undefined || mayAsk(address)) && kind !== 'udp')
+        // RFC 5922: the certificate is the domain's, wherever the operator has found it.
+        .map((target) => (target.transport === 'tls' ? { ...target, serverName: domain } : target));
       const reached = await reach(allowed, {
         transport,
         locator,

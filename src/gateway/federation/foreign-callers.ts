@@ -1,7 +1,7 @@
 import { type Clock, concatBytes, epochSeconds, type Logger } from '../../base/index.ts';
 import { FederationError, type ForeignIdentities, type VerifiedIdentity } from '../../federation/index.ts';
 import { addressOf, intentRequestOf, readUri } from '../../intent/index.ts';
-import type { IdentityOverlay } from '../../overlay/index.ts';
+import type { IdentityOverlay, IdentityRecord } from '../../overlay/index.ts';
 import { type Flow, type SipRequest, unescapeUri } from '../../sip/index.ts';
 import {
   checkIntent,
@@ -22,6 +22,11 @@ import type { UsedTokens } from '../used-tokens.ts';
 import { foreignRecord } from './foreign-record.ts';
 
 export const domainParty = 'domain:';
+
+/** The domain behind a party of a dialog, if it is another operator. */
+export function domainOfParty(party: string | undefined): string | undefined {
+  return party?.startsWith(domainParty) === true ? party.slice(domainParty.length) : undefined;
+}
 
 export interface ForeignCallersOptions {
   readonly identities: ForeignIdentities;
@@ -61,6 +66,11 @@ export class ForeignCallers {
     return foreign ?? (await identities.seenAt(user));
   }
 
+  /** A caller whom another gateway of ours has checked. Rejects with FederationError. */
+  async passedOn(caller: string, domain: string): Promise<IdentityRecord> {
+    return foreignRecord(await this.#options.identities.byFingerprint(caller, domain));
+  }
+
   async check(
     request: SipRequest,
     flow: Flow,
@@ -91,7 +101,8 @@ export class ForeignCallers {
     const refuse = (fault: string): ForeignRefusal => ({ fault, claimed: caller });
     const found = await identities.byFingerprint(caller, domain);
     // What is known here of the same key counts for more.
-    if ((await overlay.identity(caller))?.status === 'revoked') return refuse('identity-revoked');
+    if (await overlay.isRevoked(found.token.publicKey)) return refuse('identity-revoked');
+    if (caller !== found.token.fingerprint) return refuse('replaced');
     const holder = onBehalfOf === undefined ? found.token : found.gateway;
     if (signer !== holder.fingerprint || !verifyIntentToken(intent, holder.publicKey))
       return refuse('signature');

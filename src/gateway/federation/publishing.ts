@@ -1,5 +1,5 @@
 import { type Clock, epochSeconds, type Random } from '../../base/index.ts';
-import { homeRequest, type PublishedIdentity } from '../../federation/index.ts';
+import { homeRequest, maxPredecessors, type PublishedIdentity } from '../../federation/index.ts';
 import type { IdentityOverlay, IdentityRecord } from '../../overlay/index.ts';
 import { headerValue, type SipRequest } from '../../sip/index.ts';
 import {
@@ -18,11 +18,13 @@ export interface PublishingOptions {
   readonly domain: string;
   /** The gateway's identity token. */
   readonly gateway: Uint8Array;
+  /** Whether members of realms are published. */
+  readonly realms: boolean;
   readonly clock: Clock;
   readonly random: Random;
 }
 
-/** What this domain tells everybody of its identities: each identity's own words, and no pseudonym's parent or realm. */
+/** What this domain tells everybody of its identities: each identity's own words, and no pseudonym's parent. */
 export class Publishing {
   readonly #options: PublishingOptions;
 
@@ -43,22 +45,34 @@ export class Publishing {
     }
   }
 
-  /** By fingerprint or whole name; undefined for who is unknown, has ended, or has a parent or realm to hide. */
+  /** By fingerprint or whole name; undefined for who is unknown, has ended, or has a parent or realm to
+   * hide. */
   async find(who: string): Promise<PublishedIdentity | undefined> {
     const identity = await this.#options.overlay.lookup(who);
-    if (identity === undefined || identity.parent !== undefined || identity.realm !== undefined)
-      return undefined;
+    if (identity === undefined || !this.#mayBeShown(identity)) return undefined;
     const tombstone =
       identity.status === 'revoked' ? await this.#options.overlay.tombstone(identity.publicKey) : undefined;
     if (identity.status !== 'active' && tombstone === undefined) return undefined;
     const home = await this.#homeOf(identity);
     if (home === undefined) return undefined;
-    const { gateway } = this.#options;
-    return { identity: identity.token, home, gateway, ...(tombstone && { tombstone }) };
+    const { gateway, overlay } = this.#options;
+    const predecessors = (await overlay.predecessorsOf(identity)).slice(0, maxPredecessors);
+    return {
+      identity: identity.token,
+      home,
+      gateway,
+      ...(tombstone && { tombstone }),
+      // They have its realm, and show no parent unless it does: a successor is made like them.
+      ...(predecessors.length > 0 && { predecessors }),
+    };
   }
 
   async isHere(fingerprint: string): Promise<boolean> {
     return (await this.find(fingerprint)) !== undefined;
+  }
+
+  #mayBeShown({ parent, realm }: IdentityRecord): boolean {
+    return parent === undefined && (realm === undefined || this.#options.realms);
   }
 
   async #homeOf(identity: IdentityRecord): Promise<string | undefined> {

@@ -29,6 +29,8 @@ export interface HopClaim {
   readonly assurance: Assurance;
   /** Name of the peer that sent it. */
   readonly peer: string | undefined;
+  /** Where the caller is at home, when that is another operator. */
+  readonly domain?: string | undefined;
 }
 
 export interface HopTokensOptions {
@@ -51,8 +53,9 @@ export class HopTokens {
     this.#options = options;
   }
 
-  sign(request: SipRequest, to: Fingerprint, { caller, assurance, peer }: HopClaim): string {
+  sign(request: SipRequest, to: Fingerprint, claim: HopClaim): string {
     const { key, fingerprint, clock, random } = this.#options;
+    const { caller } = claim;
     const now = epochSeconds(clock);
     const salt = random.bytes(16);
     return createIntentToken({
@@ -64,7 +67,7 @@ export class HopTokens {
       cti: random.bytes(16),
       request: intentRequestOf(request),
       callee: { salt, hash: calleeHash(addressOf(request.to.uri), salt) },
-      intent: { code: hopCode, text: peer === undefined ? String(assurance) : peerPrefix + peer },
+      intent: { code: hopCode, text: textOf(claim) },
       parents: [],
       // What the gateway itself vouches for; that a device has signed stands in the text.
       assurance: 0,
@@ -99,13 +102,19 @@ export class HopTokens {
       const { onBehalfOf: caller, intent } = token;
       if (intent.text.startsWith(peerPrefix))
         return { caller, assurance: 0, peer: intent.text.slice(peerPrefix.length) };
-      const assurance = ([0, 1, 2, 3] as const).find((level) => String(level) === intent.text);
-      return assurance === undefined ? 'hop-malformed' : { caller, assurance, peer: undefined };
+      const [level, domain] = intent.text.split(' ');
+      const assurance = ([0, 1, 2, 3] as const).find((known) => String(known) === level);
+      return assurance === undefined ? 'hop-malformed' : { caller, assurance, peer: undefined, domain };
     } catch (error) {
       if (error instanceof TokenError) return `hop-${error.code}`;
       throw error;
     }
   }
+}
+
+function textOf({ assurance, peer, domain }: HopClaim): string {
+  if (peer !== undefined) return peerPrefix + peer;
+  return domain === undefined ? String(assurance) : `${assurance} ${domain}`;
 }
 
 function audienceOf(fingerprint: Fingerprint): string {

@@ -142,11 +142,13 @@ export class NodeHops {
   }
 
   async #reach(fingerprint: string): Promise<{ flow: Flow; fingerprint: string } | undefined> {
-    const { overlay, transport, logger } = this.#options;
+    const { overlay, transport, domain, logger } = this.#options;
     try {
       const node = await overlay.nodeAt(fingerprint);
       if (node === undefined) return undefined;
-      return { fingerprint, flow: await transport.connect(node) };
+      // Gateways that share a store share the domain, and show its certificate.
+      const target = node.transport === 'tls' ? { ...node, serverName: domain } : node;
+      return { fingerprint, flow: await transport.connect(target) };
     } catch (error) {
       if (!(error instanceof TransportError || error instanceof OverlayError)) throw error;
       logger.warn({ node: fingerprint, code: error.code }, 'another gateway cannot be reached');

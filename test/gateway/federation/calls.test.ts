@@ -1,57 +1,22 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { headerValue } from '../../../src/sip/index.ts';
 import { decodeIntentToken } from '../../../src/tokens/index.ts';
-import { TestAuthority } from '../../support/certificates.ts';
-import { DnsServer } from '../../support/dns-server.ts';
 import { establish, exchange } from '../../support/sip-call.ts';
-import { newIdentity, TestGateway } from '../../support/test-gateway.ts';
+import { newIdentity, type TestGateway } from '../../support/test-gateway.ts';
+import { Operators } from './operators.ts';
 
-const authority = new TestAuthority();
-let dns: DnsServer;
+let operators: Operators;
 let a: TestGateway;
 let b: TestGateway;
-
-/** A whole operator: its own store, certificate and DNS records. */
-async function operator(
-  domain: string,
-  devices: Parameters<typeof TestGateway.open>[0] = {},
-): Promise<TestGateway> {
-  const files = authority.issue({ commonName: domain, altNames: [`DNS:${domain}`] });
-  const gateway = await TestGateway.open({
-    ...devices,
-    domain,
-    set: [
-      'listen=udp://127.0.0.1:0, tcp://127.0.0.1:0, ws://127.0.0.1:0, tls://127.0.0.1:0',
-      `tls.cert=${files.cert}`,
-      `tls.key=${files.key}`,
-      `tls.ca=${authority.ca}`,
-      'federation.enabled=true',
-      'federation.listen=https://127.0.0.1:0',
-      `federation.ca=${authority.ca}`,
-      'federation.allow=127.0.0.1',
-      'federation.freshMs=0',
-      `federation.directories=${domain === 'a.example' ? 'b.example' : '[]'}`,
-      `dns.servers=${dns.address}`,
-    ],
-  });
-  dns.a(domain, '127.0.0.1');
-  dns.srv(`_sips._tcp.${domain}`, { priority: 1, weight: 1, port: gateway.port('tls'), target: domain });
-  const port = gateway.federationPort;
-  dns.srv(`_tibet-sip._tcp.${domain}`, { priority: 1, weight: 1, port, target: domain });
-  return gateway;
-}
-
 beforeAll(async () => {
-  dns = await DnsServer.open();
-  b = await operator('b.example', { devices: [{ name: 'desk', password: 'pw' }] });
-  a = await operator('a.example', { devices: [{ name: 'carol', password: 'pw' }] });
+  operators = await Operators.open();
+  b = await operators.gateway('b.example', { devices: [{ name: 'desk', password: 'pw' }] });
+  a = await operators.gateway('a.example', {
+    devices: [{ name: 'carol', password: 'pw' }],
+    set: ['federation.directories=b.example'],
+  });
 });
-afterAll(async () => {
-  await a.close();
-  await b.close();
-  await dns.close();
-  authority.remove();
-});
+afterAll(() => operators.close());
 
 describe('two operators without a common store', () => {
   it("a call by name@domain: the other side checks the token against what the caller's own domain publishes", async () => {
