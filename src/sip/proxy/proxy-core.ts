@@ -178,7 +178,7 @@ export class ProxyCore implements TransactionUser, ContextHost {
       admission?.entered();
       const carryOut = (decided: RoutingDecision): void => {
         admission?.left();
-        trying?.decided(!isImmediateAnswer(decided));
+        if (isImmediateAnswer(decided)) trying?.cancel();
         this.#carryOut(request, transaction, decided, context);
       };
       decision.then(carryOut, (error: unknown) => carryOut(this.#undecided(error)));

@@ -53,6 +53,10 @@ class ServerTransactionHandle implements ServerTransaction {
     return this.#runner.state;
   }
 
+  get responded(): boolean {
+    return this.#runner.responded;
+  }
+
   respond(response: SipResponse): void {
     this.#runner.respond(response);
   }
@@ -82,6 +86,7 @@ export class ServerTransactionRunner implements TimerOwner<ServerTimer> {
    * reliable flows, where nothing is retransmitted.
    */
   #lastResponse: string | undefined;
+  #responded = false;
   /** Of the 100 that went out. */
   #tryingBytes = 0;
   #retransmitTimer: Timer | undefined;
@@ -102,6 +107,10 @@ export class ServerTransactionRunner implements TimerOwner<ServerTimer> {
 
   get state(): ServerState {
     return this.#state;
+  }
+
+  get responded(): boolean {
+    return this.#responded;
   }
 
   /** What the transaction user holds; undefined once the final response is sent. */
@@ -235,6 +244,7 @@ export class ServerTransactionRunner implements TimerOwner<ServerTimer> {
 
   #send(response: SipResponse | undefined, store: boolean): boolean {
     if (response === undefined) return true;
+    this.#responded = true;
     const keepSeconds = agreedKeepSeconds(response);
     if (keepSeconds !== undefined) this.flow.expectKeepalives?.(keepSeconds);
     const bytes = this.#serialize(response);

@@ -13,6 +13,8 @@ export interface ServerTransaction {
   readonly request: SipRequest;
   readonly flow: Flow;
   readonly state: ServerState;
+  /** Whether the sender has had any response. */
+  readonly responded: boolean;
   /** Sends a response. What no longer fits the state is dropped, except a 2xx to an INVITE (RFC 3261 §16.7). */
   respond(response: SipResponse): void;
   /**

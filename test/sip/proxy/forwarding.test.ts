@@ -141,8 +141,11 @@ describe('forwarding a request (RFC 3261 §16.6)', () => {
     alice.request('INVITE', 'sip:bob@example.com');
     await Promise.resolve();
     bench.flush();
-    expect(alice.statuses).toEqual([100]);
     expect(bob.methods).toEqual(['INVITE']);
+    bob.reply(bob.lastRequest('INVITE'), 180);
+    bench.advance(200);
+    // Over UDP a 100 that comes behind another response would say nothing.
+    expect(alice.statuses).toEqual([180]);
   });
 
   it.each(['udp', 'tcp'] as const)(
