@@ -1,5 +1,6 @@
 export * from './bytes.ts';
 export * from './clock.ts';
+export * from './hmac.ts';
 export * from './listen.ts';
 export * from './log.ts';
 export * from './random.ts';

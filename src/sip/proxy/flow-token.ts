@@ -1,11 +1,5 @@
-import { createHmac, createSecretKey, hash, hkdfSync, type KeyObject, timingSafeEqual } from 'node:crypto';
-import {
-  decodeBase32,
-  decodeBase64Url,
-  encodeBase32,
-  encodeBase64Url,
-  type Random,
-} from '../../base/index.ts';
+import { hash, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { decodeBase32, decodeBase64Url, encodeBase32, HmacSha256, type Random } from '../../base/index.ts';
 import { ownText } from '../message/index.ts';
 import { RecentMap } from './recent-map.ts';
 
@@ -43,7 +37,7 @@ const prefixBytes = 2;
 /** At random: two of 2^32 tokens of one key have the same with a probability of 2^-33. */
 const nonceBytes = 12;
 const sealedAt = prefixBytes + nonceBytes;
-const sealKeyBytes = 32;
+const keyBytes = 32;
 /** No token of ours is longer; bounds the work that a stranger's Route can cause. */
 const maxTokenLength = 1024;
 const fingerprintLength = 52;
@@ -57,7 +51,7 @@ const headerName = 'CSeq';
 const rememberedTokens = 2_048;
 
 interface Keys {
-  readonly mac: KeyObject;
+  readonly mac: HmacSha256;
   /** Followed by room for the nonce. */
   readonly seal: Buffer;
 }
@@ -74,6 +68,8 @@ export class FlowTokens {
   #mintingKey = 0;
   readonly #random: Random;
   readonly #keys = new Map<number, Keys>();
+  /** Where a token is made: five fields of up to 255 bytes with their lengths at most. */
+  readonly #minting = Buffer.allocUnsafeSlow(sealedAt + 5 * 256 + macBytes);
   readonly #opened = new RecentMap<FlowTokenContents>(rememberedTokens);
 
   /** Mints with the first key, opens with any: a rotation puts the new key first and later drops the old one. */
@@ -121,7 +117,8 @@ export class FlowTokens {
     const keys = this.#keys.get(bytes[1] ?? -1);
     if (keys === undefined) return 'unknown-key';
     const payload = bytes.subarray(0, -macBytes);
-    if (!timingSafeEqual(mac(keys.mac, payload), bytes.subarray(-macBytes))) return 'forged';
+    const mac = Buffer.from(keys.mac.of(context, payload), 'latin1');
+    if (!timingSafeEqual(mac, bytes.subarray(-macBytes))) return 'forged';
     applySeal(keys.seal, payload);
     const contents = readFields(payload);
     // A copy: what is cut out of a message would keep all of it alive.
@@ -132,58 +129,56 @@ export class FlowTokens {
   #sealed({ callerFlow, calleeFlow, callerIdentity, calleeIdentity }: FlowTokenFields): string {
     const keys = this.#keys.get(this.#mintingKey);
     if (keys === undefined) throw new RangeError('flow tokens need a key');
-    const payload = Buffer.concat([
-      Buffer.of(version, this.#mintingKey),
-      this.#random.bytes(nonceBytes),
-      encodeText(this.#node),
-      encodeText(callerFlow),
-      encodeText(calleeFlow),
-      encodeIdentity(callerIdentity),
-      encodeIdentity(calleeIdentity),
-    ]);
+    const bytes = this.#minting;
+    bytes[0] = version;
+    bytes[1] = this.#mintingKey;
+    bytes.set(this.#random.bytes(nonceBytes), prefixBytes);
+    let end = writeText(bytes, sealedAt, this.#node);
+    end = writeText(bytes, end, callerFlow);
+    end = writeText(bytes, end, calleeFlow);
+    end = writeIdentity(bytes, end, callerIdentity);
+    end = writeIdentity(bytes, end, calleeIdentity);
+    const payload = bytes.subarray(0, end);
     applySeal(keys.seal, payload);
-    return encodeBase64Url(Buffer.concat([payload, mac(keys.mac, payload)]));
+    end += bytes.write(keys.mac.of(context, payload), end, 'latin1');
+    return bytes.toString('base64url', 0, end);
   }
 }
 
 function keysOf(secret: Uint8Array): Keys {
-  const derived = (purpose: string): ArrayBuffer =>
-    hkdfSync('sha256', secret, '', `${context}${purpose}`, sealKeyBytes);
+  const derived = (purpose: string): Buffer =>
+    Buffer.from(hkdfSync('sha256', secret, '', `${context}${purpose}`, keyBytes));
   return {
-    mac: createSecretKey(Buffer.from(derived('mac'))),
-    seal: Buffer.concat([Buffer.from(derived('seal')), Buffer.alloc(nonceBytes)]),
+    mac: new HmacSha256(derived('mac')),
+    seal: Buffer.concat([derived('seal'), Buffer.alloc(nonceBytes)]),
   };
 }
 
 /** Seals what follows the nonce, in place; or opens it again. */
 function applySeal(seal: Buffer, payload: Uint8Array): void {
-  seal.set(payload.subarray(prefixBytes, sealedAt), sealKeyBytes);
+  seal.set(payload.subarray(prefixBytes, sealedAt), keyBytes);
   const outputLength = payload.length - sealedAt;
   if (outputLength === 0) return;
-  const stream = hash('shake256', seal, { outputEncoding: 'buffer', outputLength });
+  const stream = hash('shake256', seal, { outputEncoding: 'latin1', outputLength });
   for (let i = 0; i < outputLength; i++)
-    payload[sealedAt + i] = (payload[sealedAt + i] ?? 0) ^ (stream[i] ?? 0);
+    payload[sealedAt + i] = (payload[sealedAt + i] ?? 0) ^ stream.charCodeAt(i);
 }
 
-function mac(key: KeyObject, payload: Uint8Array): Buffer {
-  return createHmac('sha256', key).update(context).update(payload).digest();
-}
-
-function encodeText(text: string): Buffer {
+/** Both return the index behind what they have written. */
+function writeText(bytes: Buffer, at: number, text: string): number {
   const length = Buffer.byteLength(text);
   if (length >= packedFingerprint) throw new RangeError('flow token field is longer than 254 bytes');
-  const bytes = Buffer.allocUnsafe(1 + length);
-  bytes[0] = length;
-  bytes.write(text, 1, 'utf8');
-  return bytes;
+  bytes[at] = length;
+  bytes.write(text, at + 1, 'utf8');
+  return at + 1 + length;
 }
 
-function encodeIdentity(identity: string | undefined): Buffer {
-  if (identity === undefined) return Buffer.from([absent]);
-  const packed = identity.length === fingerprintLength ? decodeBase32(identity) : undefined;
-  return packed === undefined
-    ? encodeText(identity)
-    : Buffer.concat([Buffer.from([packedFingerprint]), packed]);
+function writeIdentity(bytes: Buffer, at: number, identity: string | undefined): number {
+  const packed = identity?.length === fingerprintLength ? decodeBase32(identity) : undefined;
+  if (packed === undefined) return writeText(bytes, at, identity ?? '');
+  bytes[at] = packedFingerprint;
+  bytes.set(packed, at + 1);
+  return at + 1 + packed.length;
 }
 
 function readFields(payload: Uint8Array): FlowTokenContents {
