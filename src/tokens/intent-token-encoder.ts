@@ -73,15 +73,15 @@ export function createIntentToken(options: IntentTokenOptions): string {
   return value;
 }
 
+/** A node needs no look: `fingerprintBytes` has refused what is no fingerprint. */
 function carriesMore({
   attributes,
   identityToken,
   succession,
   nodeProof,
   topic,
-  node,
 }: IntentTokenOptions): boolean {
-  return (attributes ?? identityToken ?? succession ?? nodeProof ?? topic ?? node) !== undefined;
+  return (attributes ?? identityToken ?? succession ?? nodeProof ?? topic) !== undefined;
 }
 
 /**
