@@ -116,7 +116,12 @@ export interface SpeakerLimitsConfig {
 }
 
 export interface OverlayLimitsConfig {
-  readonly cache: { readonly maxEntries: number; readonly freshMs: number; readonly staleMs: number };
+  readonly cache: {
+    readonly maxEntries: number;
+    readonly maxLocalEntries: number;
+    readonly freshMs: number;
+    readonly staleMs: number;
+  };
   readonly endpoint: { readonly maxLifetimeSeconds: number; readonly maxClockAheadSeconds: number };
   readonly challengeLifetimeMs: number;
   readonly maxOpenChallenges: number;
@@ -235,6 +240,7 @@ export const limits: z.ZodType<LimitsConfig> = section({
   overlay: section({
     cache: section({
       maxEntries: count(100_000, 100),
+      maxLocalEntries: count(10_000, 100),
       freshMs: milliseconds(1_000),
       staleMs: milliseconds(600_000),
     }),

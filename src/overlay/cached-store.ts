@@ -2,19 +2,26 @@ import type { Clock } from '../base/index.ts';
 import type { DocumentKind, OverlayDocuments } from './documents.ts';
 import { OverlayError } from './errors.ts';
 import type { Eventual } from './eventual.ts';
-import { LruCache } from './lru-cache.ts';
+import { RecentCache } from './recent-cache.ts';
 import type { Change, ListOptions, OverlayStore, StoreEntry, StorePage } from './store.ts';
 
 export interface CacheLimits {
-  /** Documents of one kind. */
+  /** Documents of one kind of a shared store: what calls go on with while it is away. 1 to 2 kB each. */
   readonly maxEntries: number;
+  /** The same of an embedded store, whose documents cost a few microseconds to read again. */
+  readonly maxLocalEntries: number;
   /** For how long what another process has written may go unnoticed. */
   readonly freshMs: number;
   /** For how long a document still counts while the store cannot be reached. */
   readonly staleMs: number;
 }
 
-export const defaultCacheLimits: CacheLimits = { maxEntries: 100_000, freshMs: 1_000, staleMs: 600_000 };
+export const defaultCacheLimits: CacheLimits = {
+  maxEntries: 100_000,
+  maxLocalEntries: 10_000,
+  freshMs: 1_000,
+  staleMs: 600_000,
+};
 
 interface Cached<Document> {
   /** Undefined: the store had none; remembered too, so that strangers do not reach the store. */
@@ -22,7 +29,7 @@ interface Cached<Document> {
   readonly readAtMs: number;
 }
 
-type Caches = { readonly [Kind in DocumentKind]: LruCache<Cached<OverlayDocuments[Kind]>> };
+type Caches = { readonly [Kind in DocumentKind]: RecentCache<Cached<OverlayDocuments[Kind]>> };
 
 /**
  * Answers from memory what this process has read or written less than `freshMs` ago, at once and without a
@@ -30,6 +37,7 @@ type Caches = { readonly [Kind in DocumentKind]: LruCache<Cached<OverlayDocument
  * that phones of this node can call each other, and nobody but the first waits to learn of it; writes fail. Secrets in custody are never held.
  */
 export class CachedStore implements OverlayStore {
+  readonly isLocal: boolean;
   readonly #store: OverlayStore;
   readonly #clock: Clock;
   readonly #limits: CacheLimits;
@@ -39,22 +47,23 @@ export class CachedStore implements OverlayStore {
   #probing = false;
 
   constructor(store: OverlayStore, clock: Clock, limits: CacheLimits = defaultCacheLimits) {
+    this.isLocal = store.isLocal;
     this.#store = store;
     this.#clock = clock;
     this.#limits = limits;
-    const { maxEntries } = limits;
+    const maxEntries = store.isLocal ? limits.maxLocalEntries : limits.maxEntries;
     this.#caches = {
-      identity: new LruCache(maxEntries),
-      name: new LruCache(maxEntries),
-      alias: new LruCache(maxEntries),
-      standing: new LruCache(maxEntries),
-      credential: new LruCache(maxEntries),
-      custody: new LruCache(0),
-      bindings: new LruCache(maxEntries),
-      endpoint: new LruCache(maxEntries),
-      node: new LruCache(maxEntries),
-      home: new LruCache(maxEntries),
-      foreign: new LruCache(maxEntries),
+      identity: new RecentCache(maxEntries),
+      name: new RecentCache(maxEntries),
+      alias: new RecentCache(maxEntries),
+      standing: new RecentCache(maxEntries),
+      credential: new RecentCache(maxEntries),
+      custody: new RecentCache(0),
+      bindings: new RecentCache(maxEntries),
+      endpoint: new RecentCache(maxEntries),
+      node: new RecentCache(maxEntries),
+      home: new RecentCache(maxEntries),
+      foreign: new RecentCache(maxEntries),
     };
   }
 

@@ -127,17 +127,21 @@ export type DocumentKind = keyof OverlayDocuments;
 /** By what, besides its key, a document can be found; a store keeps these in step with the document. */
 export interface IndexRule<Document> {
   readonly terms: (document: Document) => readonly string[];
+  /** Whether nearly all documents carry this term, so that an index of it says little: a store may look at them all. */
+  readonly isCommon?: (term: string) => boolean;
   /** When the sweep has to look at it. */
   readonly dueAtMs: (document: Document) => number | undefined;
 }
 
 export type IndexRules = { readonly [Kind in DocumentKind]: IndexRule<OverlayDocuments[Kind]> };
 
+const nodeTermPrefix = 'node:';
+
 export const term = {
   owner: (fingerprint: Fingerprint): string => `owner:${fingerprint}`,
   /** Flow ids are a node's own: two nodes may use the same. */
   flow: (node: string, flowId: string): string => `flow:${node}/${flowId}`,
-  node: (node: string): string => `node:${node}`,
+  node: (node: string): string => nodeTermPrefix + node,
   /** Keys that were revoked on one day: what a gateway looks at to end what is in progress. */
   revokedOn: (day: number): string => `revoked:${day}`,
   capability: (capability: string): string => `can:${capability}`,
@@ -173,6 +177,7 @@ export const indexRules: IndexRules = {
         ]),
       ),
     ],
+    isCommon: (term) => term.startsWith(nodeTermPrefix),
     dueAtMs: ({ bindings }) =>
       bindings.length === 0 ? undefined : Math.min(...bindings.map((binding) => binding.expiresAtMs)),
   },

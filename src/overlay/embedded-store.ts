@@ -1,8 +1,10 @@
+import { hash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { type Database, open, type RootDatabase } from 'lmdb';
-import { type Random, systemRandom } from '../base/index.ts';
 import { decodeDocument, encodeDocument } from './document-codec.ts';
+import { decodeKey, encodeKey } from './document-key.ts';
 import { type DocumentKind, documentKinds, indexRules, type OverlayDocuments } from './documents.ts';
+import { hasFormat, importFirstFormat } from './embedded-import.ts';
 import { OverlayError } from './errors.ts';
 import {
   type Change,
@@ -12,63 +14,72 @@ import {
   type StoreEntry,
   type StorePage,
 } from './store.ts';
-import { Turns } from './turns.ts';
+import { WriteQueue } from './write-queue.ts';
 
 export interface EmbeddedStoreOptions {
   /** Made when missing, readable for its owner only: it holds the keys of stock phones. */
   readonly directory: string;
-  readonly random?: Random;
 }
 
-/** A document's version: only ever compared for equality, so random is as good as rising. */
-const versionBytes = 6;
+type Table = Database<Buffer, Buffer>;
+
+/** Of a term only so much is a key: `find` looks at the documents themselves. */
+const termBytes = 8;
+const dueBytes = 6;
+const latestDue = 2 ** (8 * dueBytes) - 1;
+const nothing = Buffer.alloc(0);
 
 /**
- * LMDB in a directory. Writes are queued and committed in batches, each with one sync; reads never wait. The
- * gateway and the command line may have it open at the same time.
+ * LMDB in a directory. Changes that come together are made in one transaction; reads never wait. The gateway and the
+ * command line may have it open at the same time.
  */
 export class EmbeddedStore implements OverlayStore {
+  readonly isLocal = true;
   readonly #root: RootDatabase<Buffer, string>;
-  readonly #documents: ReadonlyMap<DocumentKind, Database<Buffer, string>>;
-  /** [kind, term] -> keys, one entry for each. */
-  readonly #terms: Database<string, string[]>;
-  /** [kind, due time, key]. */
-  readonly #due: Database<boolean, (string | number)[]>;
-  readonly #random: Random;
-  readonly #turns = new Turns();
+  readonly #documents: ReadonlyMap<DocumentKind, Table>;
+  /** Hash of kind and term -> key, one entry for each. */
+  readonly #terms: Table;
+  /** Kind, time, key. A document's own time may be later than its entry: moved when the entry comes up. */
+  readonly #due: Table;
+  readonly #writes: WriteQueue;
 
-  private constructor(root: RootDatabase<Buffer, string>, random: Random) {
+  private constructor(root: RootDatabase<Buffer, string>) {
     this.#root = root;
-    this.#random = random;
-    this.#documents = new Map(
-      documentKinds.map((kind) => [
-        kind,
-        root.openDB<Buffer, string>({ name: kind, encoding: 'binary', useVersions: true }),
-      ]),
-    );
-    this.#terms = root.openDB({ name: 'index.terms', encoding: 'ordered-binary', dupSort: true });
-    this.#due = root.openDB({ name: 'index.due', encoding: 'ordered-binary' });
+    this.#writes = new WriteQueue((body) => root.transaction(body));
+    this.#documents = new Map(documentKinds.map((kind) => [kind, openTable(root, kind)]));
+    this.#terms = openTable(root, 'terms', true);
+    this.#due = openTable(root, 'due');
   }
 
-  /** Throws OverlayError `store-open` when the directory cannot be made, read or written. */
-  static open({ directory, random = systemRandom }: EmbeddedStoreOptions): EmbeddedStore {
+  /**
+   * Throws OverlayError `store-open` when the directory cannot be made, read or written, or a later version has
+   * written there. The first start after an upgrade from the first format takes its time: some 20 s for a million identities.
+   */
+  static open({ directory }: EmbeddedStoreOptions): EmbeddedStore {
     try {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       const root = open<Buffer, string>({
         path: directory,
         noSubdir: false,
-        maxDbs: documentKinds.length + 2,
+        // The tables of the first format are there until they are taken over.
+        maxDbs: 2 * documentKinds.length + 5,
         encoding: 'binary',
       });
-      return new EmbeddedStore(root, random);
+      const isKnown = hasFormat(root);
+      const store = new EmbeddedStore(root);
+      if (!isKnown)
+        importFirstFormat(root, (kind, key, document) => {
+          store.#write(kind, encodeKey(key), undefined, document);
+        });
+      return store;
     } catch (cause) {
+      if (cause instanceof OverlayError) throw cause;
       throw new OverlayError('store-open', `cannot open the overlay store in ${directory}`, { cause });
     }
   }
 
   get<Kind extends DocumentKind>(kind: Kind, key: string): OverlayDocuments[Kind] | undefined {
-    const bytes = this.#of(kind).getBinary(key);
-    return bytes && decodeDocument(kind, bytes);
+    return this.#read(kind, encodeKey(key));
   }
 
   update<Kind extends DocumentKind>(
@@ -76,98 +87,142 @@ export class EmbeddedStore implements OverlayStore {
     key: string,
     change: Change<OverlayDocuments[Kind]>,
   ): Promise<OverlayDocuments[Kind] | undefined> {
-    return this.#turns.take(`${kind} ${key}`, () => this.#update(kind, key, change));
-  }
-
-  /** Repeated when another process was faster. */
-  async #update<Kind extends DocumentKind>(
-    kind: Kind,
-    key: string,
-    change: Change<OverlayDocuments[Kind]>,
-  ): Promise<OverlayDocuments[Kind] | undefined> {
-    const documents = this.#of(kind);
-    for (;;) {
-      const entry = documents.getEntry(key);
-      const stored = entry && decodeDocument(kind, entry.value);
+    const row = encodeKey(key);
+    // Decided within the transaction, where nobody else writes.
+    return this.#writes.add(() => {
+      const stored = this.#read(kind, row);
       const next = change(stored);
       if (next === keep) return stored;
-      const write = (): void => this.#write(kind, key, stored, next);
-      // The condition is checked in the write transaction, where no other process is.
-      const written =
-        entry?.version === undefined
-          ? await documents.ifNoExists(key, write)
-          : await documents.ifVersion(key, entry.version, write);
-      if (written) return next;
-    }
+      this.#write(kind, row, stored, next);
+      return next;
+    });
   }
 
   find<Kind extends DocumentKind>(kind: Kind, term: string): readonly StoreEntry<OverlayDocuments[Kind]>[] {
+    const { terms, isCommon = () => false } = indexRules[kind];
     const found: StoreEntry<OverlayDocuments[Kind]>[] = [];
-    for (const key of this.#terms.getValues([kind, term])) {
-      const document = this.get(kind, key);
-      if (document) found.push([key, document]);
-    }
+    const add = (row: Buffer, document: OverlayDocuments[Kind] | undefined): void => {
+      if (document !== undefined && terms(document).includes(term)) found.push([decodeKey(row), document]);
+    };
+    if (isCommon(term))
+      for (const { key, value } of this.#of(kind).getRange({})) add(key, decodeDocument(kind, value));
+    else for (const row of this.#terms.getValues(termKey(kind, term))) add(row, this.#read(kind, row));
     return found;
   }
 
   due(kind: DocumentKind, untilMs: number, limit: number): readonly string[] {
-    const keys: string[] = [];
-    for (const { key } of this.#due.getRange({
-      start: [kind, 0],
-      end: [kind, untilMs + 1],
-      limit,
-    }))
-      keys.push(String(key[2]));
-    return keys;
+    const due = new Set<string>();
+    const early: Buffer[] = [];
+    const range = { start: dueKey(kind, 0), end: dueKey(kind, untilMs + 1) };
+    for (const { key: entry } of this.#due.getRange(range)) {
+      const row = entry.subarray(1 + dueBytes);
+      const dueAtMs = this.#dueAtMs(kind, row);
+      if (dueAtMs !== undefined && dueAtMs <= untilMs) due.add(decodeKey(row));
+      else early.push(entry);
+      if (due.size === limit) break;
+    }
+    if (early.length > 0) this.#moveDue(kind, early);
+    return [...due];
   }
 
   list<Kind extends DocumentKind>(
     kind: Kind,
     { cursor, limit }: ListOptions,
   ): StorePage<OverlayDocuments[Kind]> {
-    const from = cursor === undefined ? {} : { start: cursor, exclusiveStart: true };
+    const from = cursor === undefined ? {} : { start: encodeKey(cursor), exclusiveStart: true };
     const entries: StoreEntry<OverlayDocuments[Kind]>[] = [];
     for (const { key, value } of this.#of(kind).getRange({ ...from, limit }))
-      entries.push([key, decodeDocument(kind, value)]);
+      entries.push([decodeKey(key), decodeDocument(kind, value)]);
     return { entries, cursor: entries.length < limit ? undefined : entries.at(-1)?.[0] };
   }
 
   async close(): Promise<void> {
+    await this.#writes.idle();
     await this.#root.flushed;
     await this.#root.close();
   }
 
-  /** Queues the document and what has changed in its index; all of it is committed, or none. */
+  #read<Kind extends DocumentKind>(kind: Kind, row: Buffer): OverlayDocuments[Kind] | undefined {
+    const table = this.#of(kind);
+    // In memory that the next read uses again: decoding copies what it needs.
+    const bytes = table.getBinaryFast(row);
+    return bytes && decodeDocument(kind, bytes);
+  }
+
+  /** A document and what has changed in its index; part of a transaction. */
   #write<Kind extends DocumentKind>(
     kind: Kind,
-    key: string,
+    row: Buffer,
     before: OverlayDocuments[Kind] | undefined,
     after: OverlayDocuments[Kind] | undefined,
   ): void {
-    const rule = indexRules[kind];
-    const documents = this.#of(kind);
-    if (after === undefined) void documents.remove(key);
-    else void documents.put(key, encodeDocument(kind, after), this.#newVersion());
-    const oldTerms = before ? rule.terms(before) : [];
-    const newTerms = after ? rule.terms(after) : [];
-    for (const term of newTerms) if (!oldTerms.includes(term)) void this.#terms.put([kind, term], key);
-    for (const term of oldTerms) if (!newTerms.includes(term)) void this.#terms.remove([kind, term], key);
-    const oldDue = before && rule.dueAtMs(before);
-    const newDue = after && rule.dueAtMs(after);
-    if (oldDue === newDue) return;
-    if (oldDue !== undefined) void this.#due.remove([kind, oldDue, key]);
-    if (newDue !== undefined) void this.#due.put([kind, newDue, key], true);
+    if (after === undefined) void this.#of(kind).remove(row);
+    else void this.#of(kind).put(row, encodeDocument(kind, after));
+    this.#writeTerms(kind, row, before, after);
+    const { dueAtMs } = indexRules[kind];
+    const oldDue = before && dueAtMs(before);
+    const newDue = after && dueAtMs(after);
+    // Later than it was is the rule, with each refresh: that entry stays until it comes up.
+    if (newDue !== undefined && (oldDue === undefined || newDue < oldDue)) this.#putDue(kind, newDue, row);
+    if (newDue === undefined && oldDue !== undefined)
+      void this.#due.remove(Buffer.concat([dueKey(kind, oldDue), row]));
   }
 
-  #newVersion(): number {
-    let version = 0;
-    for (const byte of this.#random.bytes(versionBytes)) version = version * 256 + byte;
-    return version;
+  #writeTerms<Kind extends DocumentKind>(
+    kind: Kind,
+    row: Buffer,
+    before: OverlayDocuments[Kind] | undefined,
+    after: OverlayDocuments[Kind] | undefined,
+  ): void {
+    const { terms, isCommon = () => false } = indexRules[kind];
+    const oldTerms = before ? terms(before) : [];
+    const newTerms = after ? terms(after) : [];
+    for (const term of newTerms)
+      if (!oldTerms.includes(term) && !isCommon(term)) void this.#terms.put(termKey(kind, term), row);
+    for (const term of oldTerms)
+      if (!newTerms.includes(term) && !isCommon(term)) void this.#terms.remove(termKey(kind, term), row);
   }
 
-  #of(kind: DocumentKind): Database<Buffer, string> {
+  #dueAtMs(kind: DocumentKind, row: Buffer): number | undefined {
+    const document = this.#read(kind, row);
+    return document && indexRules[kind].dueAtMs(document as never);
+  }
+
+  #putDue(kind: DocumentKind, dueAtMs: number, row: Buffer): void {
+    void this.#due.put(Buffer.concat([dueKey(kind, dueAtMs), row]), nothing);
+  }
+
+  /** To where their documents say now; nobody waits for it. */
+  #moveDue(kind: DocumentKind, entries: readonly Buffer[]): void {
+    void this.#writes.add(() => {
+      for (const entry of entries) {
+        const row = entry.subarray(1 + dueBytes);
+        const dueAtMs = this.#dueAtMs(kind, row);
+        void this.#due.remove(entry);
+        if (dueAtMs !== undefined) this.#putDue(kind, dueAtMs, row);
+      }
+    });
+  }
+
+  #of(kind: DocumentKind): Table {
     const documents = this.#documents.get(kind);
     if (!documents) throw new OverlayError('store-corrupt', `there are no documents of kind ${kind}`);
     return documents;
   }
+}
+
+function openTable(root: RootDatabase<Buffer, string>, name: string, dupSort = false): Table {
+  return root.openDB({ name: `2.${name}`, encoding: 'binary', keyEncoding: 'binary', dupSort });
+}
+
+/** Two terms of one hash are told apart by their documents. */
+function termKey(kind: DocumentKind, term: string): Buffer {
+  return hash('sha1', `${kind} ${term}`, 'buffer').subarray(0, termBytes);
+}
+
+function dueKey(kind: DocumentKind, dueAtMs: number): Buffer {
+  const key = Buffer.allocUnsafe(1 + dueBytes);
+  key[0] = documentKinds.indexOf(kind);
+  key.writeUIntBE(Math.min(Math.max(0, Math.floor(dueAtMs)), latestDue), 1, dueBytes);
+  return key;
 }

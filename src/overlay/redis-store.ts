@@ -49,6 +49,7 @@ interface Versioned<Document> {
  * name too much, which `find` filters, and never too little.
  */
 export class RedisStore implements OverlayStore {
+  readonly isLocal = false;
   readonly #connection: RedisConnection;
   readonly #prefix: string;
 

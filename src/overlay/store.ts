@@ -31,6 +31,8 @@ export interface StorePage<Document> {
  * `store-corrupt`. Keys have at most `maxKeyLength` characters.
  */
 export interface OverlayStore {
+  /** Whether reads are answered at once, by this machine. */
+  readonly isLocal: boolean;
   get<Kind extends DocumentKind>(kind: Kind, key: string): Eventual<OverlayDocuments[Kind] | undefined>;
   /** Changes one document. Once it returns, the document is stored so that it outlives this process. */
   update<Kind extends DocumentKind>(

@@ -57,6 +57,7 @@ export * from './keys.ts';
 export * from './link-proof.ts';
 export * from './names.ts';
 export * from './node-token.ts';
+export { type KnownIdentity, packIdentityToken, unpackIdentityToken } from './packed-identity-token.ts';
 export * from './public-token.ts';
 export * from './realm.ts';
 export * from './signed-answer.ts';

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EmbeddedStore } from '../../src/overlay/index.ts';
+import { storedBinding } from './samples.ts';
 import { describeStore } from './store-contract.ts';
 
 let directory: string;
@@ -68,6 +69,35 @@ describe('EmbeddedStore', () => {
     ).rejects.toThrow('undecided');
     await store.update('alias', '1007', () => ({ fingerprint: 'after an error' }));
     expect(store.get('alias', '1007')).toEqual({ fingerprint: 'after an error' });
+    await store.close();
+  });
+
+  it('changes many documents in one transaction, and an error of one change is its own', async () => {
+    const store = EmbeddedStore.open({ directory });
+    const changes = await Promise.allSettled(
+      Array.from({ length: 100 }, (_, at) =>
+        store.update('alias', `${at}`, () => {
+          if (at === 50) throw new Error('not this one');
+          return { fingerprint: `${at}` };
+        }),
+      ),
+    );
+    expect(changes.filter(({ status }) => status === 'rejected')).toHaveLength(1);
+    expect(store.list('alias', { limit: 200 }).entries).toHaveLength(99);
+    await store.close();
+  });
+
+  it('says once what falls due, however often it was put off', async () => {
+    const store = EmbeddedStore.open({ directory });
+    const dueAt = (expiresAtMs: number) => ({ sequence: 1, bindings: [storedBinding({ expiresAtMs })] });
+    for (const expiresAtMs of [1_000, 5_000, 3_000, 9_000])
+      await store.update('bindings', 'phone', () => dueAt(expiresAtMs));
+    expect(store.due('bindings', 8_999, 10)).toEqual([]);
+    // By now the early entries have moved; whoever asks again finds none of them twice.
+    await store.update('bindings', 'other', () => dueAt(20_000));
+    expect(store.due('bindings', 9_000, 10)).toEqual(['phone']);
+    await store.update('bindings', 'phone', () => undefined);
+    expect(store.due('bindings', 30_000, 10)).toEqual(['other']);
     await store.close();
   });
 

@@ -56,7 +56,7 @@ describe.each(Object.keys(stores))('identities that end, in a store that two pro
     const open = stores[kind]?.();
     if (!open) throw new Error(kind);
     // A cache that is never fresh stands for the second that a change may go unnoticed.
-    const limits = { cache: { maxEntries: 100, freshMs: 0, staleMs: 0 } };
+    const limits = { cache: { maxEntries: 100, maxLocalEntries: 100, freshMs: 0, staleMs: 0 } };
     const make = async (node: string) => new IdentityOverlay({ store: await open(), node, limits });
     return [await make('node-1'), await make('node-2')];
   }

@@ -1,0 +1,73 @@
+/** One change that waits for its transaction. */
+interface Waiting {
+  /** Runs within the transaction; what it throws, its caller gets, and nobody else. */
+  readonly work: () => unknown;
+  readonly resolve: (result: never) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+type Outcome = { readonly result: unknown } | { readonly error: unknown };
+
+/**
+ * Collects changes while a transaction is on its way and makes the next one of all of them: under load a commit
+ * serves many, and alone a change waits for nobody. They run one after the other, in the order in which they came.
+ */
+export class WriteQueue {
+  readonly #transact: (body: () => void) => Promise<unknown>;
+  #waiting: Waiting[] = [];
+  #running: Promise<void> | undefined;
+
+  /** `transact` runs `body` in a write transaction and answers once that is committed. */
+  constructor(transact: (body: () => void) => Promise<unknown>) {
+    this.#transact = transact;
+  }
+
+  /** `work` must have written nothing when it throws. Answers once what it has written is committed. */
+  add<Result>(work: () => Result): Promise<Result> {
+    return new Promise<Result>((resolve, reject) => {
+      this.#waiting.push({ work, resolve, reject });
+      this.#running ??= this.#run();
+    });
+  }
+
+  /** Once nothing waits any more. */
+  async idle(): Promise<void> {
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    // Whoever else comes in this turn of the event loop goes along.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting;
+      this.#waiting = [];
+      await this.#commit(batch);
+    }
+    this.#running = undefined;
+  }
+
+  async #commit(batch: readonly Waiting[]): Promise<void> {
+    let outcomes: Outcome[] = [];
+    try {
+      await this.#transact(() => {
+        outcomes = batch.map(({ work }) => outcomeOf(work));
+      });
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+      return;
+    }
+    for (const [at, { resolve, reject }] of batch.entries()) {
+      const outcome = outcomes[at];
+      if (outcome !== undefined && 'result' in outcome) resolve(outcome.result as never);
+      else reject(outcome?.error);
+    }
+  }
+}
+
+function outcomeOf(work: () => unknown): Outcome {
+  try {
+    return { result: work() };
+  } catch (error) {
+    return { error };
+  }
+}
