@@ -23,6 +23,7 @@ const stored: Layout<Stored> = structure<Stored>({
   parent: omittable(text),
   successor: omittable(text),
   predecessors: omittable(list(text)),
+  succession: omittable(bytes),
 });
 
 export const identityLayout: Layout<IdentityDocument> = {
