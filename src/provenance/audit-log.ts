@@ -269,8 +269,7 @@ export class AuditLog {
   #source(): ReceiptSource {
     const { writer, index } = this.#parts;
     const { integrator } = writer;
-    // A copy: integration takes records out of the original while a query reads.
-    const waiting = integrator.waiting.slice();
+    const waiting = integrator.waiting();
     const size = integrator.size;
     const opened: ReceiptSource['opened'] = (position) => this.#opened(waiting[position - size], position);
     return {

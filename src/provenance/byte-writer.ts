@@ -39,11 +39,24 @@ export class ByteWriter {
     this.#at = 0;
   }
 
+  truncate(length: number): void {
+    this.#at = length;
+  }
+
+  dropFirst(count: number): void {
+    this.#bytes.copyWithin(0, count, this.#at);
+    this.#at -= count;
+  }
+
   /** A copy of what was written since `start`. */
   copy(start = 0): Buffer {
     const copy = Buffer.allocUnsafe(this.#at - start);
     this.#bytes.copy(copy, 0, start, this.#at);
     return copy;
+  }
+
+  copyInto(target: Buffer): void {
+    this.#bytes.copy(target, 0, 0, this.#at);
   }
 
   /** What was written since `start`, valid until the next write. */

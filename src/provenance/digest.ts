@@ -5,6 +5,29 @@ export function sha256(bytes: Uint8Array): Buffer {
   return Buffer.from(sha256Latin1(bytes), 'latin1');
 }
 
+/** Two hundred and fifty-six digests. */
+const slabBytes = 8_192;
+
+/**
+ * Memory for digests that are kept for longer than a moment: cut out of Node's own pool, the 32 bytes of one would
+ * keep 64 kB alive.
+ */
+export class DigestSlab {
+  #bytes: Buffer = Buffer.allocUnsafeSlow(slabBytes);
+  #used = 0;
+
+  /** From one character per byte. */
+  keep(latin1: string): Buffer {
+    if (this.#used + latin1.length > slabBytes) {
+      this.#bytes = Buffer.allocUnsafeSlow(slabBytes);
+      this.#used = 0;
+    }
+    const start = this.#used;
+    this.#used += this.#bytes.write(latin1, start, 'latin1');
+    return this.#bytes.subarray(start, this.#used);
+  }
+}
+
 /** SHA-256 of bytes, or of a text's UTF-8, as one character per byte, for `ByteWriter.latin1`. */
 export function sha256Latin1(input: Uint8Array | string): string {
   return hash('sha256', input, 'latin1');

@@ -3,6 +3,7 @@ import type { SigningKey } from '../tokens/index.ts';
 import { ByteWriter } from './byte-writer.ts';
 import type { PendingDurability } from './durability.ts';
 import { writeEntry } from './entry.ts';
+import type { FrameMemory } from './frame-memory.ts';
 import type { Journal } from './journal.ts';
 import { FrameWriter, type OpenFrame } from './journal-frame.ts';
 import type { RecordFacts } from './ledger.ts';
@@ -29,6 +30,7 @@ export interface DurableRecord extends RawRecord {
 
 export interface GroupCommitOptions {
   readonly journal: Journal;
+  readonly frames: FrameMemory;
   /** Makes the keys that records are sealed under durable: before the records are. */
   readonly flushKeys: () => Promise<void>;
   readonly random: Random;
@@ -55,7 +57,7 @@ export interface GroupCommitOptions {
  */
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
-  readonly #frame = new FrameWriter();
+  readonly #frame: FrameWriter;
   readonly #sealer: OpeningSealer;
   readonly #receipt = new ByteWriter();
   readonly #entry = new ByteWriter();
@@ -71,6 +73,7 @@ export class GroupCommit {
 
   constructor(options: GroupCommitOptions) {
     this.#options = options;
+    this.#frame = new FrameWriter(options.frames);
     this.#sealer = new OpeningSealer(options.random);
   }
 

@@ -1,7 +1,9 @@
 import type { Logger } from '../base/index.ts';
 import type { SigningKey } from '../tokens/index.ts';
-import { encodeBundle, entryLengthBytes, openingLengthBytes } from './bundle.ts';
+import { entryLengthBytes, openingLengthBytes } from './bundle.ts';
+import { BundleTail } from './bundle-tail.ts';
 import { signCheckpoint } from './checkpoint.ts';
+import type { FrameMemory } from './frame-memory.ts';
 import type { DurableRecord } from './group-commit.ts';
 import type { Journal } from './journal.ts';
 import type { LogEdge } from './log-edge.ts';
@@ -9,7 +11,7 @@ import { leafHash } from './merkle-tree.ts';
 import type { RecordIndex } from './record-index.ts';
 import { FilePublisher, type Storage } from './storage.ts';
 import { bundlePath, checkpointPath, openingsPath, partialsOf, tilePath, tileWidth } from './tile-layout.ts';
-import { encodeTile, extendTree, type Tile, treeRoot } from './tile-tree.ts';
+import { encodeTile, extendTree, type Tile, type TileTree, treeRoot } from './tile-tree.ts';
 
 export interface IntegratorOptions {
   readonly storage: Storage;
@@ -23,6 +25,8 @@ export interface IntegratorOptions {
   /** The end of the log as the last checkpoint has it. */
   readonly edge: LogEdge;
   readonly checkpoint: string;
+  /** Where records lie that come to be taken in. */
+  readonly frames: FrameMemory;
 }
 
 /**
@@ -34,7 +38,9 @@ export interface IntegratorOptions {
 export class Integrator {
   readonly #options: IntegratorOptions;
   readonly #publisher: FilePublisher;
-  #edge: LogEdge;
+  readonly #entries: BundleTail;
+  readonly #openings: BundleTail;
+  #tree: TileTree;
   #checkpoint: string;
   /** Durable, not in the tree yet. */
   #waiting: DurableRecord[] = [];
@@ -43,7 +49,10 @@ export class Integrator {
   constructor(options: IntegratorOptions) {
     this.#options = options;
     this.#publisher = new FilePublisher(options.storage);
-    this.#edge = options.edge;
+    const { tree, entries, openings } = options.edge;
+    this.#tree = tree;
+    this.#entries = new BundleTail(entryLengthBytes, entries);
+    this.#openings = new BundleTail(openingLengthBytes, openings);
     this.#checkpoint = options.checkpoint;
   }
 
@@ -54,12 +63,18 @@ export class Integrator {
 
   /** Entries under that checkpoint. */
   get size(): number {
-    return this.#edge.tree.size;
+    return this.#tree.size;
   }
 
-  /** Records that only the journal and the memory hold, in log order. */
-  get waiting(): readonly DurableRecord[] {
-    return this.#waiting;
+  /** How many records only the journal and the memory hold. */
+  get waitingCount(): number {
+    return this.#waiting.length;
+  }
+
+  /** Records that only the journal and the memory hold, in log order; they stay as they are. */
+  waiting(): readonly DurableRecord[] {
+    if (this.#waiting.length > 0) this.#options.frames.lend();
+    return this.#waiting.slice();
   }
 
   add(records: readonly DurableRecord[]): void {
@@ -85,24 +100,25 @@ export class Integrator {
     if (this.#waiting.length > 0) await this.#extend(this.#waiting.slice());
     await journal.release(this.size);
     if (index.unwritten >= (withIndex ? 1 : indexAtRecords))
-      await index.write({ size: this.size, root: treeRoot(this.#edge.tree) });
+      await index.write({ size: this.size, root: treeRoot(this.#tree) });
   }
 
   async #extend(records: readonly DurableRecord[]): Promise<void> {
-    const { origin, checkpointKey } = this.#options;
+    const { origin, checkpointKey, frames } = this.#options;
     const leaves = records.map(({ entry }) => leafHash(entry));
-    const { tree, tiles } = extendTree(this.#edge.tree, leaves);
-    const entries = [...this.#edge.entries, ...records.map(({ entry }) => entry)];
-    const openings = [...this.#edge.openings, ...records.map(({ opening }) => opening)];
-    const firstBundle = Math.floor(this.#edge.tree.size / tileWidth);
-    const files: { readonly path: string; readonly bytes: Uint8Array }[] = [];
-    for (let at = 0; at < entries.length; at += tileWidth) {
-      const index = firstBundle + at / tileWidth;
-      const bundle = entries.slice(at, at + tileWidth);
-      const opened = openings.slice(at, at + tileWidth);
-      files.push({ path: openingsPath(index), bytes: encodeBundle(opened, openingLengthBytes) });
-      files.push({ path: bundlePath(index, bundle.length), bytes: encodeBundle(bundle, entryLengthBytes) });
+    const { tree, tiles } = extendTree(this.#tree, leaves);
+    const firstBundle = Math.floor(this.#tree.size / tileWidth);
+    this.#entries.undo();
+    this.#openings.undo();
+    for (const { entry, opening } of records) {
+      this.#entries.add(entry);
+      this.#openings.add(opening);
     }
+    const files: { readonly path: string; readonly bytes: Uint8Array }[] = [];
+    for (const [at, { bytes }] of this.#openings.bundles().entries())
+      files.push({ path: openingsPath(firstBundle + at), bytes });
+    for (const [at, { width, bytes }] of this.#entries.bundles().entries())
+      files.push({ path: bundlePath(firstBundle + at, width), bytes });
     for (const { level, index, hashes } of tiles)
       files.push({ path: tilePath(level, index, hashes.length), bytes: encodeTile(hashes) });
     await this.#publisher.publishAll(files);
@@ -110,14 +126,12 @@ export class Integrator {
     const checkpoint = signCheckpoint({ origin, size: tree.size, root: treeRoot(tree) }, checkpointKey);
     await this.#publisher.publish(checkpointPath, Buffer.from(checkpoint));
     await this.#publisher.settle();
-    const rest = tree.size % tileWidth;
-    this.#edge = {
-      tree,
-      entries: rest === 0 ? [] : entries.slice(-rest),
-      openings: rest === 0 ? [] : openings.slice(-rest),
-    };
+    this.#entries.settle();
+    this.#openings.settle();
+    this.#tree = tree;
     this.#checkpoint = checkpoint;
     this.#waiting.splice(0, records.length);
+    frames.release(tree.size);
     await this.#removePartials(tiles);
   }
 

@@ -2,6 +2,7 @@ import { equalBytes } from '../base/index.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { sha256 } from './digest.ts';
 import { ProvenanceError } from './error.ts';
+import type { FrameMemory } from './frame-memory.ts';
 import { hashBytes } from './merkle-tree.ts';
 import type { RawRecord } from './record.ts';
 
@@ -37,8 +38,13 @@ export interface OpenFrame {
  */
 export class FrameWriter {
   readonly #writer = new ByteWriter();
+  readonly #memory: FrameMemory;
   #position = 0;
   #count = 0;
+
+  constructor(memory: FrameMemory) {
+    this.#memory = memory;
+  }
 
   begin(position: number): void {
     this.#position = position;
@@ -58,7 +64,8 @@ export class FrameWriter {
   end(): OpenFrame {
     const payload = this.#writer.length - headerBytes;
     this.#writer.raw(noDigest);
-    const bytes = this.#writer.copy();
+    const bytes = this.#memory.take(this.#writer.length, this.#position + this.#count);
+    this.#writer.copyInto(bytes);
     bytes.writeUInt32BE(magic, 0);
     bytes.writeUInt32BE(payload, 4);
     bytes.writeBigUInt64BE(BigInt(this.#position), 8);

@@ -2,6 +2,7 @@ import type { Clock, Logger, Random, Timer } from '../base/index.ts';
 import { type Fingerprint, fingerprintBytes, type SigningKey } from '../tokens/index.ts';
 import { type Durability, PendingDurability } from './durability.ts';
 import { ProvenanceError } from './error.ts';
+import { FrameMemory } from './frame-memory.ts';
 import { type DurableRecord, GroupCommit, type PendingRecord } from './group-commit.ts';
 import { Integrator } from './integrator.ts';
 import { Ledger, type RecordFacts } from './ledger.ts';
@@ -70,16 +71,19 @@ export class LogWriter {
     this.#options = options;
     this.#builder = new RecordBuilder({ ...options, maxRecordBytes: limits.maxRecordBytes });
     this.#ledger = new Ledger(index, recovered.keys, index.openCalls());
+    const frames = new FrameMemory();
     this.#integrator = new Integrator({
       ...options,
       ...recovered,
       storage,
+      frames,
       indexAtRecords: limits.indexAtRecords,
     });
     this.#next = this.#integrator.size;
     this.#durableEnd = this.#next;
     this.#commit = new GroupCommit({
       journal,
+      frames,
       flushKeys: () => recovered.keys.flush(),
       random: options.random,
       clock,
@@ -145,7 +149,7 @@ export class LogWriter {
     const { limits, nodeKey, nodeToken } = this.#options;
     if (this.#closing) throw new ProvenanceError('closed', 'the audit log is closed');
     if (!this.#health.healthy) throw new ProvenanceError('unhealthy', 'the audit log cannot write');
-    if (this.#commit.waiting + this.#integrator.waiting.length >= limits.maxWaitingRecords)
+    if (this.#commit.waiting + this.#integrator.waitingCount >= limits.maxWaitingRecords)
       throw new ProvenanceError('unhealthy', 'the disk does not keep up with the audit log');
     const { call } = draft;
     if (call) this.#ledger.checkPhase(call);
@@ -232,8 +236,8 @@ export class LogWriter {
 
   #scheduleIntegration(): void {
     const { clock, limits } = this.#options;
-    if (!this.#health.healthy || this.#integrator.waiting.length === 0) return;
-    if (this.#integrator.waiting.length >= limits.integrateAtRecords) this.#integrateSoon();
+    if (!this.#health.healthy || this.#integrator.waitingCount === 0) return;
+    if (this.#integrator.waitingCount >= limits.integrateAtRecords) this.#integrateSoon();
     else
       this.#timer ??= clock.setTimer(limits.checkpointDelayMs, () => {
         this.#timer = undefined;

@@ -1,5 +1,5 @@
 import { ByteWriter } from './byte-writer.ts';
-import { sha256 } from './digest.ts';
+import { DigestSlab, sha256 } from './digest.ts';
 
 export const hashBytes = 32;
 
@@ -12,13 +12,15 @@ const nodePrefix = 0x01;
 
 /** What is being hashed: written anew each time. */
 const hashed = new ByteWriter();
+/** Leaf hashes stay at the edge of the tree until their tile is full. */
+const leafHashes = new DigestSlab();
 
 /** RFC 6962 §2.1: SHA-256(0x00 || entry). */
 export function leafHash(entry: Uint8Array): Uint8Array {
   hashed.reset();
   hashed.uint8(leafPrefix);
   hashed.raw(entry);
-  return Buffer.from(hashed.digest(), 'latin1');
+  return leafHashes.keep(hashed.digest());
 }
 
 /** RFC 6962 §2.1: SHA-256(0x01 || left || right). */

@@ -2,6 +2,7 @@ import { type Clock, encodeBase32, type Random } from '../base/index.ts';
 import { type Fingerprint, fingerprintBytes } from '../tokens/index.ts';
 import { ByteWriter, cborMajor } from './byte-writer.ts';
 import { partyLayerName, saltBytes, writeCommitmentHead } from './commitment.ts';
+import { DigestSlab } from './digest.ts';
 import { writeOpeningHead, writeOpeningItemHead, writeOpeningPartyCount } from './entry.ts';
 import { ProvenanceError } from './error.ts';
 import { type Layer, LayerFields } from './layer.ts';
@@ -54,6 +55,7 @@ export class RecordBuilder {
   readonly #committed = new ByteWriter();
   readonly #opening = new ByteWriter();
   readonly #statement = new ByteWriter();
+  readonly #ids = new DigestSlab();
   /** Fingerprints decoded lately: the same identities call again and again. */
   readonly #fingerprints = new Map<Fingerprint, Uint8Array>();
   /** The time of the newest record and how it is written: many come within a millisecond. */
@@ -98,7 +100,7 @@ export class RecordBuilder {
     writeStatementTail(statement, head);
     if (opening.length > this.#options.maxRecordBytes)
       throw new ProvenanceError('too-large', `a record of ${opening.length} bytes is over the limit`);
-    const idBytes = Buffer.from(statement.digest(), 'latin1');
+    const idBytes = this.#ids.keep(statement.digest());
     return {
       id: encodeBase32(idBytes),
       idBytes,

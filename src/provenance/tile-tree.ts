@@ -35,7 +35,8 @@ export function extendTree(
       edge.push(one);
       if (edge.length < tileWidth) continue;
       tiles.push({ level, index: index++, hashes: edge });
-      full.push(rootOf(edge));
+      // Its own bytes: it may stay at the edge for hours.
+      full.push(new Uint8Array(rootOf(edge)));
       edge = [];
     }
     edges[level] = edge;

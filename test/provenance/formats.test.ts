@@ -6,6 +6,7 @@ import { splitBundle } from '../../src/provenance/bundle.ts';
 import { ByteWriter } from '../../src/provenance/byte-writer.ts';
 import { openCheckpoint } from '../../src/provenance/checkpoint.ts';
 import { decodeEntry, decodeOpening } from '../../src/provenance/entry.ts';
+import { FrameMemory } from '../../src/provenance/frame-memory.ts';
 import { ProvenanceError, verifyLog } from '../../src/provenance/index.ts';
 import { closeFrame, FrameWriter, noDigest, scanSegment } from '../../src/provenance/journal-frame.ts';
 import { decodeLayer, writeLayer } from '../../src/provenance/layer.ts';
@@ -165,7 +166,7 @@ describe('journal frames', () => {
     return writer;
   };
   const frameOf = (from: number, to: number, previous: Uint8Array): { bytes: Buffer; digest: Uint8Array } => {
-    const writer = new FrameWriter();
+    const writer = new FrameWriter(new FrameMemory());
     writer.begin(from);
     for (let at = from; at <= to; at++) writer.add(written(`entry ${at}`), written(`opening ${at}`));
     const frame = writer.end();

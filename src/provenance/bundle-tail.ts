@@ -1,0 +1,69 @@
+import type { LengthBytes } from './bundle.ts';
+import { ByteWriter } from './byte-writer.ts';
+import { tileWidth } from './tile-layout.ts';
+
+/** A backlog may need more for once. */
+const maxKeptBytes = 8_388_608;
+
+export interface TailBundle {
+  readonly width: number;
+  /** As it goes to disk; valid until the tail changes. */
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * The last bundles of a log: the one that is not full yet, and those that come after it before all are on disk. They
+ * are encoded in memory that is used again.
+ */
+export class BundleTail {
+  readonly #lengthBytes: LengthBytes;
+  #writer = new ByteWriter();
+  /** Where each bundle begins; the first at 0. */
+  #starts = [0];
+  #count = 0;
+  /** What was there when `settle` was called. */
+  #settled = { length: 0, count: 0 };
+
+  constructor(lengthBytes: LengthBytes, items: readonly Uint8Array[]) {
+    this.#lengthBytes = lengthBytes;
+    for (const item of items) this.add(item);
+    this.settle();
+  }
+
+  add(item: Uint8Array): void {
+    if (this.#count > 0 && this.#count % tileWidth === 0) this.#starts.push(this.#writer.length);
+    if (this.#lengthBytes === 2) this.#writer.uint16(item.length);
+    else this.#writer.uint32(item.length);
+    this.#writer.raw(item);
+    this.#count++;
+  }
+
+  bundles(): readonly TailBundle[] {
+    const whole = this.#writer.view();
+    return this.#starts.map((start, at) => ({
+      width: Math.min(tileWidth, this.#count - at * tileWidth),
+      bytes: whole.subarray(start, this.#starts[at + 1]),
+    }));
+  }
+
+  /** All is on disk: lets go of what is full. */
+  settle(): void {
+    const full = this.#count - (this.#count % tileWidth);
+    const start = full === this.#count ? this.#writer.length : (this.#starts.at(-1) ?? 0);
+    if (this.#writer.length > maxKeptBytes) {
+      const rest = this.#writer.copy(start);
+      this.#writer = new ByteWriter();
+      this.#writer.raw(rest);
+    } else this.#writer.dropFirst(start);
+    this.#starts = [0];
+    this.#count -= full;
+    this.#settled = { length: this.#writer.length, count: this.#count };
+  }
+
+  /** Takes out what was added since `settle`: it is going to come again. */
+  undo(): void {
+    this.#writer.truncate(this.#settled.length);
+    this.#starts = [0];
+    this.#count = this.#settled.count;
+  }
+}
