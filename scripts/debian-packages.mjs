@@ -1,6 +1,6 @@
 // The Debian packages that tests use, and the commands that show that they are there.
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, globSync } from 'node:fs';
 import { join } from 'node:path';
 
 const commandOfPackage = {
@@ -18,24 +18,34 @@ const commandOfPackage = {
   python3: 'python3',
 };
 
+/** Kamailio's modules for the benches, which no test uses. */
+const fileOfPackage = {
+  'kamailio-tls-modules': 'tls.so',
+  'kamailio-websocket-modules': 'websocket.so',
+};
+
 /** Installs what is missing where that is allowed; returns the packages that are missing all the same. */
-export function ensureDebianPackages() {
-  const missing = missingPackages();
+export function ensureDebianPackages(wanted = Object.keys(commandOfPackage)) {
+  const missing = missingPackages(wanted);
   if (missing.length === 0 || process.getuid?.() !== 0 || !onPath('apt-get')) return missing;
   process.stderr.write(`tibet-sip: installing ${missing.join(' ')} …\n`);
   if (!aptGet('install', '-y', '--no-install-recommends', ...missing)) {
     aptGet('update');
     aptGet('install', '-y', '--no-install-recommends', ...missing);
   }
-  return missingPackages();
+  return missingPackages(wanted);
 }
 
 export function installLine(packages) {
   return `sudo apt-get install --no-install-recommends ${packages.join(' ')}`;
 }
 
-function missingPackages() {
-  return Object.keys(commandOfPackage).filter((name) => !onPath(commandOfPackage[name]));
+function missingPackages(wanted) {
+  return wanted.filter((name) =>
+    name in fileOfPackage
+      ? globSync(`/usr/lib/*/kamailio/modules/${fileOfPackage[name]}`).length === 0
+      : !onPath(commandOfPackage[name]),
+  );
 }
 
 function aptGet(...args) {

@@ -1,36 +1,55 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { cpuSecondsOf } from '../../test/support/process-usage.ts';
+import { TestAuthority } from '../../test/support/certificates.ts';
 import { startGateway } from '../../test/support/processes.ts';
 import { addStockPhones } from '../../test/support/stock-phones.ts';
-import { crowdNames, type System } from './system.ts';
+import { peerAddress, type System } from './system.ts';
 
-/** From here the caller calls: a named peer, known by its address as Kamailio knows everybody. */
-export const peerAddress = '127.0.0.2';
+export interface OursOptions {
+  readonly name?: string;
+  /** Names of stock phones that have credentials. */
+  readonly phones?: readonly string[];
+  /** What its configuration says besides; all else is as by default. */
+  readonly set?: readonly string[];
+  /** Where identities are already; it is left as it is. */
+  readonly dataDir?: string;
+  /** Any, by default: a flow over UDP is known again only at the same one. */
+  readonly udpPort?: number;
+}
 
-/** A gateway on its defaults, with durable records; `set` adds to its configuration. */
-export async function startOurs(name: string, set: readonly string[] = []): Promise<System> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'tibet-sip-bench-'));
-  const [caller, callee, ...crowd] = await addStockPhones(dataDir, ['caller', 'callee', ...crowdNames]);
-  if (caller === undefined || callee === undefined) throw new Error('no phones');
+/** A gateway on its defaults, with durable records. */
+export async function startOurs(options: OursOptions = {}): Promise<System> {
+  const { name = 'tibet-sip', phones = ['callee'], set = [], udpPort = 0 } = options;
+  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'tibet-sip-bench-')));
+  if (options.dataDir === undefined) await addStockPhones(dataDir, phones);
+  const authority = new TestAuthority();
+  const { cert, key } = authority.issue({ commonName: 'localhost' });
   const config = join(dataDir, 'bench.yaml');
   const target = `udp://${peerAddress}:5060`;
   await writeFile(
     config,
     `peers: [{name: load, match: [${peerAddress}], target: "${target}", role: trunk, probe: {intervalMs: 0}}]\n`,
   );
-  const gateway = await startGateway({ dataDir, config, set: ['log.level=warn', ...set] });
+  const gateway = await startGateway({
+    dataDir,
+    config,
+    set: [
+      'log.level=warn',
+      `listen=udp://127.0.0.1:${udpPort}, tcp://127.0.0.1:0, ws://127.0.0.1:0, tls://127.0.0.1:0`,
+      ...[`tls.cert=${cert}`, `tls.key=${key}`],
+      ...set,
+    ],
+  });
   return {
     name,
-    port: gateway.port('udp'),
-    phones: { caller, callee },
-    crowd,
+    port: (transport) => gateway.port(transport),
     challenges: true,
-    cpuSeconds: () => cpuSecondsOf(gateway.pid),
+    pids: () => [gateway.pid],
     stop: async () => {
       await gateway.stop();
-      await rm(dataDir, { recursive: true });
+      authority.remove();
+      if (options.dataDir === undefined) await rm(dataDir, { recursive: true });
     },
   };
 }

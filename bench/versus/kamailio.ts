@@ -1,48 +1,85 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
-import { cpuSecondsOf } from '../../test/support/process-usage.ts';
+import { once } from 'node:events';
+import { globSync, readdirSync, readFileSync } from 'node:fs';
+import { TestAuthority } from '../../test/support/certificates.ts';
 import { run } from '../../test/support/processes.ts';
 import { freePort, udpBound } from '../../test/support/sipp.ts';
-import type { StockPhone } from '../../test/support/stock-phones.ts';
-import { crowdNames, type System } from './system.ts';
+import { until } from '../../test/support/until.ts';
+import type { System } from './system.ts';
 
 const configuration = new URL('kamailio.cfg', import.meta.url).pathname;
+/** Debian keeps the modules in a folder for each architecture. */
+const [modules = '/usr/lib/kamailio/modules'] = globSync('/usr/lib/*/kamailio/modules');
 
 export async function kamailioVersion(): Promise<string> {
   const { out } = await run('kamailio', ['-v']);
   return out.split('\n')[0]?.replace('version: ', '') ?? 'kamailio';
 }
 
-/** `children`: its UDP workers; one suits a machine with two cores best, where the load generator needs the other. */
-export async function startKamailio(options: {
-  readonly challenges: boolean;
-  readonly children: number;
-}): Promise<System> {
-  const port = await freePort();
+export interface KamailioOptions {
+  /** Whether a REGISTER needs a digest. */
+  readonly challenges?: boolean;
+  /** TCP, TLS and WebSocket besides UDP. */
+  readonly streams?: boolean;
+}
+
+/** One UDP worker (and one for streams) suits a machine with two cores best, where the load generator needs the other. */
+export async function startKamailio({
+  challenges = false,
+  streams = false,
+}: KamailioOptions = {}): Promise<System> {
+  const [port, tlsPort] = [await freePort(), await freePort()];
+  const authority = new TestAuthority();
+  const { cert, key } = authority.issue({ commonName: 'localhost' });
+  const listeners = [
+    `udp:127.0.0.1:${port}`,
+    ...(streams ? [`tcp:127.0.0.1:${port}`, `tls:127.0.0.1:${tlsPort}`] : []),
+  ];
+  const defines = [
+    ...(challenges ? ['AUTH'] : []),
+    ...(streams ? ['STREAMS', `CERT="${cert}"`, `KEY="${key}"`] : []),
+  ];
   const child = spawn(
     'kamailio',
     [
-      ...['-f', configuration, '-DD', '-E', '-m', '512', '-M', '16', '-T'],
-      ...['-n', String(options.children), '-l', `udp:127.0.0.1:${port}`],
-      ...(options.challenges ? ['-A', 'AUTH'] : []),
+      ...['-f', configuration, '-L', modules, '-DD', '-E', '-m', '4096', '-M', '16', '-n', '1'],
+      ...listeners.flatMap((listener) => ['-l', listener]),
+      ...(streams ? [] : ['-T']),
+      ...defines.flatMap((define) => ['-A', define]),
     ],
     // A group of its own, so that no worker outlives its parent.
-    { stdio: ['ignore', 'ignore', 'ignore'], detached: true },
+    { stdio: ['ignore', 'ignore', 'pipe'], detached: true },
   );
+  let log = '';
+  child.stderr.setEncoding('latin1').on('data', (text: string) => {
+    log = (log + text).slice(-2_000);
+  });
   const endGroup = (): void => endGroupOf(child);
   process.once('exit', endGroup);
   child.once('exit', () => process.off('exit', endGroup));
-  await udpBound(port);
-  const phone = (user: string): StockPhone => ({ user, password: `pass-${user}`, fingerprint: '' });
+  const listening = async (): Promise<void> => {
+    await udpBound(port);
+    if (streams) await until('kamailio listens for TLS', () => listensOn(tlsPort));
+  };
+  await Promise.race([
+    listening(),
+    once(child, 'exit').then(() => Promise.reject(new Error(`kamailio did not start: ${log}`))),
+  ]);
   return {
     name: 'kamailio',
-    port,
-    phones: { caller: phone('caller'), callee: phone('callee') },
-    crowd: crowdNames.map(phone),
-    challenges: options.challenges,
-    cpuSeconds: () => processTree(child.pid ?? 0).reduce((sum, pid) => sum + cpuSecondsOf(pid), 0),
-    stop: () => ended(child),
+    port: (transport) => (transport === 'tls' ? tlsPort : port),
+    challenges,
+    pids: () => processTree(child.pid ?? 0),
+    stop: async () => {
+      await ended(child);
+      authority.remove();
+    },
   };
+}
+
+function listensOn(port: number): boolean {
+  const hex = `:${port.toString(16).toUpperCase().padStart(4, '0')} 00000000:0000 0A`;
+  return readFileSync('/proc/net/tcp', 'latin1').includes(hex);
 }
 
 function endGroupOf({ pid }: ChildProcess): void {

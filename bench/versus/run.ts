@@ -1,103 +1,161 @@
-/**
- * This gateway beside Kamailio on the same machine in the same run, in turn: A B A B. Prints medians, ratios and
- * verdicts; CPU is the sum over all processes of the system under test, from the kernel's accounting.
- *
- *   npm run bench                                    all parts
- *   npm run bench -- --part calls --rate 300 --seconds 10 --rounds 3
- */
+/** This gateway beside Kamailio on the same machine in the same run, in turn: see `--help`. */
+import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
-import { startOurs } from './gateway.ts';
-import { kamailioVersion, startKamailio } from './kamailio.ts';
-import { callCost, registerCost, VoidRun } from './load.ts';
-import type { System } from './system.ts';
+import {
+  type Finding,
+  measuredValue,
+  number,
+  numbers,
+  targetText,
+  verdictOf,
+  verdictText,
+} from './finding.ts';
+import { kamailioVersion } from './kamailio.ts';
+import type { Part, Sizes } from './part.ts';
+import { callParts } from './parts/calls.ts';
+import { capacityParts } from './parts/capacity.ts';
+import { endurance } from './parts/endurance.ts';
+import { flowParts } from './parts/flows.ts';
+import { identities } from './parts/identities.ts';
+import { processes } from './parts/processes.ts';
+import { registrationParts } from './parts/registrations.ts';
+import { tableOf } from './table.ts';
 
-interface Part {
-  readonly name: string;
-  readonly what: string;
-  /** Highest ratio ours / Kamailio's that meets the aim. */
-  readonly target: number;
-  readonly ours: () => Promise<System>;
-  readonly theirs: () => Promise<System>;
-  readonly cost: (system: System) => Promise<{ readonly cpuUs: number }>;
-}
+const parts: readonly Part[] = [
+  ...callParts,
+  ...registrationParts,
+  ...capacityParts,
+  ...flowParts,
+  identities,
+  endurance,
+  processes,
+];
 
+const usual: Sizes = {
+  ...{ rate: 500, seconds: 6, rounds: 3 },
+  ...{ flows: 20_000, phones: 20_000, identities: 1_000_000, minutes: 4 },
+};
+const quick: Sizes = {
+  ...{ rate: 200, seconds: 2, rounds: 1 },
+  ...{ flows: 1_000, phones: 1_000, identities: 20_000, minutes: 2 },
+};
+
+const text = { type: 'string' } as const;
+const flag = { type: 'boolean', default: false } as const;
 const { values } = parseArgs({
   options: {
     part: { type: 'string', multiple: true, default: [] },
-    rate: { type: 'string', default: '300' },
-    seconds: { type: 'string', default: '10' },
-    rounds: { type: 'string', default: '3' },
+    ...{ rate: text, seconds: text, rounds: text },
+    ...{ flows: text, phones: text, identities: text, minutes: text },
+    ...{ quick: flag, json: flag, help: flag },
   },
 });
-const load = { callsPerSecond: Number(values.rate), seconds: Number(values.seconds) };
-const rounds = Number(values.rounds);
 
-const parts: readonly Part[] = [
-  {
-    name: 'calls',
-    what: 'CPU per call, UDP to UDP: routed by identity, intent signed, record durable',
-    target: 0.45,
-    ours: () => startOurs('tibet-sip'),
-    theirs: () => startKamailio({ challenges: false, children: 1 }),
-    cost: (system) => callCost(system, load),
+if (values.help) {
+  console.log(help());
+  process.exit(0);
+}
+const base = values.quick ? quick : usual;
+const size = (name: keyof Sizes): number => Number(values[name] ?? base[name]);
+const sizes: Sizes = {
+  ...{ rate: size('rate'), seconds: size('seconds'), rounds: size('rounds') },
+  ...{
+    flows: size('flows'),
+    phones: size('phones'),
+    identities: size('identities'),
+    minutes: size('minutes'),
   },
-  {
-    name: 'calls-unrecorded',
-    what: 'the same without record',
-    target: 0.25,
-    ours: () => startOurs('tibet-sip without record', ['audit.enabled=false']),
-    theirs: () => startKamailio({ challenges: false, children: 1 }),
-    cost: (system) => callCost(system, load),
-  },
-  {
-    name: 'register',
-    what: 'CPU per digest REGISTER, two rounds, UDP',
-    target: 1,
-    ours: () => startOurs('tibet-sip'),
-    theirs: () => startKamailio({ challenges: true, children: 1 }),
-    cost: (system) => registerCost(system, load),
-  },
+};
+const wrong = [
+  ...values.part.filter((name) => !parts.some((part) => part.name === name)).map((name) => `no part ${name}`),
+  ...Object.entries(sizes)
+    .filter(([, value]) => !Number.isInteger(value) || value < 1)
+    .map(([name]) => `--${name} is a whole number above 0`),
 ];
-
-const chosen = parts.filter(({ name }) => values.part.length === 0 || values.part.includes(name));
-if (chosen.length === 0 || !(rounds >= 1) || !(load.callsPerSecond > 0) || !(load.seconds > 0)) {
-  console.error(`bench: --part is one of ${parts.map(({ name }) => name).join(', ')}; numbers are above 0`);
+if (wrong.length > 0) {
+  console.error(`bench: ${wrong.join('; ')}\n\n${help()}`);
   process.exit(2);
 }
-console.log(`node ${process.version}; ${await kamailioVersion()}, configuration bench/versus/kamailio.cfg`);
-console.log(`${load.callsPerSecond} per second, ${load.seconds} s, ${rounds} rounds in turn; medians\n`);
-for (const part of chosen) {
-  const [ours, theirs]: [number[], number[]] = [[], []];
-  for (let round = 1; round <= rounds; round++) {
-    theirs.push(await measured(part, part.theirs));
-    ours.push(await measured(part, part.ours));
-  }
-  const ratio = median(ours) / median(theirs);
-  const verdict = ratio <= part.target ? 'met' : 'NOT MET';
-  console.log(`${part.name}: ${part.what}`);
-  console.log(`  tibet-sip ${list(ours)} us   kamailio ${list(theirs)} us`);
-  console.log(`  ratio ${ratio.toFixed(2)}, aim <= ${part.target}: ${verdict}\n`);
+
+const began = performance.now();
+/** What a person sees; with `--json` it leaves standard output alone. */
+const print = (line: string): void => (values.json ? console.error(line) : console.log(line));
+const say = (line: string): void => {
+  process.stderr.write(`  ${((performance.now() - began) / 1_000).toFixed(0).padStart(4)} s  ${line}\n`);
+};
+
+const versions = {
+  'tibet-sip': process.env['npm_package_version'] ?? 'checkout',
+  node: process.version,
+  kamailio: await kamailioVersion(),
+};
+const [cpu] = cpus();
+print(`tibet-sip ${versions['tibet-sip']} on node ${versions.node}; ${versions.kamailio}`);
+print(`${cpus().length} x ${cpu?.model ?? 'processor'}; load ${loadavg()[0]?.toFixed(1)} before the run`);
+print(
+  'ours: the defaults, recording; theirs: bench/versus/kamailio.cfg, one worker for UDP, one for streams',
+);
+print(`in turn, ${sizes.rounds} rounds; medians; runs with failed or repeated messages are made again\n`);
+
+const findings: Finding[] = [];
+for (const part of parts) {
+  if (values.part.length > 0 && !values.part.includes(part.name)) continue;
+  say(part.name);
+  const found = await part
+    .measure({ sizes, say, before: findings })
+    .catch((error: unknown) => [notMeasured(part, error)]);
+  found.forEach(printFinding);
+  findings.push(...found);
+}
+print(`${tableOf(findings)}\n`);
+const met = findings.filter((finding) => verdictOf(finding) === 'met').length;
+print(
+  `${met} of ${findings.length} targets met, ${((performance.now() - began) / 60_000).toFixed(0)} minutes`,
+);
+if (values.json)
+  console.log(
+    JSON.stringify({
+      versions,
+      sizes,
+      findings: findings.map((finding) => ({
+        ...finding,
+        value: measuredValue(finding),
+        verdict: verdictOf(finding),
+      })),
+    }),
+  );
+
+function notMeasured({ name, what }: Part, error: unknown): Finding {
+  return { part: name, what, unit: '', ours: [], target: { atMost: Number.NaN }, notes: [String(error)] };
 }
 
-async function measured(part: Part, start: () => Promise<System>): Promise<number> {
-  // A run in which something was lost or sent again says nothing about cost: it is made once more.
-  for (let left = 2; ; left--) {
-    const system = await start();
-    try {
-      return (await part.cost(system)).cpuUs;
-    } catch (error) {
-      if (!(error instanceof VoidRun) || left === 0) throw error;
-      console.log(`  (${system.name}: void, ${error.message})`);
-    } finally {
-      await system.stop();
-    }
-  }
+function printFinding(finding: Finding): void {
+  const { what, unit, ours, other, notes = [] } = finding;
+  print(`${finding.part}: ${what}`);
+  print(
+    `  tibet-sip ${numbers(ours)} ${unit}${other === undefined ? '' : `; ${other.name} ${numbers(other.numbers)}`}`,
+  );
+  for (const note of notes) print(`  ${note}`);
+  const value = other === undefined ? '' : `ratio ${number(measuredValue(finding))}, `;
+  print(`  ${value}target ${targetText(finding)}: ${verdictText(finding)}\n`);
 }
 
-function median(numbers: readonly number[]): number {
-  return [...numbers].sort((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN;
-}
+function help(): string {
+  const shown = (sizes: Sizes): string =>
+    Object.entries(sizes)
+      .map(([name, value]) => `--${name} ${value}`)
+      .join(' ');
+  return `npm run bench -- [--part NAME]... [sizes] [--quick] [--json]
+This gateway beside Kamailio on the same machine in the same run. Without --part: all of it, under 20 minutes.
 
-function list(numbers: readonly number[]): string {
-  return `${median(numbers).toFixed(0)} (${numbers.map((number) => number.toFixed(0)).join(', ')})`;
+parts
+${parts.map(({ name, what }) => `  ${name.padEnd(17)} ${what}`).join('\n')}
+
+sizes, as they are by default and with --quick (some minutes)
+  ${shown(usual)}
+  ${shown(quick)}
+
+--json prints one object on standard output when all is done, and the rest on standard error.
+
+Example: npm run bench -- --part calls --part calls-tcp --rate 300 --seconds 10 --rounds 3`;
 }

@@ -10,6 +10,7 @@ import { createClient } from 'redis';
 export interface TestRedis {
   readonly url: string;
   readonly port: number;
+  readonly pid: number;
   /** Connections stay open, answers stay away. */
   freeze(): void;
   thaw(): void;
@@ -73,6 +74,7 @@ async function startNode({
   return {
     url,
     port,
+    pid: server.pid ?? 0,
     freeze: () => void server.kill('SIGSTOP'),
     thaw: () => void server.kill('SIGCONT'),
     stop: async () => {

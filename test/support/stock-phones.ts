@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { EmbeddedStore, IdentityOverlay } from '../../src/overlay/index.ts';
+import { IdentityOverlay, openStore, type StoreLocation } from '../../src/overlay/index.ts';
 import { mintDigestCredential } from '../../src/sip/index.ts';
 import type { GatewayProcess } from './processes.ts';
 import { SipAgent } from './sip-agent.ts';
@@ -20,8 +20,9 @@ export async function addStockPhones(
   dataDir: string,
   users: readonly string[],
   realm: string = domain,
+  location: StoreLocation = { kind: 'embedded' },
 ): Promise<readonly StockPhone[]> {
-  const store = EmbeddedStore.open({ directory: join(dataDir, 'overlay') });
+  const store = await openStore(location, join(dataDir, 'overlay'));
   const overlay = new IdentityOverlay({ store, node: 'test' });
   const phones = await Promise.all(
     users.map(async (user) => {
