@@ -1,5 +1,4 @@
-import { type IdentityOverlay, OverlayError } from '../overlay/index.ts';
-import { ProvenanceError } from '../provenance/index.ts';
+import type { IdentityOverlay } from '../overlay/index.ts';
 import {
   type Admission,
   type Flow,
@@ -36,8 +35,8 @@ import {
   peerAway,
   refuseUri,
   respond,
-  storeAway,
   unavailable,
+  whileAway,
 } from './routing-answers.ts';
 import type { ServedDomain } from './served-domain.ts';
 import type { Whereabouts } from './whereabouts.ts';
@@ -82,18 +81,7 @@ export class CallPolicy implements ProxyPolicy {
     if (routeless !== undefined) return routeless;
     const uri = domain.ownUri(request.uri, flow.local.address) ?? callees.foreignUri(request.uri);
     if (uri === undefined) return refuseUri(request.uri);
-    return this.#answer(request, flow, uri) ?? this.#route(request, flow, uri);
-  }
-
-  async #route(request: SipRequest, flow: Flow, uri: SipUri): Promise<RoutingDecision> {
-    try {
-      return await this.#decide(request, flow, uri);
-    } catch (error) {
-      // The log has stopped taking records since its health was looked at, or the disk does not keep up.
-      if (error instanceof ProvenanceError && error.code === 'unhealthy') return unavailable();
-      if (error instanceof OverlayError && error.code === 'store-unavailable') return storeAway();
-      throw error;
-    }
+    return this.#answer(request, flow, uri) ?? this.#decide(request, flow, uri);
   }
 
   /** What is answered without asking anybody: not even an INVITE then gets a 100 before it. */
@@ -140,6 +128,10 @@ export class CallPolicy implements ProxyPolicy {
     );
     records.close(call, 'failed', { status: 483, by: 'gateway', reason: 'Too Many Hops' });
     return { ...respond(483), gate: gateOf(written.durability) };
+  }
+
+  onFault(fault: unknown): RespondDecision | undefined {
+    return whileAway(fault);
   }
 
   onRoutelessAck(ack: SipRequest, source: Flow): Promise<RoutingDecision> | undefined {

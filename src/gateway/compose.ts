@@ -180,6 +180,7 @@ export async function compose(
   });
   const regEvent: RegEvent = new RegEvent({
     authentication,
+    authorisation,
     overlay,
     domain,
     audit,
@@ -225,7 +226,6 @@ export async function compose(
       // Registration has already found the Request-URI to be ours, by the address that it arrived at.
       serves: () => true,
       random,
-      logger,
       ...(policy.gruu ? { gruus } : {}),
       serviceRoutes: (source) =>
         serviceRoutesFor(policy.serviceRoute, source.transport, addresses.towards(source)),

@@ -14,6 +14,7 @@ import {
 } from '../sip/index.ts';
 import type { RegEvent } from './reg-event.ts';
 import type { Registration } from './registration.ts';
+import { respond, whileAway } from './routing-answers.ts';
 
 /** When a phone may try again at a gateway that is being restarted, in seconds. */
 const retryAfterSeconds = 5;
@@ -93,8 +94,10 @@ export class Dispatcher implements TransactionUser {
     server
       .answer(transaction)
       .catch((error: unknown) => {
-        logger.error({ method: request.method, error: String(error) }, 'a request failed');
-        transaction.respond(createResponse(request, 500));
+        const { status, reason, headers } = whileAway(error) ?? failed;
+        logger.error({ method: request.method, error: String(error), status }, 'a request failed');
+        const toTag = statelessTag(request);
+        transaction.decline(createResponse(request, status, reason, { toTag, ...(headers && { headers }) }));
       })
       .finally(() => {
         admission.left();
@@ -102,3 +105,5 @@ export class Dispatcher implements TransactionUser {
       });
   }
 }
+
+const failed = respond(500);

@@ -1,5 +1,5 @@
 import { type Clock, type Random, randomId } from '../base/index.ts';
-import { declaredIntent } from '../intent/index.ts';
+import { addressOf, declaredIntent } from '../intent/index.ts';
 import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
 import {
   type ClientTransactionHandler,
@@ -17,6 +17,7 @@ import {
 } from '../sip/index.ts';
 import type { Audit } from './audit.ts';
 import type { Authentication } from './authentication.ts';
+import type { Authorisation } from './authorisation.ts';
 import { circumstances, peerCircumstances } from './context.ts';
 import { RegState } from './reg-state.ts';
 import { notifierDialog, type RegDialog, RegSubscription } from './reg-subscription.ts';
@@ -47,6 +48,7 @@ export const defaultRegEventLimits: RegEventLimits = {
 
 export interface RegEventOptions {
   readonly authentication: Authentication;
+  readonly authorisation: Authorisation;
   readonly overlay: IdentityOverlay;
   readonly domain: ServedDomain;
   readonly audit: Audit;
@@ -112,17 +114,21 @@ export class RegEvent {
     transaction: ServerTransaction,
     known: Watch | undefined,
   ): Promise<SubscribeRefusal | undefined> {
-    const { authentication, overlay, domain, watchers } = this.#options;
+    const { authentication, authorisation, overlay, domain, watchers } = this.#options;
     const { request, flow } = transaction;
     const malformed = checkSubscribe(request);
     if (malformed !== undefined) return malformed;
     const result = await authentication.identify(request, flow);
     if (result.kind !== 'proved') return result;
-    if (result.principal.kind !== 'identity') return { status: 403 };
-    const { identity } = result.principal;
+    const { principal } = result;
+    if (principal.kind !== 'identity') return { status: 403 };
+    const { identity } = principal;
     const from = domain.ownUri(request.from.uri, flow.local.address)?.user;
     if (from === undefined || !overlay.isAddressOf(identity, unescapeUri(from)))
       return { status: 403, reason: 'From Is Not An Address Of The Watcher' };
+    const target = addressOf(request.to.uri);
+    const forbidden = await authorisation.refusal({ principal, action: 'subscribe', target });
+    if (forbidden !== undefined) return { status: 403, reason: forbidden };
     if (known !== undefined) return this.#extend(transaction, known, identity);
 
     const uri = domain.ownUri(request.uri, flow.local.address);
@@ -222,7 +228,6 @@ export class RegEvent {
     watched: IdentityRecord,
   ): Promise<boolean> {
     const { audit } = this.#options;
-    if (!audit.healthy) return Promise.resolve(false);
     const { durability } = audit.append({
       erin: {
         event: 'registration.watch',

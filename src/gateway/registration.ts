@@ -1,7 +1,7 @@
 import { type Clock, type Random, randomId } from '../base/index.ts';
 import { addressOf, declaredIntent } from '../intent/index.ts';
 import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
-import { type AppendResult, addressParty, ProvenanceError, type RecordId } from '../provenance/index.ts';
+import { type AppendResult, addressParty, type RecordId } from '../provenance/index.ts';
 import {
   appendHeaders,
   createResponse,
@@ -74,16 +74,6 @@ export class Registration {
   }
 
   async answer(transaction: ServerTransaction): Promise<void> {
-    try {
-      await this.#answer(transaction);
-    } catch (error) {
-      // The log has stopped taking records since its health was looked at, or the disk does not keep up.
-      if (!(error instanceof ProvenanceError) || error.code !== 'unhealthy') throw error;
-      this.#unavailable(transaction);
-    }
-  }
-
-  async #answer(transaction: ServerTransaction): Promise<void> {
     const { request, flow } = transaction;
     const { authentication, throughPbx, domain, audit, registrar } = this.#options;
     if (domain.ownUri(request.uri, flow.local.address) === undefined) {

@@ -1,4 +1,5 @@
-import type { Durability } from '../provenance/index.ts';
+import { OverlayError } from '../overlay/index.ts';
+import { type Durability, ProvenanceError } from '../provenance/index.ts';
 import {
   type GateRefusal,
   type HeaderField,
@@ -93,6 +94,13 @@ export function unavailable(): RespondDecision {
 }
 
 /** Whoever was asked for is not among those that are remembered while the shared store is gone. */
-export function storeAway(): RespondDecision {
+function storeAway(): RespondDecision {
   return decline(503, 'Identity Store Unavailable', [headerField('Retry-After', String(retryAfterSeconds))]);
+}
+
+/** What everybody is told while the log or the shared store cannot be used; undefined for any other fault. */
+export function whileAway(fault: unknown): RespondDecision | undefined {
+  // The log has stopped taking records since its health was looked at, or the disk does not keep up.
+  if (fault instanceof ProvenanceError && fault.code === 'unhealthy') return unavailable();
+  return fault instanceof OverlayError && fault.code === 'store-unavailable' ? storeAway() : undefined;
 }

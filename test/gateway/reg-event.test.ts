@@ -182,6 +182,24 @@ describe('a watcher', () => {
     }
   });
 
+  it('that may not, as the operator decides, is refused, and so is the refresh of one that might', async () => {
+    let allowed = true;
+    const house = await TestGateway.open({
+      devices: [{ name: 'guest', password }],
+      hooks: { authorise: ({ action }) => action !== 'subscribe' || allowed || { refused: 'No Watching' } },
+    });
+    const agent = await house.stockPhone('guest', 'tcp');
+    await agent.register();
+    const ask = (): Promise<{ response: SipResponse }> => subscribe(agent, 'guest', { to: agent.address });
+    const { response } = await ask();
+    await notified(agent);
+    allowed = false;
+    expect((await ask()).response).toMatchObject({ status: 403, reason: 'No Watching' });
+    const refresh = agent.inDialog(callerDialog(response), 'SUBSCRIBE', { headers: [eventHeader] });
+    expect(await agent.final(refresh)).toMatchObject({ status: 403, reason: 'No Watching' });
+    await house.close();
+  });
+
   it('that proves nothing is challenged', async () => {
     const stranger = await gateway.stranger('self', 'udp');
     expect((await subscribe(stranger, 'self')).response.status).toBe(407);

@@ -6,14 +6,14 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { exitCodes } from '../../src/cli/exit-codes.ts';
-import { headerValue } from '../../src/sip/index.ts';
+import { headerField, headerValue } from '../../src/sip/index.ts';
 import { callStories, chainFaults, readTrail, verifyTrail } from '../support/audit-trail.ts';
 import { dataDirectory } from '../support/data-directory.ts';
 import { cpuSecondsOf } from '../support/process-usage.ts';
 import { type GatewayProcess, startGateway, tibetSip } from '../support/processes.ts';
 import type { SipAgent } from '../support/sip-agent.ts';
 import { callerDialog, type Dialog } from '../support/sip-dialog.ts';
-import { addStockPhones, openAgent, type StockPhone } from '../support/stock-phones.ts';
+import { addStockPhones, domain, openAgent, type StockPhone } from '../support/stock-phones.ts';
 import { until } from '../support/until.ts';
 
 /** Ends that are asked for: no longer than a person expects of Ctrl-C. */
@@ -169,21 +169,30 @@ describe('a full disk', () => {
 
 describe('a log that does not keep up', () => {
   it('turns callers and phones away with 503 until it does', async () => {
-    const [alice] = await addStockPhones(data.path, ['alice']);
+    const [alice, bob] = await addStockPhones(data.path, ['alice', 'bob']);
     gateway = await startGateway({
       dataDir: data.path,
-      set: ['limits.audit.maxWaitingRecords=1', 'limits.audit.checkpointDelayMs=1000'],
+      set: [
+        'limits.audit.maxWaitingRecords=1',
+        'limits.audit.checkpointDelayMs=1000',
+        'registrar.watchers=jis:alice',
+      ],
     });
     const caller = await open(alice);
     const registers = async (): Promise<boolean> => (await caller.register()).status === 200;
     // The record of the gateway's start waits for its checkpoint first.
     await until('there is room for a record', registers);
     // The record of the registration waits for its checkpoint: there is no room for another one.
-    const { response } = await caller.ask('INVITE', caller.address);
-    expect({ status: response.status, after: headerValue(response, 'retry-after') }).toEqual({
-      status: 503,
-      after: '5',
-    });
+    for (const [method, address] of [
+      ['INVITE', caller.address],
+      ['SUBSCRIBE', `sip:${bob?.user}@${domain}`],
+    ] as const) {
+      const { response } = await caller.ask(method, address, { headers: [headerField('Event', 'reg')] });
+      expect({ status: response.status, after: headerValue(response, 'retry-after') }).toEqual({
+        status: 503,
+        after: '5',
+      });
+    }
     expect((await caller.register()).status).toBe(503);
     await until('there is room again', registers);
   });

@@ -148,6 +148,8 @@ export interface ProxyPolicy {
     request: SipRequest,
     transaction: ServerTransaction,
   ): RespondDecision | Promise<RespondDecision>;
+  /** What is answered when a decision failed with this; without an answer it is logged, and the sender gets 500. */
+  onFault?(fault: unknown): RespondDecision | undefined;
   /** An ACK of a 2xx whose sender has lost its Route; without a decision it ends here. */
   onRoutelessAck?(ack: SipRequest, source: Flow): RoutingDecision | Promise<RoutingDecision> | undefined;
   /**

@@ -221,6 +221,8 @@ export class ProxyCore implements TransactionUser, ContextHost {
   }
 
   #undecided(error: unknown): RoutingDecision {
+    const answer = this.#options.policy.onFault?.(error);
+    if (answer !== undefined) return answer;
     this.#options.logger.error({ error }, 'the policy failed to decide on a request');
     return { kind: 'respond', status: 500 };
   }

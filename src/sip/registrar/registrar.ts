@@ -1,4 +1,4 @@
-import { type Logger, type Random, randomId } from '../../base/index.ts';
+import { type Random, randomId } from '../../base/index.ts';
 import {
   createResponse,
   headerField,
@@ -23,7 +23,6 @@ export interface RegistrarOptions {
   /** Whether we are the registrar of this host (RFC 3261 §10.3 step 1); lower case, without port. */
   readonly serves: (host: string) => boolean;
   readonly random: Random;
-  readonly logger: Logger;
   readonly policy?: Partial<RegistrarPolicy>;
   /** Absent: no GRUUs are given out (RFC 5627). */
   readonly gruus?: Gruus;
@@ -46,7 +45,6 @@ export class Registrar {
   readonly #location: LocationService;
   readonly #serves: (host: string) => boolean;
   readonly #random: Random;
-  readonly #logger: Logger;
   readonly #policy: RegistrarPolicy;
   readonly #gruus: Gruus | undefined;
   readonly #serviceRoutes: (source: RegisterSource) => readonly string[];
@@ -55,7 +53,6 @@ export class Registrar {
     this.#location = options.location;
     this.#serves = options.serves;
     this.#random = options.random;
-    this.#logger = options.logger;
     this.#policy = { ...defaultRegistrarPolicy, ...options.policy };
     this.#gruus = options.gruus;
     this.#serviceRoutes = options.serviceRoutes ?? (() => []);
@@ -83,7 +80,7 @@ export class Registrar {
 
   /**
    * Steps 6 to 8, for an address-of-record that the sender was shown to own. Answers after the changes are stored;
-   * never rejects: a failing store gives 500 and leaves all as it was.
+   * rejects only as the location service does, which then has left all as it was.
    */
   async handle(
     request: SipRequest,
@@ -98,19 +95,14 @@ export class Registrar {
     const userAgent = headerValue(request, 'user-agent');
     const decide = (current: readonly Binding[]): Registration =>
       decideRegistration(current, { request, order, source, nowMs, userAgent, policy });
-    try {
-      if (order.action === 'query') {
-        const bindings = (await this.#location.list(aor)).filter(({ expiresAtMs }) => expiresAtMs > nowMs);
-        return this.#accept({ request, source, order, aor, nowMs }, { bindings, changes: [] });
-      }
-      const registration = await this.#location.update(aor, decide);
-      const { rejection } = registration;
-      if (rejection) return this.#refuse(request, rejection, registration.bindings);
-      return this.#accept({ request, source, order, aor, nowMs }, registration);
-    } catch (error) {
-      this.#logger.error({ aor, error }, 'location service failed');
-      return this.#refuse(request, reject('location-service', 500), []);
+    if (order.action === 'query') {
+      const bindings = (await this.#location.list(aor)).filter(({ expiresAtMs }) => expiresAtMs > nowMs);
+      return this.#accept({ request, source, order, aor, nowMs }, { bindings, changes: [] });
     }
+    const registration = await this.#location.update(aor, decide);
+    const { rejection } = registration;
+    if (rejection) return this.#refuse(request, rejection, registration.bindings);
+    return this.#accept({ request, source, order, aor, nowMs }, registration);
   }
 
   #refuse(request: SipRequest, rejection: RegisterRejection, bindings: readonly Binding[]): RegisterOutcome {

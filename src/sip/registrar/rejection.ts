@@ -18,8 +18,7 @@ export type RegisterFault =
   | 'first-hop'
   | 'several-flows'
   | 'out-of-order'
-  | 'too-many-bindings'
-  | 'location-service';
+  | 'too-many-bindings';
 
 export interface RegisterRejection {
   readonly kind: 'rejection';

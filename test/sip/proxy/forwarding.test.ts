@@ -167,7 +167,7 @@ describe('forwarding a request (RFC 3261 §16.6)', () => {
     },
   );
 
-  it('answers 500 when the policy fails, at once or later', async () => {
+  it('answers 500 when the policy fails, at once or later, or what the policy says to that', async () => {
     const alice = bench.phone('alice');
     bench.decide = () => {
       throw new Error('broken');
@@ -179,6 +179,11 @@ describe('forwarding a request (RFC 3261 §16.6)', () => {
     await Promise.resolve();
     bench.flush();
     expect(alice.statuses).toEqual([500, 500]);
+    bench.onFault = () => ({ kind: 'respond', status: 503 });
+    alice.request('MESSAGE', 'sip:bob@example.com');
+    await Promise.resolve();
+    bench.flush();
+    expect(alice.statuses).toEqual([500, 500, 503]);
     bench.expectNothingLeft();
   });
 

@@ -9,6 +9,7 @@ import {
   type ForwardObserver,
   ProxyCore,
   type ProxyTarget,
+  type RespondDecision,
   type ResponseGate,
   type RoutingDecision,
 } from '../../../src/sip/proxy/index.ts';
@@ -68,6 +69,8 @@ export class ProxyBench {
     status: 404,
   });
 
+  onFault: (fault: unknown) => RespondDecision | undefined = () => undefined;
+
   constructor() {
     const { clock, network, tokens } = this;
     this.layer = new TransactionLayer({
@@ -84,6 +87,7 @@ export class ProxyBench {
       isOwnAddress: (host) => host === '198.51.100.1' || host === 'gw.example.com',
       policy: {
         onRequest: (request) => this.decide(request),
+        onFault: (fault) => this.onFault(fault),
         onInDialog: (request, source, token) =>
           decideByToken(request, source, token, (id) => network.flow(id)),
       },

@@ -1,4 +1,4 @@
-import { silentLogger, systemRandom } from '../../../src/base/index.ts';
+import { systemRandom } from '../../../src/base/index.ts';
 import { defaultMessageLimits, parseMessage, type SipRequest } from '../../../src/sip/message/index.ts';
 import {
   Gruus,
@@ -65,7 +65,6 @@ export class RegistrarFixture {
       location: this.location,
       serves: (host) => host === 'example.org',
       random: systemRandom,
-      logger: silentLogger,
       policy,
       gruus: this.gruus,
       serviceRoutes: () => serviceRoutes,
