@@ -45,7 +45,7 @@ export interface GroupCommitOptions {
   /** 0: nobody is told. */
   readonly slowDiskMs: number;
   /** Called in log order, before anybody is told. */
-  readonly onDurable: (records: readonly DurableRecord[]) => void;
+  readonly onDurable: (records: readonly DurableRecord[], raw: readonly RawRecord[]) => void;
   /** The batch and all that waited behind it have failed; called before anybody is told. */
   readonly onFailure: (error: unknown, failed: readonly PendingRecord[]) => void;
 }
@@ -154,7 +154,7 @@ export class GroupCommit {
       const frame = this.#seal(batch);
       await this.#options.flushKeys();
       await journal.append(frame);
-      onDurable(durableRecords(batch, frame));
+      onDurable(durableRecords(batch, frame), frame.records);
     } catch (error) {
       const failed = [...batch, ...this.#waiting];
       this.#waiting = [];

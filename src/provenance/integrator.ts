@@ -4,10 +4,10 @@ import { entryLengthBytes, openingLengthBytes } from './bundle.ts';
 import { BundleTail } from './bundle-tail.ts';
 import { signCheckpoint } from './checkpoint.ts';
 import type { FrameMemory } from './frame-memory.ts';
-import type { DurableRecord } from './group-commit.ts';
 import type { Journal } from './journal.ts';
 import type { LogEdge } from './log-edge.ts';
 import { leafHash } from './merkle-tree.ts';
+import type { RawRecord } from './record.ts';
 import type { RecordIndex } from './record-index.ts';
 import { FilePublisher, type Storage } from './storage.ts';
 import { bundlePath, checkpointPath, openingsPath, partialsOf, tilePath, tileWidth } from './tile-layout.ts';
@@ -43,7 +43,7 @@ export class Integrator {
   #tree: TileTree;
   #checkpoint: string;
   /** Durable, not in the tree yet. */
-  #waiting: DurableRecord[] = [];
+  #waiting: RawRecord[] = [];
   #running: Promise<void> | undefined;
 
   constructor(options: IntegratorOptions) {
@@ -72,12 +72,12 @@ export class Integrator {
   }
 
   /** Records that only the journal and the memory hold, in log order; they stay as they are. */
-  waiting(): readonly DurableRecord[] {
+  waiting(): readonly RawRecord[] {
     if (this.#waiting.length > 0) this.#options.frames.lend();
     return this.#waiting.slice();
   }
 
-  add(records: readonly DurableRecord[]): void {
+  add(records: readonly RawRecord[]): void {
     for (const record of records) this.#waiting.push(record);
   }
 
@@ -103,7 +103,7 @@ export class Integrator {
       await index.write({ size: this.size, root: treeRoot(this.#tree) });
   }
 
-  async #extend(records: readonly DurableRecord[]): Promise<void> {
+  async #extend(records: readonly RawRecord[]): Promise<void> {
     const { origin, checkpointKey, frames } = this.#options;
     const leaves = records.map(({ entry }) => leafHash(entry));
     const { tree, tiles } = extendTree(this.#tree, leaves);

@@ -11,7 +11,7 @@ import { LogHealth } from './log-health.ts';
 import { searchedFor, sipCallIdOf } from './log-reader.ts';
 import type { PartyKeys } from './party-keys.ts';
 import { ReceiptWatch } from './receipt-access.ts';
-import type { RecordDraft, RecordId } from './record.ts';
+import type { RawRecord, RecordDraft, RecordId } from './record.ts';
 import { RecordBuilder, type RecordContext } from './record-builder.ts';
 import type { RecordIndex } from './record-index.ts';
 import type { RecoveredLog } from './recovery.ts';
@@ -93,7 +93,7 @@ export class LogWriter {
       commitIntervalMs: limits.commitIntervalMs,
       unhurriedDelayMs: limits.unhurriedDelayMs,
       slowDiskMs: limits.slowDiskMs,
-      onDurable: (records) => this.#accept(records),
+      onDurable: (records, raw) => this.#accept(records, raw),
       onFailure: (error, failed) => this.#abandon(error, failed),
     });
     this.#health = new LogHealth({
@@ -110,7 +110,7 @@ export class LogWriter {
       this.#scheduleIntegration();
       this.#scheduleIndex();
     });
-    this.#accept(recovered.journaled);
+    this.#accept(recovered.journaled, recovered.journaled);
     this.#next = this.#durableEnd;
   }
 
@@ -216,12 +216,13 @@ export class LogWriter {
     return this.#failed.size === 0 ? parents : parents.filter((id) => !this.#failed.has(id));
   }
 
-  #accept(records: readonly DurableRecord[]): void {
+  /** `raw`: the same records, without what need not be kept until the tree has them. */
+  #accept(records: readonly DurableRecord[], raw: readonly RawRecord[]): void {
     this.#options.index.add(records);
     for (const { facts, position } of records) this.#ledger.settle(facts, position);
     this.#durableEnd += records.length;
     this.receipts.offer(records, this.keys);
-    this.#integrator.add(records);
+    this.#integrator.add(raw);
     this.#scheduleIntegration();
     this.#scheduleIndex();
   }

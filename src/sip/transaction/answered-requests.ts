@@ -7,7 +7,10 @@ interface AnsweredRequest {
   readonly answer: string | undefined;
 }
 
-/** Requests with their final answer, whose retransmissions are met for a while: an INVITE with a 2xx, or any other. */
+/**
+ * Requests with their final answer, of which nothing is left but to meet retransmissions for a while: those of the
+ * request where the answer was ours, those of the answer where the request was.
+ */
 export class AnsweredRequests {
   readonly #requests: Lingering<AnsweredRequest>;
 
@@ -19,7 +22,10 @@ export class AnsweredRequests {
     return this.#requests.size;
   }
 
-  /** `answer` is latin1 text, undefined where retransmissions are only absorbed: after a 2xx (RFC 6026 §7.1). */
+  /**
+   * `answer` is latin1 text, the ACK where the request was ours; undefined where retransmissions are only absorbed: after
+   * a 2xx (RFC 6026 §7.1), an ACK, or the final response to anything but an INVITE.
+   */
   keep(
     { key, flow }: { readonly key: string; readonly flow: Flow },
     answer: string | undefined,

@@ -31,6 +31,8 @@ export interface ClientTransactionHost {
   readonly settings: TimerSettings;
   onClientEnded(transaction: ClientTransactionRunner): void;
   onClientLingers(transaction: ClientTransactionRunner, late: LateAnswers, durationMs: number): void;
+  /** All that is left to do is to meet final responses that come again, of an INVITE with `ack`, for `durationMs`. */
+  onClientCompleted(transaction: ClientTransactionRunner, ack: string | undefined, durationMs: number): void;
   sendCancel(cancel: SipRequest, flow: Flow, onAnswered: () => void): void;
 }
 
@@ -126,6 +128,7 @@ export class ClientTransactionRunner implements ClientTransaction, TimerOwner<Cl
     this.#state = step.state;
     let sent = true;
     let expired: ClientTimer | undefined;
+    let lingersMs: number | undefined;
     for (const action of step.actions) {
       switch (action) {
         case 'send':
@@ -152,10 +155,13 @@ export class ClientTransactionRunner implements ClientTransaction, TimerOwner<Cl
           break;
         case 'start-b':
         case 'start-f':
-        case 'start-d':
-        case 'start-k':
         case 'start-m':
           expired = this.#startDeadline(deadlineOf[action]);
+          break;
+        case 'start-d':
+        case 'start-k':
+          lingersMs = firstDelayMs(deadlineOf[action], this.flow.reliable, this.#host.settings);
+          if (lingersMs === 0) expired = deadlineOf[action];
           break;
         case 'stop-timers':
           this.#stopTimers();
@@ -173,6 +179,12 @@ export class ClientTransactionRunner implements ClientTransaction, TimerOwner<Cl
     if (step.state === 'terminated') this.#end();
     else if (expired !== undefined) this.#input(`timer-${expired}`, undefined);
     else if (!sent) this.#input('transport-error', undefined);
+    else if (lingersMs !== undefined) this.#complete(lingersMs);
+  }
+
+  #complete(durationMs: number): void {
+    this.#stopTimers();
+    this.#host.onClientCompleted(this, this.#ack, durationMs);
   }
 
   #sendFirst(): boolean {

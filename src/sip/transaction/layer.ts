@@ -88,6 +88,11 @@ export class TransactionLayer<Started>
   readonly #servers = new Map<string, ServerTransactionRunner>();
   readonly #clients = new Map<string, ClientTransactionRunner>();
   readonly #answered: AnsweredRequests;
+  /** INVITEs of others with a refusal and its ACK (Timer I). */
+  readonly #confirmed: AnsweredRequests;
+  /** Our own: refused INVITEs (Timer D), and requests of other methods (Timer K). */
+  readonly #refusedInvites: AnsweredRequests;
+  readonly #completed: AnsweredRequests;
   readonly #lateAnswers: Lingering<LateAnswers>;
   readonly #serversByFlow = new FlowIndex<ServerTransactionRunner>();
   readonly #clientsByFlow = new FlowIndex<ClientTransactionRunner>();
@@ -107,6 +112,9 @@ export class TransactionLayer<Started>
     this.settings = options.timers ?? defaultTimerSettings;
     this.timers = new TimerWheel(options.clock);
     this.#answered = new AnsweredRequests(options.clock);
+    this.#confirmed = new AnsweredRequests(options.clock);
+    this.#refusedInvites = new AnsweredRequests(options.clock);
+    this.#completed = new AnsweredRequests(options.clock);
     this.#lateAnswers = new Lingering(options.clock);
   }
 
@@ -123,6 +131,9 @@ export class TransactionLayer<Started>
     this.#servers.clear();
     this.#clients.clear();
     this.#answered.clear();
+    this.#confirmed.clear();
+    this.#refusedInvites.clear();
+    this.#completed.clear();
     this.#lateAnswers.clear();
     this.#serversByFlow.clear();
     this.#clientsByFlow.clear();
@@ -130,8 +141,8 @@ export class TransactionLayer<Started>
 
   counts(): TransactionCounts {
     return {
-      server: this.#servers.size + this.#answered.size,
-      client: this.#clients.size + this.#lateAnswers.size,
+      server: this.#heldServers(),
+      client: this.#clients.size + this.#lateAnswers.size + this.#refusedInvites.size + this.#completed.size,
       timers: this.timers.pending,
       refused: this.#refused,
     };
@@ -169,6 +180,7 @@ export class TransactionLayer<Started>
       else known.receiveRetransmission();
       return;
     }
+    if (this.#confirmed.meetRetransmission(key)) return;
     if (request.method === 'ACK') {
       // RFC 6026 §7.1: that of a 2xx belongs to the transaction user, whether the INVITE is remembered or not.
       this.#user?.onAck(request, flow);
@@ -193,10 +205,13 @@ export class TransactionLayer<Started>
     const key = clientKey(response);
     const transaction = this.#clients.get(key);
     const late = transaction === undefined ? this.#lateAnswers.get(key) : undefined;
-    const asked = transaction?.flow ?? late?.flow;
+    const ended = key.startsWith('INVITE ') ? this.#refusedInvites : this.#completed;
+    const asked = transaction?.flow ?? late?.flow ?? ended.flowOf(key);
     if (asked === undefined || !this.#mayAnswer(flow, asked)) this.#user?.onStrayResponse(response, flow);
     else if (transaction !== undefined) transaction.receive(response);
-    else if (response.status >= 200 && response.status < 300) late?.onAnswer(response);
+    else if (late === undefined) {
+      if (response.status >= 300) ended.meetRetransmission(key);
+    } else if (response.status >= 200 && response.status < 300) late.onAnswer(response);
   }
 
   onFlowOpen(flow: Flow): void {
@@ -231,16 +246,24 @@ export class TransactionLayer<Started>
     durationMs: number,
   ): void {
     this.onServerEnded(transaction);
-    this.#answered.keep(transaction, answer, durationMs);
+    const kept = transaction.state === 'confirmed' ? this.#confirmed : this.#answered;
+    kept.keep(transaction, answer, durationMs);
   }
 
   onAnswerAbandoned(transaction: ServerTransactionRunner): void {
     this.#answered.forget(transaction.key);
+    this.#confirmed.forget(transaction.key);
   }
 
   onClientLingers(transaction: ClientTransactionRunner, late: LateAnswers, durationMs: number): void {
     this.onClientEnded(transaction);
     this.#lateAnswers.keep(transaction.key, late, durationMs);
+  }
+
+  onClientCompleted(transaction: ClientTransactionRunner, ack: string | undefined, durationMs: number): void {
+    this.onClientEnded(transaction);
+    const kept = ack === undefined ? this.#completed : this.#refusedInvites;
+    kept.keep(transaction, ack, durationMs);
   }
 
   onClientEnded(transaction: ClientTransactionRunner): void {
@@ -252,7 +275,7 @@ export class TransactionLayer<Started>
   #cancel(cancel: SipRequest, transaction: ServerTransaction): void {
     const key = serverKey(cancel, 'INVITE', transaction.flow.remote.address);
     const invite = this.#servers.get(key);
-    const owner = invite?.flow ?? this.#answered.flowOf(key);
+    const owner = invite?.flow ?? this.#answered.flowOf(key) ?? this.#confirmed.flowOf(key);
     const toTag = randomId(this.#random, 64);
     if (owner === undefined || !isSameSender(owner, transaction.flow)) {
       transaction.respond(createResponse(cancel, 481, undefined, { toTag }));
@@ -278,8 +301,11 @@ export class TransactionLayer<Started>
   #hasRoom(request: SipRequest): boolean {
     const { maxTransactions } = this.#limits;
     const ongoing = request.to.tag !== undefined || request.method === 'CANCEL';
-    const held = this.#servers.size + this.#answered.size;
-    return held < (ongoing ? maxTransactions * inDialogHeadroom : maxTransactions);
+    return this.#heldServers() < (ongoing ? maxTransactions * inDialogHeadroom : maxTransactions);
+  }
+
+  #heldServers(): number {
+    return this.#servers.size + this.#answered.size + this.#confirmed.size;
   }
 
   /** Without a transaction: refusing must cost next to nothing. */

@@ -206,9 +206,9 @@ export class ServerTransactionRunner implements TimerOwner<ServerTimer> {
           this.#startRetransmission();
           break;
         case 'start-h':
-        case 'start-i':
           expired = this.#startDeadline(deadlineOf[action]);
           break;
+        case 'start-i':
         case 'start-j':
         case 'start-l':
           lingersMs = firstDelayMs(deadlineOf[action], this.flow.reliable, this.#host.settings);
