@@ -28,6 +28,10 @@ const termBytes = 8;
 const dueBytes = 6;
 const latestDue = 2 ** (8 * dueBytes) - 1;
 const nothing = Buffer.alloc(0);
+/** Address space, neither memory nor disk: room for some 50 million identities before the map has to grow. */
+const mapBytes = 2 ** 36;
+/** Registrations come from many phones, each of which can wait so long for others to share its transaction. */
+const lingerMs = 10;
 
 /**
  * LMDB in a directory. Changes that come together are made in one transaction; reads never wait. The gateway and the
@@ -45,7 +49,7 @@ export class EmbeddedStore implements OverlayStore {
 
   private constructor(root: RootDatabase<Buffer, string>) {
     this.#root = root;
-    this.#writes = new WriteQueue((body) => root.transaction(body));
+    this.#writes = new WriteQueue((body) => root.transaction(body), lingerMs);
     this.#documents = new Map(documentKinds.map((kind) => [kind, openTable(root, kind)]));
     this.#terms = openTable(root, 'terms', true);
     this.#due = openTable(root, 'due');
@@ -64,6 +68,8 @@ export class EmbeddedStore implements OverlayStore {
         // The tables of the first format are there until they are taken over.
         maxDbs: 2 * documentKinds.length + 5,
         encoding: 'binary',
+        // Growing beyond it, LMDB maps the file once more and keeps the old map, with all the pages in it.
+        mapSize: mapBytes,
       });
       const isKnown = hasFormat(root);
       const store = new EmbeddedStore(root);
@@ -95,7 +101,7 @@ export class EmbeddedStore implements OverlayStore {
       if (next === keep) return stored;
       this.#write(kind, row, stored, next);
       return next;
-    });
+    }, kind === 'bindings');
   }
 
   find<Kind extends DocumentKind>(kind: Kind, term: string): readonly StoreEntry<OverlayDocuments[Kind]>[] {

@@ -96,10 +96,10 @@ export class LocationBook {
   /** Takes out what has expired, of up to `maxIdentities` identities; returns each binding to one sweeper only. */
   async sweep(maxIdentities: number): Promise<readonly LostBinding[]> {
     const nowMs = this.#clock.now();
-    const lost: LostBinding[] = [];
-    for (const fingerprint of await this.#store.due('bindings', nowMs, maxIdentities))
-      lost.push(...(await this.#remove(fingerprint, (binding) => binding.expiresAtMs <= nowMs)));
-    return lost;
+    const due = await this.#store.due('bindings', nowMs, maxIdentities);
+    const hasExpired = (binding: Binding): boolean => binding.expiresAtMs <= nowMs;
+    const lost = await Promise.all(due.map((fingerprint) => this.#remove(fingerprint, hasExpired)));
+    return lost.flat();
   }
 
   async #removeFrom(

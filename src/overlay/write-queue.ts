@@ -2,6 +2,7 @@
 interface Waiting {
   /** Runs within the transaction; what it throws, its caller gets, and nobody else. */
   readonly work: () => unknown;
+  readonly lingers: boolean;
   readonly resolve: (result: never) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -14,18 +15,27 @@ type Outcome = { readonly result: unknown } | { readonly error: unknown };
  */
 export class WriteQueue {
   readonly #transact: (body: () => void) => Promise<unknown>;
+  readonly #lingerMs: number;
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
+  #beganAtMs = Number.NEGATIVE_INFINITY;
+  /** Ends a pause; set while there is one. */
+  #wake: (() => void) | undefined;
 
   /** `transact` runs `body` in a write transaction and answers once that is committed. */
-  constructor(transact: (body: () => void) => Promise<unknown>) {
+  constructor(transact: (body: () => void) => Promise<unknown>, lingerMs: number) {
     this.#transact = transact;
+    this.#lingerMs = lingerMs;
   }
 
-  /** `work` must have written nothing when it throws. Answers once what it has written is committed. */
-  add<Result>(work: () => Result): Promise<Result> {
+  /**
+   * `work` must have written nothing when it throws. Answers once what it has written is committed. What `lingers`
+   * lets up to `lingerMs` go by between two transactions, so that others can join it.
+   */
+  add<Result>(work: () => Result, lingers = false): Promise<Result> {
     return new Promise<Result>((resolve, reject) => {
-      this.#waiting.push({ work, resolve, reject });
+      this.#waiting.push({ work, lingers, resolve, reject });
+      if (!lingers) this.#wake?.();
       this.#running ??= this.#run();
     });
   }
@@ -36,14 +46,30 @@ export class WriteQueue {
   }
 
   async #run(): Promise<void> {
-    // Whoever else comes in this turn of the event loop goes along.
-    await new Promise<void>((resolve) => setImmediate(resolve));
     while (this.#waiting.length > 0) {
+      await this.#pause();
       const batch = this.#waiting;
       this.#waiting = [];
+      this.#beganAtMs = performance.now();
       await this.#commit(batch);
     }
     this.#running = undefined;
+  }
+
+  #pause(): Promise<void> {
+    const leftMs = this.#beganAtMs + this.#lingerMs - performance.now();
+    const mayLinger = leftMs > 0 && this.#waiting.every(({ lingers }) => lingers);
+    return new Promise((resolve) => {
+      // Whoever else comes in this turn of the event loop goes along in any case.
+      if (!mayLinger) return void setImmediate(resolve);
+      const wake = (): void => {
+        clearTimeout(timer);
+        this.#wake = undefined;
+        resolve();
+      };
+      const timer = setTimeout(wake, leftMs);
+      this.#wake = wake;
+    });
   }
 
   async #commit(batch: readonly Waiting[]): Promise<void> {

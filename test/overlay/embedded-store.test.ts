@@ -87,6 +87,21 @@ describe('EmbeddedStore', () => {
     await store.close();
   });
 
+  it('lets registrations wait for each other, and nothing else for them', async () => {
+    const store = EmbeddedStore.open({ directory });
+    const bound = { sequence: 1, bindings: [storedBinding()] };
+    await store.update('bindings', 'first', () => bound);
+    const order: string[] = [];
+    const lingering = store.update('bindings', 'second', () => bound).then(() => order.push('registration'));
+    const urgent = store.update('alias', '1', () => ({ fingerprint: 'a' })).then(() => order.push('alias'));
+    await Promise.all([lingering, urgent]);
+    // One transaction of both: the alias has not waited, and the registration came before it.
+    expect(order).toEqual(['registration', 'alias']);
+    await store.update('bindings', 'third', () => bound);
+    expect(store.get('bindings', 'third')).toEqual(bound);
+    await store.close();
+  });
+
   it('says once what falls due, however often it was put off', async () => {
     const store = EmbeddedStore.open({ directory });
     const dueAt = (expiresAtMs: number) => ({ sequence: 1, bindings: [storedBinding({ expiresAtMs })] });
