@@ -128,7 +128,7 @@ export interface WitnessesConfig {
   readonly timeoutMs: number;
 }
 
-export type DigestAlgorithm = 'SHA-256' | 'MD5';
+export type DigestAlgorithm = 'SHA-512-256' | 'SHA-256' | 'MD5';
 
 export type DigestQop = 'auth' | 'auth-int';
 

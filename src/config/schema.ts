@@ -112,7 +112,7 @@ const audit = section({
   }),
 });
 
-const digestAlgorithms = listOf(oneOf(['SHA-256', 'MD5'])).refine(
+const digestAlgorithms = listOf(oneOf(['SHA-512-256', 'SHA-256', 'MD5'])).refine(
   (list) => list.length > 0 && new Set(list).size === list.length,
   'must name each algorithm once, and at least one',
 );

@@ -12,6 +12,7 @@ export interface DeviceCredential {
   readonly realm: string;
   readonly ha1Md5: string;
   readonly ha1Sha256: string;
+  readonly ha1Sha512256?: string;
 }
 
 const maxUsernameLength = 128;
@@ -36,10 +37,13 @@ export class DeviceBook {
 
   /** A new password for a phone replaces its old one; throws OverlayError `username-taken` for another identity's. */
   async save(fingerprint: Fingerprint, credential: DeviceCredential): Promise<CredentialDocument> {
-    const { username, realm, ha1Md5, ha1Sha256 } = credential;
+    const { username, realm, ha1Md5, ha1Sha256, ha1Sha512256 } = credential;
     if (username.length === 0 || username.length > maxUsernameLength)
       throw new OverlayError('username-taken', `a user name has 1 to ${maxUsernameLength} characters`);
-    const document = { username, realm, fingerprint, ha1Md5, ha1Sha256, createdAtMs: this.#clock.now() };
+    const document: CredentialDocument = {
+      ...{ username, realm, fingerprint, ha1Md5, ha1Sha256, createdAtMs: this.#clock.now() },
+      ...(ha1Sha512256 !== undefined && { ha1Sha512256 }),
+    };
     await this.#store.update('credential', username, (stored) => {
       if (stored && stored.fingerprint !== fingerprint)
         throw new OverlayError('username-taken', `the user name ${username} belongs to another identity`);

@@ -60,6 +60,7 @@ export const documentLayouts: { readonly [Kind in DocumentKind]: Layout<OverlayD
     ha1Md5: text,
     ha1Sha256: text,
     createdAtMs: number,
+    ha1Sha512256: omittable(text),
   }),
   custody: structure<OverlayDocuments['custody']>({ seed: bytes }),
   bindings: structure<BindingsDocument>({ sequence: number, bindings: list(binding) }),

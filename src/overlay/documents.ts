@@ -60,6 +60,7 @@ export interface CredentialDocument {
   readonly fingerprint: Fingerprint;
   readonly ha1Md5: string;
   readonly ha1Sha256: string;
+  readonly ha1Sha512256?: string;
   readonly createdAtMs: number;
 }
 

@@ -42,8 +42,12 @@ describe('the encoding of documents', () => {
       {
         ...{ username: text, realm: text, fingerprint: text, ha1Md5: text, ha1Sha256: text },
         createdAtMs: fc.nat(),
+        ha1Sha512256: text,
       },
-      { noNullPrototype: true },
+      {
+        requiredKeys: ['username', 'realm', 'fingerprint', 'ha1Md5', 'ha1Sha256', 'createdAtMs'],
+        noNullPrototype: true,
+      },
     );
     fc.assert(
       fc.property(credential, (document) => {

@@ -80,7 +80,7 @@ export class DigestAuthenticator {
   readonly #qop: readonly DigestQop[];
   readonly #counts: NonceCounts;
   readonly #throttle: FailureThrottle;
-  readonly #nobody: DigestCredential;
+  readonly #nobody: Required<DigestCredential>;
 
   constructor(options: DigestOptions) {
     this.#realm = options.realm;
@@ -170,10 +170,11 @@ export class DigestAuthenticator {
     credential: DigestCredential | undefined,
   ): DigestVerdict {
     const { username, algorithm, nonce, uri, protection } = answer;
+    const ha1 = credential && ha1Of(credential, algorithm);
     const expected = digestResponse({
       algorithm,
       // An unknown name costs what a known one costs.
-      ha1: ha1Of(credential ?? this.#nobody, algorithm),
+      ha1: ha1 ?? ha1Of(this.#nobody, algorithm),
       nonce,
       method: request.method,
       uri,
@@ -184,7 +185,7 @@ export class DigestAuthenticator {
     // Once more: many answers may have waited for the store together.
     const throttled = this.#throttled(source, username, nowMs);
     if (throttled) return throttled;
-    if (!sameResponse(expected, answer.response) || credential === undefined) {
+    if (!sameResponse(expected, answer.response) || credential === undefined || ha1 === undefined) {
       this.#throttle.recordFailure(source.remote.address, username, nowMs);
       return this.#challenged(
         credential ? 'wrong-response' : 'unknown-user',
@@ -200,7 +201,7 @@ export class DigestAuthenticator {
     if (!this.#counts.use(nonce, nonceMintedAtMs(nonce) ?? 0, count, nowMs)) {
       return this.#challenged('replayed', request, source, kind, username);
     }
-    const info = kind === 'www' ? authenticationInfo(answer, ha1Of(credential, algorithm)) : [];
+    const info = kind === 'www' ? authenticationInfo(answer, ha1) : [];
     return { kind: 'accepted', username, credential, algorithm, info };
   }
 

@@ -1,15 +1,19 @@
 import { hash, timingSafeEqual } from 'node:crypto';
 
 /** Digest algorithms by their registered names (RFC 7616 §6.1, RFC 8760 §2.1). */
-export type DigestAlgorithm = 'MD5' | 'SHA-256';
+export type DigestAlgorithm = 'MD5' | 'SHA-256' | 'SHA-512-256';
 export type DigestQop = 'auth' | 'auth-int';
 
-const opensslNames: Readonly<Record<DigestAlgorithm, string>> = { MD5: 'md5', 'SHA-256': 'sha256' };
+const opensslNames: Readonly<Record<DigestAlgorithm, string>> = {
+  MD5: 'md5',
+  'SHA-256': 'sha256',
+  'SHA-512-256': 'sha512-256',
+};
 
 /** The algorithm of a challenge or an answer; names are case-insensitive and the default is MD5 (RFC 7616 §3.3). */
 export function digestAlgorithmNamed(name: string | undefined): DigestAlgorithm | undefined {
   const upper = (name ?? 'MD5').toUpperCase();
-  return upper === 'MD5' || upper === 'SHA-256' ? upper : undefined;
+  return upper === 'MD5' || upper === 'SHA-256' || upper === 'SHA-512-256' ? upper : undefined;
 }
 
 /** H(A1) as lower-case hexadecimal: the hash of username, realm and password (RFC 7616 §3.4.2), text as UTF-8. */

@@ -54,6 +54,34 @@ test('RFC 8760 §2.4: phones that can choose get SHA-256 first, all others one M
   });
 });
 
+test('RFC 8760 §2.4: as many challenges as are configured, in that order, and the answer to the first is taken', async () => {
+  const fixture = new DigestFixture({ algorithms: { tls: ['SHA-512-256', 'SHA-256', 'MD5'] } });
+  const tlsFlow = { ...wsFlow, transport: 'tls' } as const;
+  expect(onTheWire(await fixture.verify(request(), tlsFlow))).toEqual({
+    status: 401,
+    fields: [
+      'WWW-Authenticate: Digest realm="example.org", nonce, algorithm=SHA-512-256, qop="auth"',
+      'WWW-Authenticate: Digest realm="example.org", nonce, algorithm=SHA-256, qop="auth"',
+      'WWW-Authenticate: Digest realm="example.org", nonce, algorithm=MD5, qop="auth"',
+    ],
+  });
+  const accepted = await fixture.verify(fixture.answered(request(), alice, tlsFlow), tlsFlow);
+  expect(accepted).toMatchObject({ kind: 'accepted', algorithm: 'SHA-512-256' });
+});
+
+test('a password that was minted before SHA-512-256 was known is not right with it, and good with the others', async () => {
+  const fixture = new DigestFixture({ algorithms: { udp: ['SHA-512-256'], ws: ['SHA-256'] } });
+  const { ha1Sha512256: _, ...earlier } = fixture.store.credential;
+  fixture.store.credential = earlier;
+  expect(await fixture.verify(fixture.answered(request()))).toMatchObject({
+    fault: 'wrong-response',
+    status: 401,
+  });
+  expect(await fixture.verify(fixture.answered(request(), alice, wsFlow), wsFlow)).toMatchObject({
+    kind: 'accepted',
+  });
+});
+
 test('the algorithms are a matter of the transport, and one that was not offered is not accepted', async () => {
   const fixture = new DigestFixture({ algorithms: { udp: ['SHA-256'] } });
   expect(fixture.authenticator.challenge(request(), udpFlow, 'www')).toHaveLength(1);
@@ -209,7 +237,7 @@ test('edge test 34: a peer that challenges us for another realm gets no answer',
   const headers = [
     headerField('WWW-Authenticate', 'Digest realm="attacker.example", nonce="n", qop="auth"'),
     headerField('WWW-Authenticate', 'Basic realm="example.org"'),
-    headerField('WWW-Authenticate', 'Digest realm="example.org", nonce="n", algorithm=SHA-512-256'),
+    headerField('WWW-Authenticate', 'Digest realm="example.org", nonce="n", algorithm=SHA3-256'),
     headerField('WWW-Authenticate', 'Digest realm="example.org'),
   ];
   const response = createResponse(message, 401, undefined, { headers });
@@ -223,7 +251,7 @@ test('RFC 8760 §2.4: as a client we answer the first challenge that we understa
   const headers = [
     headerField(
       'WWW-Authenticate',
-      'Digest realm="example.org", nonce="n1", algorithm=SHA-512-256, qop="auth"',
+      'Digest realm="example.org", nonce="n1", algorithm=SHA3-256, qop="auth"',
     ),
     headerField('WWW-Authenticate', 'Digest realm="example.org", nonce="n2", algorithm=SHA-256, opaque="o"'),
     headerField('WWW-Authenticate', 'Digest realm="example.org", nonce="n3", algorithm=MD5'),

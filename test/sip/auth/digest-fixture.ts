@@ -38,11 +38,11 @@ export const wsFlow: AuthSource = {
 /** Knows alice, and counts who asks for whom. */
 class OneUserStore implements CredentialStore {
   readonly asked: string[] = [];
-  readonly #credential = mintDigestCredential(alice);
+  credential: DigestCredential = mintDigestCredential(alice);
 
   find(username: string): DigestCredential | undefined {
     this.asked.push(username);
-    return username === alice.username ? this.#credential : undefined;
+    return username === alice.username ? this.credential : undefined;
   }
 }
 

@@ -23,6 +23,17 @@ test.each([
   expect(digestResponse({ ...rfc7616, algorithm, ha1 })).toBe(response);
 });
 
+test('RFC 7616 §3.9.2: the published SHA-512-256 response, as erratum 4897 corrects it', () => {
+  const algorithm = 'SHA-512-256';
+  const ha1 = digestHa1(algorithm, 'J\u00e4s\u00f8n Doe', 'api@example.org', 'Secret, or not?');
+  const nonce = '5TsQWLVdgBdmrQ0XsxbDODV+57QdFR34I9HAbC/RVvkK';
+  const cnonce = 'NTg6RKcb9boFIAS3KrFK9BGeh+iDa/sm6jUMp2wds69v';
+  const protection = { qop: 'auth', nc: '00000001', cnonce } as const;
+  expect(digestResponse({ algorithm, ha1, nonce, method: 'GET', uri: '/doe.json', protection })).toBe(
+    '3798d4131c277846293534c3edc11bd8a5e4cdcbff78b05db9d95eeb1cec68a5',
+  );
+});
+
 const rfc2617 = {
   algorithm: 'MD5',
   ha1: digestHa1('MD5', 'Mufasa', 'testrealm@host.com', 'Circle Of Life'),
@@ -51,7 +62,7 @@ test('RFC 7616 §3.4.3: auth-int covers the body, auth does not', () => {
   expect(respond('auth-int', 'a')).not.toBe(respond('auth-int', 'b'));
 });
 
-test('a credential holds H(A1) of both algorithms and nothing of the password', () => {
+test('a credential holds H(A1) of each algorithm and nothing of the password', () => {
   const credential = mintDigestCredential({
     username: 'Mufasa',
     realm: 'http-auth@example.org',
@@ -59,6 +70,7 @@ test('a credential holds H(A1) of both algorithms and nothing of the password', 
   });
   expect(credential.ha1Md5).toBe('3d78807defe7de2157e2b0b6573a855f');
   expect(credential.ha1Sha256).toBe('7987c64c30e25f1b74be53f966b49b90f2808aa92faf9a00262392d7b4794232');
+  expect(credential.ha1Sha512256).toMatch(/^[0-9a-f]{64}$/);
   expect(JSON.stringify(credential)).not.toContain('Circle');
 });
 
@@ -66,7 +78,7 @@ test('RFC 7616 §3.3: algorithm names have no case, MD5 is the default, session 
   expect(digestAlgorithmNamed(undefined)).toBe('MD5');
   expect(digestAlgorithmNamed('sha-256')).toBe('SHA-256');
   expect(digestAlgorithmNamed('MD5-sess')).toBeUndefined();
-  expect(digestAlgorithmNamed('SHA-512-256')).toBeUndefined();
+  expect(digestAlgorithmNamed('SHA-512-256-sess')).toBeUndefined();
 });
 
 test('responses are compared whole, in either case, whatever their length', () => {
