@@ -26,6 +26,7 @@ import type { DialogPolicy } from './dialog-policy.ts';
 import { forwardedEdit } from './forwarded-intent.ts';
 import { assertedBy } from './peers/asserted-identity.ts';
 import { nameOf, type Principal, peerIdentity } from './principal.ts';
+import { referRefusal } from './refer-check.ts';
 import type { RingingCalls } from './ringing-calls.ts';
 import {
   capabilitiesFor,
@@ -242,6 +243,12 @@ export class CallPolicy implements ProxyPolicy {
     const callee = await this.#options.callees.at(meant.uri, flow);
     const forbidden = await this.#forbidden(sender, request, callee);
     if (forbidden !== undefined) return respond(403, forbidden);
+    const { barriers } = this.#options;
+    const sent = referRefusal(request, nameOf(sender), barriers);
+    if (sent !== undefined) return sent;
+    const number = callee.identity === undefined ? unescapeUri(uri.user) : undefined;
+    const barred = number === undefined ? undefined : barriers.numberRefusal(nameOf(sender), number);
+    if (barred !== undefined) return respond(403, barred);
     const { targets, away, atPeer } = await this.#options.whereabouts.of(
       request,
       flow,

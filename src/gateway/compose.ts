@@ -288,7 +288,15 @@ export async function compose(
     random,
   });
   const routing = { authentication, overlay, reachability, outbound, hops, signer, records, calls };
-  const dialogs = new DialogPolicy({ ...routing, gruus: gruuRouting, domainName: config.domain });
+  const barriers = new CallBarriers({
+    maxPerIdentity: config.calls.maxPerIdentity,
+    barred: config.calls.barred,
+    plans: config.peers.map(({ numbering }) => numbering),
+    callsOf: (fingerprint) => calls.countOf(fingerprint),
+    logger,
+    onAlarm: (barrier) => metrics.alarm(barrier),
+  });
+  const dialogs = new DialogPolicy({ ...routing, barriers, gruus: gruuRouting, domainName: config.domain });
   const foreign = federation?.callees;
   const callPolicy = new CallPolicy({
     ...routing,
@@ -298,13 +306,7 @@ export async function compose(
     dialogs,
     authorisation,
     domain,
-    barriers: new CallBarriers({
-      maxPerIdentity: config.calls.maxPerIdentity,
-      barred: config.calls.barred,
-      callsOf: (fingerprint) => calls.countOf(fingerprint),
-      logger,
-      onAlarm: (barrier) => metrics.alarm(barrier),
-    }),
+    barriers,
     ringing,
     admission,
     rejoinMs: config.calls.rejoinMs,

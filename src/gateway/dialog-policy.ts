@@ -13,6 +13,7 @@ import {
   type SipRequest,
 } from '../sip/index.ts';
 import type { Authentication } from './authentication.ts';
+import type { CallBarriers } from './call-barriers.ts';
 import type { Call, CallRecords } from './call-records.ts';
 import type { CallTable } from './call-table.ts';
 import { DialogParties, notAParty, type Side } from './dialog-parties.ts';
@@ -23,6 +24,7 @@ import { isGateway, type NodeHops } from './hops/node-hops.ts';
 import type { OnBehalfSigner } from './on-behalf.ts';
 import type { Outbound } from './outbound.ts';
 import type { Reachability } from './reachability.ts';
+import { referRefusal } from './refer-check.ts';
 import { challengeWith, decline, respond } from './routing-answers.ts';
 
 export interface DialogPolicyOptions {
@@ -33,6 +35,7 @@ export interface DialogPolicyOptions {
   readonly outbound: Outbound;
   readonly hops: NodeHops;
   readonly signer: OnBehalfSigner;
+  readonly barriers: CallBarriers;
   readonly domainName: string;
   readonly records: CallRecords;
   readonly calls: CallTable;
@@ -184,6 +187,9 @@ export class DialogPolicy {
         this.#options.records.close(call, 'answered', { by: side, reason: 'the other side was gone' });
       return respond(430);
     }
+    const { barriers, authentication } = this.#options;
+    const barred = referRefusal(request, call?.[side].label ?? request.from.uri, barriers);
+    if (barred !== undefined) return barred;
     const reinvites = transaction !== undefined && request.method === 'INVITE';
     return {
       kind: 'forward',
@@ -192,7 +198,7 @@ export class DialogPolicy {
       edit: forwardedEdit(request, {
         add: reinvites && !signed ? this.#reinviteToken(request, call, side) : [],
         dropsToken: !signed,
-        fromPeer: this.#options.authentication.peerOf(source) !== undefined,
+        fromPeer: authentication.peerOf(source) !== undefined,
       }),
       ...(ends ? { observer: this.#byeObserver(call, side) } : {}),
     };

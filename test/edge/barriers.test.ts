@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type HeaderField, headerField } from '../../src/sip/index.ts';
 import type { SipAgent } from '../support/sip-agent.ts';
 import { establish, exchange } from '../support/sip-call.ts';
+import { callerDialog } from '../support/sip-dialog.ts';
 import { SipPeer } from '../support/sip-peer.ts';
 import { TestGateway, testDomain } from '../support/test-gateway.ts';
 import { expectAlive } from './support/alive.ts';
@@ -32,23 +34,63 @@ afterAll(async () => {
 });
 
 describe('a stolen password does limited damage', () => {
-  it.each(['+19005550100', '+1-900-555-0100', '%2B1(900)5550100', '+1%20900%205550100', '008815550100'])(
-    'edge 36: the barred number %s: 403, an alarm and a record',
-    async (number) => {
-      const { request, response } = await desk.ask('INVITE', `sip:${number}@${testDomain}`);
+  it.each([
+    '+19005550100',
+    '+1-900-555-0100',
+    '%2B1(900)5550100',
+    '+1%20900%205550100',
+    '008815550100',
+    '+8815550100',
+    '0019005550100',
+  ])('edge 36: the barred number %s: 403, an alarm and a record', async (number) => {
+    const { request, response } = await desk.ask('INVITE', `sip:${number}@${testDomain}`);
+    expect([response.status, response.reason]).toEqual([403, 'Number Barred']);
+    await expect
+      .poll(() =>
+        gateway.log.some(
+          ({ fields: { alarm, number: called } }) => alarm === 'barred-number' && called !== undefined,
+        ),
+      )
+      .toBe(true);
+    await expect
+      .poll(async () => (await gateway.records({ callId: request.callId })).map(({ event }) => event))
+      .toEqual(['call.attempt', 'call.refusal']);
+  });
+
+  it('edge 36: nor is anybody sent or written to a barred number: REFER outside and within a call, MESSAGE', async () => {
+    const number = '+493055501';
+    const uri = `sip:${number}@${testDomain}`;
+    const referTo = (...values: string[]): { headers: HeaderField[] } => ({
+      headers: values.map((value) => headerField('Refer-To', value)),
+    });
+    const barred = [
+      `<sip:0019005550100@${trunkHost}>`,
+      '<tel:+1-900-555-0100>',
+      `sip:%2b19005550100@${trunkHost}`,
+    ];
+    for (const value of barred) {
+      const { response } = await desk.ask('REFER', uri, referTo(value));
       expect([response.status, response.reason]).toEqual([403, 'Number Barred']);
-      await expect
-        .poll(() =>
-          gateway.log.some(
-            ({ fields: { alarm, number: called } }) => alarm === 'barred-number' && called !== undefined,
-          ),
-        )
-        .toBe(true);
-      await expect
-        .poll(async () => (await gateway.records({ callId: request.callId })).map(({ event }) => event))
-        .toEqual(['call.attempt', 'call.refusal']);
-    },
-  );
+    }
+    for (const values of [[], ['<sip:a@b>', '<sip:c@d>'], ['<sip:']])
+      expect((await desk.ask('REFER', uri, referTo(...values))).response.status).toBe(400);
+    const { response } = await desk.ask('MESSAGE', `sip:+19005550100@${testDomain}`);
+    expect([response.status, response.reason]).toEqual([403, 'Number Barred']);
+
+    const { request } = await desk.begin('INVITE', uri);
+    trunk.reply(await trunk.incoming('INVITE'), 200);
+    const dialog = callerDialog(await desk.final(request));
+    desk.inDialog(dialog, 'ACK');
+    await trunk.incoming('ACK');
+    const refer = desk.inDialog(dialog, 'REFER', referTo(barred[0] ?? ''));
+    expect((await desk.final(refer)).status).toBe(403);
+    const fine = desk.inDialog(dialog, 'REFER', referTo(`<sip:+493055502@${trunkHost}>`));
+    trunk.reply(await trunk.incoming('REFER'), 202);
+    expect((await desk.final(fine)).status).toBe(202);
+    const bye = desk.inDialog(dialog, 'BYE');
+    trunk.reply(await trunk.incoming('BYE'), 200);
+    expect((await desk.final(bye)).status).toBe(200);
+  });
 
   it('edge 36: a number that only looks like one goes out', async () => {
     const { request } = await desk.begin('INVITE', `sip:+19105550100@${testDomain}`);
