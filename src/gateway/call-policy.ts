@@ -40,6 +40,7 @@ import {
   whileAway,
 } from './routing-answers.ts';
 import type { ServedDomain } from './served-domain.ts';
+import { untrustedInResponses } from './untrusted-headers.ts';
 import type { Whereabouts } from './whereabouts.ts';
 
 export interface CallPolicyOptions {
@@ -224,6 +225,7 @@ export class CallPolicy implements ProxyPolicy {
         callee: atPeer || callee.elsewhere !== undefined ? undefined : callee.identity?.fingerprint,
         chooses: callee.chooses,
       }),
+      ...(atPeer ? {} : { responseRemove: untrustedInResponses }),
       rejoinMs: atPeer ? 0 : this.#options.rejoinMs,
       ...(atPeer ? { flowFailedStatus: 480 as const } : {}),
       ...(this.#options.followRedirects ? { redirect: this.#options.whereabouts.redirect } : {}),
@@ -267,6 +269,7 @@ export class CallPolicy implements ProxyPolicy {
         add: atPeer ? [] : assertedOf(sender, request),
         fromPeer: sender.kind === 'peer',
       }),
+      ...(atPeer ? {} : { responseRemove: untrustedInResponses }),
     };
   }
 

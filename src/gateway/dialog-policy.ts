@@ -26,6 +26,7 @@ import type { Outbound } from './outbound.ts';
 import type { Reachability } from './reachability.ts';
 import { referRefusal } from './refer-check.ts';
 import { challengeWith, decline, respond } from './routing-answers.ts';
+import { untrustedInResponses } from './untrusted-headers.ts';
 
 export interface DialogPolicyOptions {
   readonly authentication: Authentication;
@@ -200,6 +201,9 @@ export class DialogPolicy {
         dropsToken: !signed,
         fromPeer: authentication.peerOf(source) !== undefined,
       }),
+      ...(targets.every(({ flow }) => authentication.peerOf(flow) !== undefined)
+        ? {}
+        : { responseRemove: untrustedInResponses }),
       ...(ends ? { observer: this.#byeObserver(call, side) } : {}),
     };
   }

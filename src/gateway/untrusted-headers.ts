@@ -24,6 +24,9 @@ export const untrustedHeaders: readonly string[] = [
   'hop-token',
 ];
 
+/** The same in responses (RFC 3325 §5): of a callee, only a peer is believed. */
+export const untrustedInResponses: readonly string[] = ['p-asserted-identity', 'remote-party-id'];
+
 /** What a network says that its look at a number's signature has shown: 3GPP TS 24.229 §7.2A.20. */
 const verstat = 'verstat';
 

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { headerField, headerValue } from '../../src/sip/index.ts';
+import { headerField, headerValue, type SipResponse } from '../../src/sip/index.ts';
 import type { SipAgent } from '../support/sip-agent.ts';
 import { exchange } from '../support/sip-call.ts';
 import { calleeDialog, callerDialog } from '../support/sip-dialog.ts';
@@ -78,6 +78,30 @@ describe('between phone and peer', () => {
         await caller.final(request);
         expect(left).toEqual([]);
       }
+  });
+
+  it('edge 35: nor may a phone that is called assert who it is; a trunk may (RFC 3325 §5)', async () => {
+    const claim = headerField('P-Asserted-Identity', `<sip:president@${testDomain}>`);
+    const asserted = (response: SipResponse): string | undefined =>
+      headerValue(response, 'p-asserted-identity');
+    const { request } = await desk.begin('INVITE', bob.address);
+    const arrived = await bob.incoming('INVITE');
+    bob.reply(arrived, 180, [claim]);
+    expect(asserted(await desk.provisional(request, 180))).toBeUndefined();
+    const sent = bob.reply(arrived, 200, [claim]);
+    const answer = await desk.final(request);
+    expect(asserted(answer)).toBeUndefined();
+    const dialog = callerDialog(answer);
+    desk.inDialog(dialog, 'ACK');
+    await bob.incoming('ACK');
+    const info = desk.inDialog(dialog, 'INFO');
+    bob.reply(await bob.incoming('INFO'), 200, [claim]);
+    expect(asserted(await desk.final(info))).toBeUndefined();
+    await exchange(bob, desk, calleeDialog(arrived, sent), 'BYE');
+
+    const outward = await desk.begin('MESSAGE', `sip:+493055501@${testDomain}`);
+    pbx.reply(await pbx.incoming('MESSAGE'), 200, [claim]);
+    expect(asserted(await desk.final(outward.request))).toBe(claim.value);
   });
 
   it.each([

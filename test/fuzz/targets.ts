@@ -1,5 +1,13 @@
 import { deepStrictEqual, ok, strictEqual } from 'node:assert';
 import {
+  type Bencoded,
+  decodeBencode,
+  encodeBencode,
+  type ToBencode,
+} from '../../src/media/rtpengine/bencode.ts';
+import { parseReply } from '../../src/media/rtpengine/ng-message.ts';
+import { RtpengineError } from '../../src/media/rtpengine/rtpengine-error.ts';
+import {
   defaultMessageLimits,
   parseAuthValue,
   parseContact,
@@ -28,7 +36,7 @@ export type FuzzTarget = (bytes: Uint8Array) => void;
 const limits = defaultMessageLimits;
 const maxProxyHeaderBytes = 512;
 
-type OwnError = typeof SipParseError | typeof TransportError | typeof TokenError;
+type OwnError = typeof SipParseError | typeof TransportError | typeof TokenError | typeof RtpengineError;
 
 /** What `read` returns, or undefined when it refuses its input in the way that its area promises. */
 function unlessRefused<Result>(area: OwnError, read: () => Result): Result | undefined {
@@ -115,8 +123,8 @@ function stun(bytes: Uint8Array): void {
     if (answer === undefined) continue;
     ok(isStun(answer));
     strictEqual(answer.readUInt16BE(2) + 20, answer.length);
-    // An answer to a forged source must be no weapon.
-    ok(answer.length <= bytes.length + 80);
+    // An answer to a forged source must be no weapon: it is longer by the source's address, and by nothing else.
+    ok(answer.length <= bytes.length + (address.includes(':') ? 24 : 12));
   }
 }
 
@@ -130,6 +138,21 @@ function proxyHeader(bytes: Uint8Array): void {
       undefined,
       `complete at ${end} of ${header.length}`,
     );
+}
+
+/** What stands behind the cookie of a reply; its keys come in any order. */
+function bencode(bytes: Uint8Array): void {
+  const reply = unlessRefused(RtpengineError, () => parseReply(bytes));
+  if (reply === undefined) return;
+  const again = decodeBencode(encodeBencode(encodable(reply.body)));
+  deepStrictEqual(again, reply.body);
+}
+
+function encodable(value: Bencoded): ToBencode {
+  if (typeof value === 'string' || typeof value === 'number') return value;
+  if (value instanceof Map)
+    return Object.fromEntries([...value].map(([key, member]) => [key, encodable(member)]));
+  return [...value.values()].map(encodable);
 }
 
 /** Each input is tried as the header's text and as the bytes that the text stands for. */
@@ -155,6 +178,7 @@ export const fuzzTargets: Readonly<Record<string, FuzzTarget>> = {
     void staysTheSame(latin1(bytes), parseAuthValue, ({ scheme, params }) =>
       serializeAuthValue(scheme, params, 'credentials'),
     ),
+  bencode,
   stun,
   'proxy-header': proxyHeader,
   cbor: (bytes) => {

@@ -42,7 +42,7 @@ async function keeper(
 }
 
 describe('property 9 (bilateral receipts): phones that ask for receipts', () => {
-  it('both get one for each record about them, whole and in order, and the log verifies against them', async () => {
+  it('both get one in a MESSAGE (RFC 3428) for each record about them, whole and in order, and the log verifies against them', async () => {
     const alice = await keeper('alice');
     const bob = await keeper('bob');
     const call = await alice.phone.callAnswered('jis:bob', 'callback, ticket 4711');

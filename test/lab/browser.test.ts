@@ -8,6 +8,6 @@ const missing = rtpengineInstalled ? 'chromium' : 'rtpengine-daemon';
 const why = rtpengineInstalled && chromiumInstalled ? await whyNoLab() : `${missing} is not installed`;
 if (why !== undefined) process.stderr.write(`skipped: test/lab/browser.test.ts: ${why}\n`);
 
-describe.skipIf(why !== undefined)('through rtpengine', () => {
+describe.skipIf(why !== undefined)('through rtpengine (RFC 8834 media joined to plain RTP)', () => {
   it(browserAndPhone.title, () => browserAndPhone.play({ say: () => {} }), 90_000);
 });

@@ -4,6 +4,7 @@ import type { Flow } from '../transport/index.ts';
 import type { Forwarder } from './forwarder.ts';
 import { withoutOwnVia } from './own-via.ts';
 import { callerGone } from './reason.ts';
+import { withoutHeaders } from './upstream.ts';
 
 export interface LateAnswerOptions {
   readonly forwarder: Pick<Forwarder, 'releaseCallee'>;
@@ -11,6 +12,8 @@ export interface LateAnswerOptions {
   readonly callee: Flow;
   /** False for a re-INVITE: its call is its parties' to end. */
   readonly makesCall: boolean;
+  /** What no response may say. */
+  readonly removes: readonly string[];
   /** The To tags of the 2xx responses so far. */
   readonly dialogs: readonly string[];
 }
@@ -31,10 +34,11 @@ export class LateAnswer implements LateAnswers {
   }
 
   onAnswer(received: SipResponse): void {
-    const { forwarder, caller, callee, makesCall, dialogs } = this.#options;
+    const { forwarder, caller, callee, makesCall, dialogs, removes } = this.#options;
     const response = withoutOwnVia(received);
     if (response === undefined) return;
-    if (caller.open || caller.restore !== undefined || !makesCall) caller.send(response);
+    if (caller.open || caller.restore !== undefined || !makesCall)
+      caller.send(withoutHeaders(response, removes));
     else forwarder.releaseCallee(response, callee, callerGone, dialogs.includes(response.to.tag ?? ''));
   }
 }

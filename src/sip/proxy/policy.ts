@@ -124,6 +124,8 @@ export interface ForwardDecision {
   readonly edit?: RequestEdit;
   /** Instead of the request's own, of the same type. */
   readonly body?: Uint8Array;
+  /** Headers of responses, in canonical lower case, that whoever is asked is not trusted with: they go no further. */
+  readonly responseRemove?: readonly string[];
   readonly recordRoute: boolean;
   /** Who sent the request; written into the dialog's flow token. */
   readonly callerIdentity?: string;

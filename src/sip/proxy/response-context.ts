@@ -54,8 +54,8 @@ export class ResponseContext implements ForkOwner, UpstreamOwner, ForwardedReque
 
   /** Begins what the policy decided. */
   forward(request: SipRequest, transaction: ServerTransaction, decision: ForwardDecision): void {
-    const { observer, targets, gate } = decision;
-    this.#upstream = new Upstream(this, transaction, gate, observer);
+    const { observer, targets, gate, responseRemove } = decision;
+    this.#upstream = new Upstream(this, transaction, gate, observer, responseRemove);
     if (this.#closed) return;
     if (this.#cancelled) {
       // The caller gave up while the policy was still deciding.
@@ -84,7 +84,7 @@ export class ResponseContext implements ForkOwner, UpstreamOwner, ForwardedReque
     const { status, reason, headers = noHeaders, gate, stateless = false } = decision;
     this.#finish();
     if (stateless) this.#toTag = statelessTag(transaction.request);
-    this.#upstream = new Upstream(this, transaction, gate, undefined, stateless);
+    this.#upstream = new Upstream(this, transaction, gate, undefined, [], stateless);
     this.#upstream.sendOwn(status, reason, headers);
   }
 
@@ -161,9 +161,11 @@ export class ResponseContext implements ForkOwner, UpstreamOwner, ForwardedReque
     const upstream = this.#upstream;
     if (upstream?.settled !== true) return;
     const { forwarder } = this.#host;
-    const { flow: caller, makesCall } = upstream;
+    const { flow: caller, makesCall, removes } = upstream;
     for (const branch of this.#branches)
-      branch.linger((callee, dialogs) => new LateAnswer({ forwarder, caller, callee, makesCall, dialogs }));
+      branch.linger(
+        (callee, dialogs) => new LateAnswer({ forwarder, caller, callee, makesCall, removes, dialogs }),
+      );
     this.#branches = [];
   }
 

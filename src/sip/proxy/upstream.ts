@@ -1,4 +1,4 @@
-import { createResponse, type HeaderField, type SipResponse } from '../message/index.ts';
+import { createResponse, type HeaderField, removeHeaders, type SipResponse } from '../message/index.ts';
 import type { ServerTransaction } from '../transaction/index.ts';
 import type { Flow } from '../transport/index.ts';
 import type { ForwardObserver, GateRefusal, ProxyTarget, ResponseGate } from './policy.ts';
@@ -36,6 +36,8 @@ export class Upstream {
   #state: 'pending' | 'open' | 'failed';
   #held: Held[] = [];
   readonly #refusal: GateRefusal;
+  /** What no response may say. */
+  readonly removes: readonly string[];
   /** The caller has proved nothing: whatever is said to it is said once. */
   readonly #declines: boolean;
 
@@ -44,9 +46,11 @@ export class Upstream {
     transaction: ServerTransaction,
     gate: ResponseGate | undefined,
     observer: ForwardObserver | undefined,
+    removes: readonly string[] = [],
     declines = false,
   ) {
     this.#owner = owner;
+    this.removes = removes;
     this.#declines = declines;
     this.#observer = observer;
     this.#transaction = transaction;
@@ -123,7 +127,8 @@ export class Upstream {
     this.#observer?.onFinal?.(gone, undefined);
   }
 
-  #deliver(response: SipResponse, target: ProxyTarget | undefined, first: boolean): void {
+  #deliver(received: SipResponse, target: ProxyTarget | undefined, first: boolean): void {
+    const response = withoutHeaders(received, this.removes);
     const transaction = this.#transaction;
     const { status } = response;
     if (status < 200) {
@@ -150,4 +155,8 @@ export class Upstream {
     }
     if (first) this.#observer?.onFinal?.(response, target);
   }
+}
+
+export function withoutHeaders(response: SipResponse, names: readonly string[]): SipResponse {
+  return names.reduce(removeHeaders, response);
 }

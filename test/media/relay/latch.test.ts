@@ -46,7 +46,7 @@ class Scene {
   }
 }
 
-describe('where media comes from', () => {
+describe('where media comes from (latching, RFC 7362)', () => {
   test('is learned from the first packet, and fixed within fewer than five (CVE-2025-53399)', () => {
     const scene = new Scene();
     expect(learningPackets).toBeLessThan(5);

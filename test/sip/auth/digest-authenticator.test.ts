@@ -249,10 +249,7 @@ test('edge test 34: a peer that challenges us for another realm gets no answer',
 test('RFC 8760 §2.4: as a client we answer the first challenge that we understand, opaque included', () => {
   const message = request();
   const headers = [
-    headerField(
-      'WWW-Authenticate',
-      'Digest realm="example.org", nonce="n1", algorithm=SHA3-256, qop="auth"',
-    ),
+    headerField('WWW-Authenticate', 'Digest realm="example.org", nonce="n1", algorithm=SHA3-256, qop="auth"'),
     headerField('WWW-Authenticate', 'Digest realm="example.org", nonce="n2", algorithm=SHA-256, opaque="o"'),
     headerField('WWW-Authenticate', 'Digest realm="example.org", nonce="n3", algorithm=MD5'),
   ];
