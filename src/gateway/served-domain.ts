@@ -6,7 +6,8 @@ import type { SipUri } from '../sip/index.ts';
 export function foreignUriRefusal(text: string): { readonly status: number; readonly reason?: string } {
   const scheme = readUri(text)?.scheme;
   if (scheme === undefined) return { status: 400, reason: 'Bad Request-URI' };
-  return scheme === 'other' ? { status: 416 } : { status: 403, reason: 'Foreign Domain Not Served Here' };
+  const foreign = scheme === 'sip' || scheme === 'sips';
+  return foreign ? { status: 403, reason: 'Foreign Domain Not Served Here' } : { status: 416 };
 }
 
 /** Decides which SIP addresses are this gateway's own, and gives them one spelling. */

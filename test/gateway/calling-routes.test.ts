@@ -176,7 +176,8 @@ describe('a call goes no further', () => {
   });
 
   it('416 for a scheme that is not SIP’s (RFC 3261 §16.3 step 2)', async () => {
-    expect((await caller.ask('INVITE', 'http://elsewhere.test')).response.status).toBe(416);
+    for (const uri of ['http://elsewhere.test', 'tel:+15550100'])
+      expect((await caller.ask('INVITE', uri)).response.status).toBe(416);
   });
 
   it('420 when it requires of proxies what this one has not (RFC 3261 §16.3 step 5)', async () => {

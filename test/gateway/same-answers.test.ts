@@ -21,34 +21,49 @@ function visible(response: SipResponse): string {
   return [`${response.status} ${response.reason}`, ...fields].join('\n');
 }
 
+function uriOf(method: string, user: string): string {
+  return method === 'REGISTER' ? `sip:${gateway.domain}` : `sip:${user}@${gateway.domain}`;
+}
+
 async function unproved(agent: SipAgent, method: string, user: string): Promise<string> {
-  const uri = method === 'REGISTER' ? `sip:${gateway.domain}` : `sip:${user}@${gateway.domain}`;
-  const request = agent.build(method, uri, { to: `<sip:${user}@${gateway.domain}>` });
+  const request = agent.build(method, uriOf(method, user), { to: `<sip:${user}@${gateway.domain}>` });
   agent.send(request);
   return visible(await agent.final(request));
 }
 
-describe('a scanner that proves nothing (edge tests 28 and 33)', () => {
-  it.each(['REGISTER', 'INVITE', 'OPTIONS', 'MESSAGE', 'SUBSCRIBE', 'PUBLISH', 'REFER'])(
-    'gets the same challenge to %s for a name that is held and for one that is not',
-    async (method) => {
-      const stranger = await gateway.stranger('stranger', 'udp');
-      const known = await unproved(stranger, method, 'known');
-      expect(known).toMatch(method === 'REGISTER' ? /^401 / : /^407 /);
-      expect(await unproved(stranger, method, 'nobody-of-that-name')).toBe(known);
-    },
-  );
+const methods = ['REGISTER', 'INVITE', 'OPTIONS', 'MESSAGE', 'SUBSCRIBE', 'PUBLISH', 'REFER'];
 
-  it('gets the same 401 with a wrong password for either', async () => {
-    const answers: string[] = [];
-    for (const user of ['known', 'nobody-of-that-name']) {
-      const guesser = await gateway.stockPhone(user, 'udp', { password: 'wrong' });
-      answers.push(visible(await guesser.register()));
-    }
-    expect(answers[0]).toMatch(/^401 /);
-    expect(answers[0]).toBe(answers[1]);
-  });
-});
+describe.each(['udp', 'tcp'] as const)(
+  'a scanner over %s that proves nothing (edge tests 28 and 33)',
+  (transport) => {
+    it.each(methods)(
+      'gets the same challenge to %s for a name that is held and for one that is not',
+      async (method) => {
+        const stranger = await gateway.stranger('stranger', transport);
+        const known = await unproved(stranger, method, 'known');
+        expect(known).toMatch(method === 'REGISTER' ? /^401 / : /^407 /);
+        expect(await unproved(stranger, method, 'nobody-of-that-name')).toBe(known);
+      },
+    );
+
+    it.each(['REGISTER', 'INVITE', 'OPTIONS'])(
+      'gets the same second challenge to %s with a wrong password for either',
+      async (method) => {
+        const answers: string[] = [];
+        for (const user of ['known', 'nobody-of-that-name']) {
+          const guesser = await gateway.stockPhone(user, transport, { password: 'wrong' });
+          const { request, response } = await guesser.ask(method, uriOf(method, user), {
+            to: `<${guesser.address}>`,
+          });
+          expect(request.headers.some(({ name }) => name.endsWith('authorization'))).toBe(true);
+          answers.push(visible(response));
+        }
+        expect(answers[0]).toMatch(method === 'REGISTER' ? /^401 / : /^407 /);
+        expect(answers[0]).toBe(answers[1]);
+      },
+    );
+  },
+);
 
 describe('a guesser', () => {
   it('is throttled after twenty failures, and the owner keeps its binding and its calls (edge test 29)', async () => {
