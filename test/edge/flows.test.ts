@@ -88,7 +88,7 @@ describe('edge 23: a flow token', () => {
     await exchange(alice, bob, call.callerSide, 'BYE');
   });
 
-  it('whose flow is gone: 430 at once (RFC 5626 §11.1)', async () => {
+  it('whose flow is gone: 430 at once (RFC 5626 §5.3.1)', async () => {
     const phone = await gateway.keyPhone('leaving', 'tcp');
     expect((await phone.register()).status).toBe(200);
     const call = await establish(alice, phone);

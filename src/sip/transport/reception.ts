@@ -128,7 +128,7 @@ export class Reception {
 /** Requests in which a peer may offer keepalives: they register or open a dialog (RFC 6223 §4.1). */
 const keepMethods: ReadonlySet<string> = new Set(['REGISTER', 'INVITE', 'SUBSCRIBE', 'REFER']);
 
-/** RFC 6223 §4.3: the offer is taken by giving it a value; the response carries it back in the same Via. */
+/** RFC 6223 §4.4: the offer is taken by giving it a value; the response carries it back in the same Via. */
 function withKeepValue(request: SipRequest, seconds: number): SipRequest {
   if (!keepMethods.has(request.method)) return request;
   const { via } = request;
