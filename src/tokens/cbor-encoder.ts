@@ -36,25 +36,36 @@ const textEncoder = new TextEncoder();
  * decodes leniently; a test checks the bytes against cbor-x where the two agree.
  */
 export function encodeCbor(value: CborValue): Uint8Array {
-  writer.begin();
-  writer.value(value, 0);
-  return writer.finish();
+  return writer.encode(value).slice();
+}
+
+/** The same behind a tag of one byte (RFC 8949 §3.4): `tag` is its whole head. */
+export function encodeTaggedCbor(tag: number, value: CborValue): Uint8Array {
+  return writer.encode(value, tag).slice();
+}
+
+/**
+ * Hashes or signs an encoding where it lies: memory of its own for it would cost half as much again as to encode it.
+ * `use` gets bytes that the next encoding overwrites.
+ */
+export function overCbor<T>(value: CborValue, use: (encoded: Uint8Array) => T): T {
+  return use(writer.encode(value));
 }
 
 class CborWriter {
   #bytes = new Uint8Array(initialBytes);
   #at = 0;
 
-  begin(): void {
+  /** A view of memory that is used again. */
+  encode(value: CborValue, tag?: number): Uint8Array {
     this.#at = 0;
     if (this.#bytes.length > keptBytes) this.#bytes = new Uint8Array(initialBytes);
+    if (tag !== undefined) this.#byte(tag);
+    this.#value(value, 0);
+    return this.#bytes.subarray(0, this.#at);
   }
 
-  finish(): Uint8Array {
-    return this.#bytes.slice(0, this.#at);
-  }
-
-  value(value: CborValue, depth: number): void {
+  #value(value: CborValue, depth: number): void {
     if (depth > maxCborDepth) throw new TokenError('cbor-unsupported', 'CBOR nesting is too deep');
     switch (typeof value) {
       case 'number':
@@ -89,7 +100,7 @@ class CborWriter {
 
   #array(items: readonly CborValue[], depth: number): void {
     this.#head(majorType.array, items.length);
-    for (const item of items) this.value(item, depth + 1);
+    for (const item of items) this.#value(item, depth + 1);
   }
 
   #map(map: CborMap, depth: number): void {
@@ -105,8 +116,8 @@ class CborWriter {
 
   #entries(entries: Iterable<readonly [number | string, CborValue]>, depth: number): void {
     for (const [key, item] of entries) {
-      this.value(key, depth + 1);
-      this.value(item, depth + 1);
+      this.#value(key, depth + 1);
+      this.#value(item, depth + 1);
     }
   }
 

@@ -1,5 +1,5 @@
 import { decodeCbor } from './cbor-decoder.ts';
-import { type CborMap, type CborValue, encodeCbor } from './cbor-encoder.ts';
+import { type CborMap, type CborValue, encodeCbor, encodeTaggedCbor, overCbor } from './cbor-encoder.ts';
 import { TokenError } from './errors.ts';
 import { type SigningKey, signatureBytes } from './keys.ts';
 
@@ -49,8 +49,8 @@ export function signCoseSign1(options: CoseSign1Options): Uint8Array {
   headers.set(coseHeader.kid, options.kid);
   headers.set(coseHeader.typ, options.typ);
   const protectedBytes = encodeCbor(headers);
-  const signature = options.key.sign(
-    sigStructure(protectedBytes, options.externalAad ?? empty, options.payload),
+  const signature = overCbor(sigStructure(protectedBytes, options.externalAad, options.payload), (signed) =>
+    options.key.sign(signed),
   );
   const payload = options.detached === true ? null : options.payload;
   return encodeSign1Parts(protectedBytes, options.unprotected ?? noHeaders, payload, signature);
@@ -62,11 +62,7 @@ export function encodeSign1Parts(
   payload: Uint8Array | null,
   signature: Uint8Array,
 ): Uint8Array {
-  const body = encodeCbor([protectedBytes, unprotected, payload, signature]);
-  const bytes = new Uint8Array(body.length + 1);
-  bytes[0] = tagSign1;
-  bytes.set(body, 1);
-  return bytes;
+  return encodeTaggedCbor(tagSign1, [protectedBytes, unprotected, payload, signature]);
 }
 
 /**
@@ -101,7 +97,7 @@ export function decodeCoseSign1(bytes: Uint8Array): CoseSign1 {
       const signed = payload ?? detachedPayload;
       if (signed === undefined || (payload !== null && detachedPayload !== undefined))
         throw new TokenError('cose-malformed', 'exactly one payload is needed: attached or detached');
-      return sigStructure(protectedBytes, externalAad ?? empty, signed);
+      return encodeCbor(sigStructure(protectedBytes, externalAad, signed));
     },
   };
 }
@@ -134,6 +130,11 @@ function optionalTyp(headers: CborMap): string | undefined {
   throw new TokenError('typ', 'typ is not text');
 }
 
-function sigStructure(protectedBytes: Uint8Array, externalAad: Uint8Array, payload: Uint8Array): Uint8Array {
-  return encodeCbor(['Signature1', protectedBytes, externalAad, payload]);
+/** RFC 9052 §4.4. */
+function sigStructure(
+  protectedBytes: Uint8Array,
+  externalAad: Uint8Array | undefined,
+  payload: Uint8Array,
+): readonly CborValue[] {
+  return ['Signature1', protectedBytes, externalAad ?? empty, payload];
 }

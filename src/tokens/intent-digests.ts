@@ -1,5 +1,5 @@
 import { encodeBase32, equalBytes } from '../base/index.ts';
-import { encodeCbor } from './cbor-encoder.ts';
+import { overCbor } from './cbor-encoder.ts';
 import { type Fingerprint, fingerprintBytes } from './fingerprint.ts';
 import { blake2b256, sha256 } from './keys.ts';
 
@@ -38,33 +38,22 @@ const calleeContext = 'tibet-callee-v1';
  */
 export function legDigest(request: IntentRequest): Uint8Array {
   const { method, fromUri, fromTag, toUri, toTag, callId, cseq, contact } = request;
-  return sha256(
-    encodeCbor([
-      legContext,
-      method,
-      fromUri,
-      fromTag,
-      toUri,
-      toTag ?? null,
-      callId,
-      cseq,
-      method === 'REGISTER' ? (contact ?? null) : null,
-    ]),
-  );
+  const bound = method === 'REGISTER' ? (contact ?? null) : null;
+  return overCbor([legContext, method, fromUri, fromTag, toUri, toTag ?? null, callId, cseq, bound], sha256);
 }
 
 /** Over the set of DTLS fingerprints, whatever their order, case and repetition; undefined when there are none. */
 export function mediaDigest(dtlsFingerprints: readonly string[]): Uint8Array | undefined {
   if (dtlsFingerprints.length === 0) return undefined;
   const canonical = new Set(dtlsFingerprints.map(canonicalDtlsFingerprint));
-  return sha256(encodeCbor([mediaContext, [...canonical].sort()]));
+  return overCbor([mediaContext, [...canonical].sort()], sha256);
 }
 
 /** `address` is `user@host`; the host is compared without regard to case (RFC 3261 §19.1.4), the user with. */
 export function calleeHash(address: string, salt: Uint8Array): Uint8Array {
   const host = address.lastIndexOf('@') + 1;
   const canonical = address.slice(0, host) + address.slice(host).toLowerCase();
-  return sha256(encodeCbor([calleeContext, salt, canonical]));
+  return overCbor([calleeContext, salt, canonical], sha256);
 }
 
 /** True when the claim means this identity or this address. */
