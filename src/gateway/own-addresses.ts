@@ -41,7 +41,12 @@ export class OwnAddresses {
 
   /** RFC 3261 §18.1.1: where new connections may come to. That of a connection that we opened takes none. */
   #listeningPort({ transport, local }: Pick<Flow, 'transport' | 'local'>): number {
-    const own = this.#listening.filter((address) => address.transport === transport);
-    return (own.find(({ port }) => port === local.port) ?? own[0])?.port ?? local.port;
+    let first: number | undefined;
+    for (const own of this.#listening) {
+      if (own.transport !== transport) continue;
+      if (own.port === local.port) return own.port;
+      first ??= own.port;
+    }
+    return first ?? local.port;
   }
 }

@@ -3,27 +3,39 @@ import type { PeerConfig } from '../../config/index.ts';
 import { type DigestCredential, type Flow, mintDigestCredential } from '../../sip/index.ts';
 import { peerIdentity } from '../principal.ts';
 
+/** Addresses of senders, peers or not, whose peer is remembered. */
+const maxAddresses = 10_000;
+
 /** The PBXes and trunks of the configuration, found by what their requests come from. */
 export class PeerTable {
+  readonly all: readonly PeerConfig[];
   readonly #rows: readonly { readonly peer: PeerConfig; readonly sources: BlockList }[];
+  /** What `#matchAddress` has found lately. */
+  readonly #byAddress = new Map<string, PeerConfig | undefined>();
 
   constructor(peers: readonly PeerConfig[]) {
+    this.all = peers;
     this.#rows = peers.map((peer) => ({ peer, sources: sourcesOf(peer.match) }));
-  }
-
-  get all(): readonly PeerConfig[] {
-    return this.#rows.map(({ peer }) => peer);
   }
 
   /** By the address, or by the name in a client certificate that an authority vouches for. */
   match({ remote, peerCertificate }: Pick<Flow, 'remote' | 'peerCertificate'>): PeerConfig | undefined {
     if (this.#rows.length === 0) return undefined;
-    const family = isIPv6(remote.address) ? 'ipv6' : 'ipv4';
-    const byAddress = this.#rows.find(({ sources }) => sources.check(remote.address, family));
-    if (byAddress !== undefined || peerCertificate?.authorized !== true) return byAddress?.peer;
+    const byAddress = this.#byAddress.get(remote.address) ?? this.#matchAddress(remote.address);
+    if (byAddress !== undefined || peerCertificate?.authorized !== true) return byAddress;
     const { commonName, dnsNames } = peerCertificate;
     const names = new Set([...(dnsNames.length === 0 ? [commonName ?? ''] : dnsNames)].map(lowerCase));
     return this.#rows.find(({ peer }) => peer.certificates.some((name) => names.has(lowerCase(name))))?.peer;
+  }
+
+  /** A call asks seven times; a block list makes an object of Node's for each answer. */
+  #matchAddress(address: string): PeerConfig | undefined {
+    if (this.#byAddress.has(address)) return undefined;
+    const family = isIPv6(address) ? 'ipv6' : 'ipv4';
+    const peer = this.#rows.find(({ sources }) => sources.check(address, family))?.peer;
+    if (this.#byAddress.size >= maxAddresses) this.#byAddress.clear();
+    this.#byAddress.set(address, peer);
+    return peer;
   }
 
   /** The peer that answers challenges under this name. */

@@ -42,6 +42,8 @@ const idPrefixes: Readonly<Record<TransportName, string>> = {
   ws: 'w',
   wss: 'x',
 };
+/** UDP flows that are remembered by their ids. */
+const maxUdpIds = 8_192;
 /** Keeps flow ids of two runs apart. */
 const runIdBits = 64;
 
@@ -58,6 +60,8 @@ export class TransportLayer {
   readonly #closing = new AbortController();
   readonly #balancers: AddressSet;
   readonly #addresses: LocalAddresses;
+  /** Found by their ids lately: a call looks for its flows four times, and an id takes a while to decode. */
+  readonly #udpById = new Map<string, Flow>();
   #tls: CertificateStore | undefined;
   #flowCount = 0;
 
@@ -125,13 +129,7 @@ export class TransportLayer {
 
   /** The flow of that id while it is open; any UDP flow of a listener of ours, also one of an earlier run. */
   flow(id: string): Flow | undefined {
-    const connection = this.#table.get(id);
-    if (connection !== undefined) return connection;
-    const udp = decodeUdpFlowId(id);
-    if (udp === undefined) return undefined;
-    return this.#udpListeners
-      .find((listener) => listener.tag === udp.listenerTag)
-      ?.flowTo(udp.remote.address, udp.remote.port);
+    return this.#table.get(id) ?? this.#udpById.get(id) ?? this.#udpFlow(id);
   }
 
   /**
@@ -220,6 +218,19 @@ export class TransportLayer {
     this.#flowCount++;
     return `${idPrefixes[transport]}${this.#runId}.${this.#flowCount.toString(36)}`;
   };
+
+  #udpFlow(id: string): Flow | undefined {
+    const udp = decodeUdpFlowId(id);
+    const flow =
+      udp &&
+      this.#udpListeners
+        .find((listener) => listener.tag === udp.listenerTag)
+        ?.flowTo(udp.remote.address, udp.remote.port);
+    if (flow === undefined) return undefined;
+    if (this.#udpById.size >= maxUdpIds) this.#udpById.clear();
+    this.#udpById.set(flow.id, flow);
+    return flow;
+  }
 
   #udpFlowTo(target: ConnectTarget): Flow {
     const { address, port } = target;

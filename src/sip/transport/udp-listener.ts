@@ -109,18 +109,16 @@ export class UdpListener implements UdpPort {
   }
 
   flowTo(address: string, port: number): UdpFlow {
-    const key = keyOf({ address, port });
-    const known = this.#flows.get(key);
+    const known = this.#flows.get(address, port);
     if (known !== undefined) return known;
     const flow = new UdpFlow(this, { address, port });
-    this.#flows.set(key, flow);
+    this.#flows.add(flow);
     return flow;
   }
 
   forget(remote: Endpoint): void {
-    const key = keyOf(remote);
-    this.#flows.delete(key);
-    this.#keepalives.forget(key);
+    this.#flows.delete(remote);
+    this.#keepalives.forget(keyOf(remote));
   }
 
   expectKeepalives(remote: Endpoint, seconds: number): void {
