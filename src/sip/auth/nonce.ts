@@ -1,5 +1,5 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
-import { decodeBase64Url, encodeBase64Url, type Random } from '../../base/index.ts';
+import { timingSafeEqual } from 'node:crypto';
+import { decodeBase64Url, encodeBase64Url, HmacSha256, type Random } from '../../base/index.ts';
 
 /** `foreign`: not of this secret, or minted for another flow. Nobody but the holder of the secret can tell these apart. */
 export type NonceState = 'fresh' | 'stale' | 'foreign' | 'malformed';
@@ -16,7 +16,7 @@ const macContext = 'tibet-sip nonce 1';
  * The scope is the flow id, so what was captured on one flow opens nothing on another.
  */
 export class NonceMint {
-  readonly #secret: Uint8Array;
+  readonly #mac: HmacSha256;
   readonly #random: Random;
   readonly lifetimeMs: number;
 
@@ -26,7 +26,7 @@ export class NonceMint {
     readonly random: Random;
     readonly lifetimeMs?: number;
   }) {
-    this.#secret = options.secret;
+    this.#mac = new HmacSha256(options.secret);
     this.#random = options.random;
     this.lifetimeMs = options.lifetimeMs ?? 300_000;
   }
@@ -35,7 +35,7 @@ export class NonceMint {
     const nonce = Buffer.alloc(nonceBytes);
     nonce.writeUIntBE(Math.floor(nowMs), 0, timeBytes);
     nonce.set(this.#random.bytes(saltBytes), timeBytes);
-    nonce.set(this.#mac(nonce.subarray(0, macStart), scope), macStart);
+    nonce.set(this.#macOf(nonce.subarray(0, macStart), scope), macStart);
     return encodeBase64Url(nonce);
   }
 
@@ -43,20 +43,15 @@ export class NonceMint {
   check(nonce: string, scope: string, nowMs: number): NonceState {
     const bytes = decodeNonce(nonce);
     if (!bytes) return 'malformed';
-    const mac = this.#mac(bytes.subarray(0, macStart), scope);
+    const mac = this.#macOf(bytes.subarray(0, macStart), scope);
     if (!timingSafeEqual(mac, bytes.subarray(macStart))) return 'foreign';
     const ageMs = Math.floor(nowMs) - bytes.readUIntBE(0, timeBytes);
     // A nonce from the future means that the wall clock was set back; a fresh one costs one round trip.
     return ageMs >= 0 && ageMs <= this.lifetimeMs ? 'fresh' : 'stale';
   }
 
-  #mac(timeAndSalt: Uint8Array, scope: string): Buffer {
-    return createHmac('sha256', this.#secret)
-      .update(macContext)
-      .update(timeAndSalt)
-      .update(scope, 'utf8')
-      .digest()
-      .subarray(0, macBytes);
+  #macOf(timeAndSalt: Uint8Array, scope: string): Buffer {
+    return Buffer.from(this.#mac.of(macContext, timeAndSalt, scope), 'latin1').subarray(0, macBytes);
   }
 }
 

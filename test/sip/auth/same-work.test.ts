@@ -15,7 +15,6 @@ vi.mock(import('node:crypto'), async (original) => {
   return {
     ...crypto,
     hash: counted('hash', crypto.hash),
-    createHmac: counted('hmac', crypto.createHmac),
     timingSafeEqual: counted('compare', crypto.timingSafeEqual),
   };
 });
@@ -24,6 +23,8 @@ beforeEach(() => {
   work.length = 0;
 });
 
+/** Two for each MAC: the nonce that came is checked, another one is made. */
+const hashesOfNonces = 4;
 const unlimited = { maxFailuresPerUser: 1e9, maxFailuresPerSource: 1e9 };
 const badPassword = { ...alice, password: 'wrong' };
 const badName = { realm, username: 'nobody', password: 'wrong' };
@@ -42,20 +43,20 @@ test.each(['MD5', 'SHA-256', 'SHA-512-256'] as const)(
   'edge test 28: a bad password and names that nobody has cost the same operations under %s',
   async (algorithm) => {
     const known = await workFor(badPassword, algorithm);
-    expect(known.filter((step) => step.startsWith('hash'))).toHaveLength(2);
+    expect(known.filter((step) => step.startsWith('hash'))).toHaveLength(hashesOfNonces + 2);
     expect(known).toContain('compare');
     expect(await workFor(badName, algorithm)).toEqual(known);
     expect(await workFor(longName, algorithm)).toEqual(known);
   },
 );
 
-test('edge test 28: nothing is looked up or hashed for a nonce that was not given to this flow', async () => {
+test('edge test 28: nothing is looked up, and no answer hashed, for a nonce that was not given to this flow', async () => {
   const fixture = new DigestFixture();
   const other = new DigestFixture({ nonces: fixture.otherMint() });
   const message = other.answered(request());
   work.length = 0;
   expect(await fixture.verify(message)).toMatchObject({ fault: 'foreign-nonce' });
-  expect(work.filter((step) => step.startsWith('hash'))).toEqual([]);
+  expect(work.filter((step) => step.startsWith('hash'))).toHaveLength(hashesOfNonces);
   expect(fixture.store.asked).toEqual([]);
 });
 
