@@ -49,7 +49,7 @@ export class EmbeddedStore implements OverlayStore {
 
   private constructor(root: RootDatabase<Buffer, string>) {
     this.#root = root;
-    this.#writes = new WriteQueue((body) => root.transaction(body), lingerMs);
+    this.#writes = new WriteQueue((body) => transact(root, body), lingerMs);
     this.#documents = new Map(documentKinds.map((kind) => [kind, openTable(root, kind)]));
     this.#terms = openTable(root, 'terms', true);
     this.#due = openTable(root, 'due');
@@ -68,6 +68,8 @@ export class EmbeddedStore implements OverlayStore {
         // The tables of the first format are there until they are taken over.
         maxDbs: 2 * documentKinds.length + 5,
         encoding: 'binary',
+        // Its batches answer with promises of their own, which would fail unseen when the disk is full.
+        eventTurnBatching: false,
         // Growing beyond it, LMDB maps the file once more and keeps the old map, with all the pages in it.
         mapSize: mapBytes,
       });
@@ -198,22 +200,34 @@ export class EmbeddedStore implements OverlayStore {
     void this.#due.put(Buffer.concat([dueKey(kind, dueAtMs), row]), nothing);
   }
 
-  /** To where their documents say now; nobody waits for it. */
+  /** To where their documents say now. Nobody waits for it: what fails comes up again. */
   #moveDue(kind: DocumentKind, entries: readonly Buffer[]): void {
-    void this.#writes.add(() => {
+    const move = (): void => {
       for (const entry of entries) {
         const row = entry.subarray(1 + dueBytes);
         const dueAtMs = this.#dueAtMs(kind, row);
         void this.#due.remove(entry);
         if (dueAtMs !== undefined) this.#putDue(kind, dueAtMs, row);
       }
-    });
+    };
+    this.#writes.add(move, true).catch(() => {});
   }
 
   #of(kind: DocumentKind): Table {
     const documents = this.#documents.get(kind);
     if (!documents) throw new OverlayError('store-corrupt', `there are no documents of kind ${kind}`);
     return documents;
+  }
+}
+
+/** Throws OverlayError `store-unavailable` when the disk does not take it; then nothing of it is stored. */
+async function transact(root: RootDatabase<Buffer, string>, body: () => void): Promise<void> {
+  try {
+    await root.transaction(body);
+  } catch (cause) {
+    // LMDB's own reason comes as a promise, which nobody else would look at.
+    if (cause instanceof Error && 'commitError' in cause) Promise.resolve(cause.commitError).catch(() => {});
+    throw new OverlayError('store-unavailable', 'the overlay store cannot be written', { cause });
   }
 }
 

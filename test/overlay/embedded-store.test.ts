@@ -116,6 +116,30 @@ describe('EmbeddedStore', () => {
     await store.close();
   });
 
+  it('refuses changes while its disk is full, keeps what it has, and goes on when there is room', async (context) => {
+    if (!mountSmall(directory)) return context.skip('needs root and the right to mount a tmpfs');
+    try {
+      const store = EmbeddedStore.open({ directory: join(directory, 'overlay') });
+      const token = 'x'.repeat(1_000);
+      const write = (at: number) => store.update('home', `${at}`, () => ({ token, issuedAt: at }));
+      let stored = 0;
+      const fill = async (): Promise<void> => {
+        for (;;) {
+          await Promise.all(Array.from({ length: 100 }, (_, at) => write(stored + at)));
+          stored += 100;
+        }
+      };
+      await expect(fill()).rejects.toMatchObject({ code: 'store-unavailable' });
+      expect(store.list('home', { limit: 100_000 }).entries).toHaveLength(stored);
+      execFileSync('mount', ['-o', 'remount,size=16m', directory]);
+      await write(stored);
+      expect(store.get('home', `${stored}`)).toEqual({ token, issuedAt: stored });
+      await store.close();
+    } finally {
+      execFileSync('umount', [directory]);
+    }
+  });
+
   it('makes its directory for its owner only', async () => {
     const own = join(directory, 'data', 'overlay');
     await EmbeddedStore.open({ directory: own }).close();
@@ -129,6 +153,16 @@ describe('EmbeddedStore', () => {
     chmodSync(directory, 0o700);
   });
 });
+
+/** False without the right to mount. */
+function mountSmall(path: string): boolean {
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', path], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Runs `body` with the same store open in another process; gives what it prints. */
 function runBeside(body: string): string {
