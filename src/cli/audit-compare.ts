@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { PublishedLog } from '../provenance/index.ts';
-import { formatComparison, parseProofFile } from '../verify/index.ts';
+import { formatComparison, lastCheckpoint, parseProofFile } from '../verify/index.ts';
 import { CliError } from './failure.ts';
 import { filesAt, filesIn, isUrl } from './published-files.ts';
 
@@ -31,6 +31,11 @@ export async function compareStates(older: string, newer: string): Promise<strin
   );
 }
 
+/** By which keys a log was handed over; nothing for a file. */
+export async function handOversAt(target: string): Promise<readonly string[]> {
+  return (await logAt(target)?.handOvers()) ?? [];
+}
+
 function logAt(target: string): PublishedLog | undefined {
   if (isUrl(target)) return new PublishedLog(filesAt(target));
   if (!existsSync(target)) throw new CliError('notFound', `no such file or directory: ${target}`);
@@ -47,9 +52,7 @@ async function checkpointIn(target: string): Promise<string> {
   const log = logAt(target);
   if (log) return log.checkpoint();
   const text = readFile(target);
-  if (isProof(text)) return parseProofFile(text).checkpoint;
-  const parts = text.split('\n\n');
-  return parts.length > 2 ? parts.slice(-2).join('\n\n') : text;
+  return isProof(text) ? parseProofFile(text).checkpoint : lastCheckpoint(text);
 }
 
 function readFile(path: string): string {

@@ -33,7 +33,11 @@ export function addFilters(command: Command): Command {
     .option('--intent <words>', 'calls whose declared intent has these words')
     .option('--since <time>', 'from then on: 2026-01-31, 2026-01-31T12:00:00Z, 15m, 2h, 7d', parseWhen)
     .option('--until <time>', 'up to then', parseWhen)
-    .option('--after <position>', 'only what follows this place in the log: a next page', countOf('--after'));
+    .option(
+      '--after <position>',
+      'only what follows this place in the log: a next page; -1 for the first one',
+      countOf('--after', -1),
+    );
 }
 
 export async function queryOf(config: Config, options: FilterOptions): Promise<RecordQuery> {

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { type Config, dataPaths } from '../config/index.ts';
-import type { ProofSubject } from '../provenance/index.ts';
+import type { AuditReader, ProofSubject } from '../provenance/index.ts';
 import { fingerprintFor, mustGet, parseWhen, withLog } from './audit-access.ts';
 import { askOfLog } from './audit-erase.ts';
 import { addCommand, type CommonOptions, openContext } from './command.ts';
@@ -27,7 +27,7 @@ export function registerAuditProving(group: Command, terminal: Terminal): void {
       'write one file that proves one record (by its id), a call (--call ID) or the records of an identity (--identity WHO), to be checked offline',
     example: 'audit prove --call k5dwq3zs6cxm --out call.tlog-proof',
   })
-    .option('--call <id>', "the whole call: the gateway's id of it, or a SIP Call-ID")
+    .option('--call <id>', 'the whole call: its id, its SIP Call-ID, or one of its records')
     .option('--identity <who>', 'all records of a name, fingerprint or number')
     .option('--since <time>', 'with --identity: from then on', parseWhen)
     .option('--until <time>', 'with --identity: up to then', parseWhen)
@@ -37,9 +37,10 @@ export function registerAuditProving(group: Command, terminal: Terminal): void {
     .action(async (record: string | undefined, options: ProveOptions) => {
       const { output, config } = openContext(terminal, options);
       const loaded = config();
+      let subject = await subjectOf(loaded, record, options);
       const proof = await withLog(loaded, async (log) => {
-        const subject = await subjectOf(loaded, record, options);
-        if ('record' in subject) await mustGet(log, subject.record);
+        if ('record' in subject) await mustBeRecord(log, subject.record);
+        if ('call' in subject) subject = { call: await callOf(log, subject.call) };
         return log.prove(subject, {
           discloseLayers: options.layers,
           committedHead: options.head === true,
@@ -84,11 +85,11 @@ async function subjectOf(
   { call, identity, since, until, head, layers }: ProveOptions,
 ): Promise<ProofSubject> {
   const given = [record, call, identity].filter((one) => one !== undefined);
-  if (given.length !== 1)
+  if (given.length !== 1 || given[0]?.startsWith('-'))
     throw new CliError(
       'usage',
       'name one thing to prove: the id of a record, --call ID or --identity WHO',
-      'a call is named by its id alone: tibet-sip audit prove --call ID',
+      'as in: tibet-sip audit prove --call k5dwq3zs6cxm',
     );
   if (identity === undefined && (head === true || since !== undefined || until !== undefined))
     throw new CliError('usage', '--head, --since and --until go with --identity');
@@ -104,6 +105,20 @@ async function subjectOf(
     ...(since !== undefined && { sinceMs: since }),
     ...(until !== undefined && { untilMs: until }),
   };
+}
+
+/** The id of a call, also when it is named by one of its records, as `audit list` shows them. */
+async function callOf(log: AuditReader, id: string): Promise<string> {
+  for await (const { call } of log.query({ callId: id, limit: 1 })) if (call) return call.id;
+  const { call } = await mustGet(log, id);
+  if (!call) throw new CliError('notFound', `the record ${id} belongs to no call`, 'prove it without --call');
+  return call.id;
+}
+
+async function mustBeRecord(log: AuditReader, id: string): Promise<void> {
+  for await (const { call } of log.query({ callId: id, limit: 1 }))
+    if (call) throw new CliError('usage', `${id} is the id of a call`, `write --call ${id}`);
+  await mustGet(log, id);
 }
 
 /** The log's own copy of its verifier key: convenient, but an auditor trusts the one that he was given before. */

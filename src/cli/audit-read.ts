@@ -131,13 +131,18 @@ class RecordLines {
       const time = `${new Date(record.timeMs).toISOString().slice(0, 19)}Z`;
       this.#output.text(
         printable(
-          `${time.padEnd(22)}${shortId(record.id).padEnd(14)}${record.event.padEnd(24)}${names.join(' -> ').padEnd(30)}${record.erachter}`,
+          `${time.padEnd(22)}${shortId(record.id).padEnd(14)}${column(record.event, 24)}${column(names.join(' -> '), 30)}${record.erachter}`,
         ),
       );
     }
     this.printed++;
     this.last = record.position;
   }
+}
+
+/** As wide as it usually is; what is longer moves the rest. */
+function column(text: string, width: number): string {
+  return `${text.padEnd(width - 2)}  `;
 }
 
 function showLayer(layer: unknown): string {

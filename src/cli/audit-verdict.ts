@@ -11,6 +11,7 @@ import {
 import {
   compare,
   cosignatures,
+  formatVkey,
   openCheckpoint,
   parseTrust,
   type Trust,
@@ -21,7 +22,7 @@ import {
 } from '../verify/index.ts';
 import { noLog } from './audit-access.ts';
 import type { TrustOptions } from './audit-check.ts';
-import { compareStates } from './audit-compare.ts';
+import { compareStates, handOversAt } from './audit-compare.ts';
 import { CliError } from './failure.ts';
 import type { Output } from './output.ts';
 import { filesAt, filesIn, isUrl } from './published-files.ts';
@@ -54,8 +55,9 @@ export async function compareTargets(
   states: { readonly older: string; readonly newer: string | undefined; readonly config: () => Config },
   options: TrustOptions & { readonly out?: string },
 ): Promise<void> {
-  const trust = trustOf(options);
+  trustOf(options);
   const newer = states.newer ?? join(dataPaths(states.config().dataDir).log, 'public');
+  const trust = trustOf(options, await handOversAt(newer));
   const evidence = await compareStates(states.older, newer);
   const report = verifyFile(evidence, trust);
   if (options.out !== undefined) writeFileSync(options.out, evidence, { flag: 'wx' });
@@ -64,12 +66,12 @@ export async function compareTargets(
 }
 
 /** Throws CliError `usage` when key or policy cannot be read. */
-function trustOf({ vkey, policy, handOver = [] }: TrustOptions): Trust {
+function trustOf({ vkey, policy, handOver = [] }: TrustOptions, published: readonly string[] = []): Trust {
   try {
     return parseTrust(
       vkey === undefined ? '' : existsSync(vkey) ? readFileSync(vkey, 'utf8') : vkey,
       policy === undefined ? undefined : readFileSync(policy, 'utf8'),
-      handOver.map((file) => readFileSync(file, 'utf8')),
+      [...handOver.map((file) => readFileSync(file, 'utf8')), ...published],
     );
   } catch (error) {
     if (error instanceof VerifyError)
@@ -113,8 +115,8 @@ async function verifyWhole(
 }
 
 async function verifyPublished(output: Output, log: PublishedLog, options: TrustOptions): Promise<void> {
-  trustOf(options);
-  const verdict = await log.verify({ vkey: options.vkey === undefined ? '' : keyText(options.vkey) });
+  const [newest] = trustOf(options).logs;
+  const verdict = await log.verify({ vkey: newest ? formatVkey(newest) : '' });
   await conclude(output, verdict, log, options, true);
 }
 
@@ -152,7 +154,7 @@ async function isWitnessed(log: PublishedLog, { vkey }: LogVerdict, options: Tru
   if (!policy || !key) return false;
   const checkpoint = openCheckpoint(note, key);
   if (checkpoint.size > 0) {
-    const { forked, says } = compare(await log.compareWith(note), key);
+    const { forked, says } = compare(await log.compareWith(note), [key]);
     if (forked) throw new CliError('refused', `INVALID: ${says}`);
   }
   return policy.satisfiedBy(policy.cosigners(cosignatures(checkpoint, policy.witnesses)));

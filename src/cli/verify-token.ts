@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { decodeHex, encodeHex } from '../base/index.ts';
+import { decodeHex, encodeBase64Url, encodeHex } from '../base/index.ts';
 import { type Config, dataPaths } from '../config/index.ts';
 import { intentRequestOf } from '../intent/index.ts';
 import { defaultMessageLimits, headerValue, parseMessage, type SipRequest } from '../sip/index.ts';
@@ -11,6 +11,7 @@ import {
   type IntentToken,
   legDigest,
   mediaDigest,
+  sha256,
   verifyIntentToken,
 } from '../tokens/index.ts';
 import { addCommand, type CommonOptions, openContext } from './command.ts';
@@ -57,13 +58,20 @@ export function registerVerifyToken(group: Command, terminal: Terminal): void {
       const signed = verifyIntentToken(token, key.publicKey);
       const misfit = request && misfitOf(token, request);
       output.document(
-        { ...describeToken(token), signatureValid: signed, fitsRequest: request && !misfit, key: key.source },
+        {
+          ...describeToken(token),
+          reference: encodeBase64Url(sha256(token.bytes)),
+          signatureValid: signed,
+          fitsRequest: request && !misfit,
+          key: key.source,
+        },
         [
           ['signature', signed ? `valid (key: ${key.source})` : `NOT VALID with the key of ${key.source}`],
           [
             'request',
             request && (misfit === undefined ? 'the token belongs to it' : `DOES NOT FIT: ${misfit}`),
           ],
+          ['in records as', encodeBase64Url(sha256(token.bytes))],
           ['signer', key.name === undefined ? token.signer : `${key.name} (${token.signer})`],
           ['on behalf of', token.onBehalfOf],
           ['method', token.method],

@@ -3,6 +3,7 @@ import { entryLengthBytes, splitBundle } from './bundle.ts';
 import { type Checkpoint, openCheckpoint, peekCheckpoint } from './checkpoint.ts';
 import { decodeEntry } from './entry.ts';
 import { ProvenanceError } from './error.ts';
+import { followSuccessions, readSuccessions, successionPath } from './key-succession.ts';
 import { LogReader, readTile } from './log-reader.ts';
 import { consistencyPath, leafHash } from './merkle-tree.ts';
 import { decodeReceipt, ReceiptChecker } from './receipt.ts';
@@ -64,13 +65,28 @@ export class PublishedLog {
     return compareCheckpoints(new LogReader(this.#storage), older, note);
   }
 
+  /** The notes by which the log's key was handed over, first to last, unchecked. */
+  async handOvers(): Promise<readonly string[]> {
+    const notes: string[] = [];
+    for (let bytes = await this.#handOver(1); bytes; bytes = await this.#handOver(notes.length + 1))
+      notes.push(Buffer.from(bytes).toString());
+    return notes;
+  }
+
+  #handOver(number: number): Promise<Uint8Array | undefined> {
+    return this.#storage.read(successionPath(number));
+  }
+
   /** Every entry, every signature, every tile; finds faults, never throws for them. */
   async verify(options: VerifyPublishedOptions): Promise<LogVerdict> {
     const findings = new Findings();
     const check = new EntryCheck(findings);
     let head: Checkpoint | undefined;
+    let { vkey } = options;
     try {
-      head = openCheckpoint(await this.checkpoint(), parseVkey(options.vkey));
+      vkey = followSuccessions(vkey, await readSuccessions(this.#storage));
+      if (vkey !== options.vkey) findings.note(`the key that you trust was succeeded by ${vkey}`);
+      head = openCheckpoint(await this.checkpoint(), parseVkey(vkey));
       await this.#tree(head, check, findings, options);
     } catch (error) {
       if (!(error instanceof ProvenanceError)) throw error;
@@ -89,7 +105,7 @@ export class PublishedLog {
       openCalls: 0,
       redacted: 0,
       receiptsKept: 0,
-      vkey: options.vkey,
+      vkey,
     };
   }
 

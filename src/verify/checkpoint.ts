@@ -27,12 +27,31 @@ export function parseCheckpoint(text: string): SignedCheckpoint {
   return { origin, size, root, note };
 }
 
+/** The last checkpoint of a file in which somebody kept some, one below the other, with keys above them or without. */
+export function lastCheckpoint(text: string): string {
+  return text.replaceAll('\r\n', '\n').split('\n\n').slice(-2).join('\n\n');
+}
+
 export function formatCheckpointText({ origin, size, root }: Checkpoint): string {
   return `${origin}\n${size}\n${encodeBase64(root)}\n`;
 }
 
+/** A log's key, and the last size of the log for which its signature counts, if it was handed over. */
+export interface LogKey extends NoteKey {
+  readonly lastSize?: number;
+}
+
+/** By the one of these keys that signed it: after a hand-over a log has several. Throws VerifyError. */
+export function openSigned(text: string, logs: readonly LogKey[]): SignedCheckpoint {
+  const { origin, note } = parseCheckpoint(text);
+  const own = logs.filter(({ name }) => name === origin);
+  const key = own.find((one) => signatureBy(note, one)) ?? own[0] ?? logs[0];
+  if (!key) throw new VerifyError('vkey', "the operator's verifier key is missing");
+  return openCheckpoint(text, key);
+}
+
 /** A checkpoint that the log's key signed. Throws VerifyError `checkpoint` or `signature`. */
-export function openCheckpoint(text: string, log: NoteKey): SignedCheckpoint {
+export function openCheckpoint(text: string, log: LogKey): SignedCheckpoint {
   const checkpoint = parseCheckpoint(text);
   if (checkpoint.origin !== log.name)
     throw new VerifyError(
@@ -41,9 +60,17 @@ export function openCheckpoint(text: string, log: NoteKey): SignedCheckpoint {
     );
   const signature = signatureBy(checkpoint.note, log);
   if (!signature)
-    throw new VerifyError('signature', 'the key that you gave has not signed the checkpoint in this file');
+    throw new VerifyError(
+      'signature',
+      'the key that you gave has not signed the checkpoint in this file: if the log has been handed over to another key, give the hand-over (keys/1, …) as well',
+    );
   if (!verifyEd25519(log.publicKey, utf8(checkpoint.note.text), signature))
     throw new VerifyError('signature', "the signature of the log's key on the checkpoint is wrong");
+  if (log.lastSize !== undefined && checkpoint.size > log.lastSize)
+    throw new VerifyError(
+      'signature',
+      `the key that signed it was given up when the log had ${log.lastSize} records: it counts for no later one`,
+    );
   return checkpoint;
 }
 

@@ -1,9 +1,8 @@
 import { decodeBase64, equal } from './bytes.ts';
-import { openCheckpoint, type SignedCheckpoint } from './checkpoint.ts';
+import { type LogKey, openSigned, type SignedCheckpoint } from './checkpoint.ts';
 import { hashBytes } from './crypto.ts';
 import { VerifyError } from './error.ts';
 import { leafHash, perfectSubtrees, rootFromInclusion, rootsFromConsistency } from './merkle.ts';
-import type { NoteKey } from './note.ts';
 import { parseProofFile } from './proof-file.ts';
 
 /**
@@ -55,11 +54,11 @@ export function parseComparison(text: string): Comparison {
   return { ...common, older, newer, path: path.map((hash) => (typeof hash === 'string' ? hash : '')) };
 }
 
-/** Throws VerifyError when the file shows neither: a signature is missing, or the path leads nowhere. */
-export function compare(comparison: Comparison, log: NoteKey): ComparisonResult {
-  if ('proofs' in comparison) return compareProofs(comparison.proofs, log);
-  const older = openCheckpoint(comparison.older, log);
-  const newer = openCheckpoint(comparison.newer, log);
+/** By these keys of the log alone. Throws VerifyError when the file shows neither: a signature is missing, or the path leads nowhere. */
+export function compare(comparison: Comparison, logs: readonly LogKey[]): ComparisonResult {
+  if ('proofs' in comparison) return compareProofs(comparison.proofs, logs);
+  const older = openSigned(comparison.older, logs);
+  const newer = openSigned(comparison.newer, logs);
   if (older.size > newer.size || older.size === 0)
     throw new VerifyError(
       'format',
@@ -84,8 +83,8 @@ export function compare(comparison: Comparison, log: NoteKey): ComparisonResult 
 }
 
 /** Every hash of a complete subtree that both proofs tell has to be the same for all time. */
-function compareProofs(texts: readonly [string, string], log: NoteKey): ComparisonResult {
-  const [a, b] = texts.map((text) => provedSubtrees(text, log));
+function compareProofs(texts: readonly [string, string], logs: readonly LogKey[]): ComparisonResult {
+  const [a, b] = texts.map((text) => provedSubtrees(text, logs));
   if (!a || !b) throw notOne();
   const [older, newer] = a.head.size <= b.head.size ? [a.head, b.head] : [b.head, a.head];
   const known = new Map(a.subtrees.map(({ start, width, hash }) => [`${start} ${width}`, hash]));
@@ -114,10 +113,10 @@ function compareProofs(texts: readonly [string, string], log: NoteKey): Comparis
 
 function provedSubtrees(
   text: string,
-  log: NoteKey,
+  logs: readonly LogKey[],
 ): { readonly head: SignedCheckpoint; readonly subtrees: ReturnType<typeof perfectSubtrees> } {
   const file = parseProofFile(text);
-  const head = openCheckpoint(file.checkpoint, log);
+  const head = openSigned(file.checkpoint, logs);
   const subtrees = [...file.records, ...file.nodes].flatMap(({ entry, index, path }) => {
     const leaf = leafHash(entry);
     const root = rootFromInclusion(leaf, index, head.size, path);
@@ -129,9 +128,9 @@ function provedSubtrees(
 }
 
 /** The evidence, when two proof files of one log contradict each other; undefined when they do not. */
-export function forkBetween(a: string, b: string, log: NoteKey): ProofComparison | undefined {
+export function forkBetween(a: string, b: string, logs: readonly LogKey[]): ProofComparison | undefined {
   const comparison = { format: 'tibet-sip/log-comparison', version: 1, proofs: [a, b] } as const;
-  return compare(comparison, log).forked ? comparison : undefined;
+  return compare(comparison, logs).forked ? comparison : undefined;
 }
 
 export function formatComparison(comparison: Comparison): string {

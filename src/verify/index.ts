@@ -4,6 +4,8 @@ export {
   type Checkpoint,
   type Cosignature,
   cosignatures,
+  type LogKey,
+  lastCheckpoint,
   openCheckpoint,
   parseCheckpoint,
   type SignedCheckpoint,

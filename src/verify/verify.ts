@@ -1,9 +1,15 @@
-import { cosignatures, openCheckpoint, parseCheckpoint, type SignedCheckpoint } from './checkpoint.ts';
+import {
+  cosignatures,
+  type LogKey,
+  lastCheckpoint,
+  openSigned,
+  type SignedCheckpoint,
+} from './checkpoint.ts';
 import { compare, parseComparison } from './comparison.ts';
 import { checkCompleteness } from './completeness.ts';
 import { VerifyError } from './error.ts';
 import { followHandOvers } from './hand-over.ts';
-import { type NoteKey, parseVkey, signatureBy } from './note.ts';
+import { parseVkey } from './note.ts';
 import { checkReceipts, parsePartyReceipts } from './party-receipts.ts';
 import { type Policy, parsePolicy } from './policy.ts';
 import { proveNodes, proveRecords } from './proof.ts';
@@ -14,7 +20,8 @@ import { erasures, failedCheck, proved, seenBy, summaryOf, upper } from './words
 
 /** Whom the auditor trusts. */
 export interface Trust {
-  readonly logs: readonly NoteKey[];
+  /** Each with the keys that it was handed over to. */
+  readonly logs: readonly LogKey[];
   readonly policy: Policy | undefined;
 }
 
@@ -136,6 +143,11 @@ class Verification {
                 : 'Whether the identity has newer records than the last one shown: its receipts would tell, or a proof with --head.',
             ]
           : []),
+        ...(records.some(({ opened: one }) => one?.erin?.['signedBy'] === 'device')
+          ? [
+              'Whether the caller’s device signed as the record says: the record names its intent token (ERAAN, tokens), and the phones, which hold it, can show it.',
+            ]
+          : []),
         ...witnesses.open,
         'Whether the times are right: they are those of the gateway’s own clock.',
       ],
@@ -147,7 +159,7 @@ class Verification {
     const comparison = parseComparison(text);
     const first = 'proofs' in comparison ? parseProofFile(comparison.proofs[0]).checkpoint : comparison.newer;
     this.#open(first);
-    const { forked, says, older, newer } = compare(comparison, this.#keyFor(parseCheckpoint(first)));
+    const { forked, says, older, newer } = compare(comparison, this.#trust.logs);
     this.#log = { origin: newer.origin, size: newer.size };
     this.#checks.push({ name: 'One history', ok: !forked, says });
     const witnesses = this.#witnesses(newer);
@@ -167,7 +179,9 @@ class Verification {
         ...('proofs' in comparison
           ? ['Whether the two states agree everywhere: two proofs show only a part of each.']
           : []),
-        `Whether the log had other states between ${older.size} and ${newer.size} records.`,
+        ...(older.size < newer.size
+          ? [`Whether the log had other states between ${older.size} and ${newer.size} records.`]
+          : []),
         ...witnesses.open,
       ],
     });
@@ -175,7 +189,7 @@ class Verification {
 
   #checkpointFile(text: string): Report {
     this.#about = 'checkpoint';
-    const checkpoint = this.#open(text);
+    const checkpoint = this.#open(lastCheckpoint(text));
     const witnesses = this.#witnesses(checkpoint);
     return this.#report(
       witnesses.enough ? 'WITNESSED' : 'UNWITNESSED',
@@ -192,22 +206,13 @@ class Verification {
   }
 
   #open(text: string): SignedCheckpoint {
-    const checkpoint = openCheckpoint(text, this.#keyFor(parseCheckpoint(text)));
+    const checkpoint = openSigned(text, this.#trust.logs);
     this.#log = { origin: checkpoint.origin, size: checkpoint.size };
     this.#passed(
       'Signed by the operator',
       `The key that you gave signed the log ${checkpoint.origin} with ${checkpoint.size} records`,
     );
     return checkpoint;
-  }
-
-  /** After a hand-over a log has several keys: the one that signed counts. */
-  #keyFor({ origin, note }: SignedCheckpoint): NoteKey {
-    const { logs } = this.#trust;
-    const own = logs.filter(({ name }) => name === origin);
-    const key = own.find((one) => signatureBy(note, one)) ?? own[0] ?? logs[0];
-    if (!key) throw new VerifyError('vkey', "the operator's verifier key is missing");
-    return key;
   }
 
   #witnesses(checkpoint: SignedCheckpoint): WitnessFindings {

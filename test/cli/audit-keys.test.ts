@@ -1,7 +1,10 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { exitCodes } from '../../src/cli/exit-codes.ts';
 import { dataDirectory } from '../support/data-directory.ts';
 import { startGateway, tibetSip } from '../support/processes.ts';
+import { runCli } from './recorded-terminal.ts';
 
 const data = dataDirectory();
 afterAll(() => data.remove());
@@ -21,6 +24,34 @@ async function keys(): Promise<Keys> {
   const { out } = await audit('keys', 'list', '--json');
   return JSON.parse(out) as Keys;
 }
+
+test('what an auditor keeps goes on being good after a rotation, by file, directory and comparison', async () => {
+  const directory = dataDirectory();
+  const run = (...args: readonly string[]): ReturnType<typeof runCli> =>
+    runCli(['audit', ...args, '--data-dir', directory.path]);
+  const at = (name: string): string => join(directory.path, name);
+  await tibetSip(['device', 'add', 'jis:alice', '--data-dir', directory.path]);
+  await (await startGateway({ dataDir: directory.path })).stop();
+  const vkey = readFileSync(at('log/public/vkey'), 'utf8').trim();
+  writeFileSync(at('kept.txt'), (await run('checkpoint')).out);
+  expect((await run('verify', at('kept.txt'), '--vkey', vkey)).code).toBe(exitCodes.unwitnessed);
+  expect((await run('prove', '--identity', 'jis:alice', '--out', at('before.tlog-proof'))).code).toBe(0);
+  expect((await run('keys', 'rotate')).code).toBe(0);
+  await (await startGateway({ dataDir: directory.path })).stop();
+  expect((await run('prove', '--identity', 'jis:alice', '--out', at('after.tlog-proof'))).code).toBe(0);
+
+  const note = at('log/public/keys/1');
+  const verdict = async (...args: readonly string[]): Promise<number> =>
+    (await run('verify', ...args, '--vkey', vkey)).code;
+  expect(await verdict(at('before.tlog-proof'))).toBe(exitCodes.unwitnessed);
+  expect(await verdict(at('before.tlog-proof'), '--hand-over', note)).toBe(exitCodes.unwitnessed);
+  expect(await verdict(at('after.tlog-proof'))).toBe(exitCodes.refused);
+  expect(await verdict(at('after.tlog-proof'), '--hand-over', note)).toBe(exitCodes.unwitnessed);
+  expect(await verdict(at('log/public'))).toBe(exitCodes.unwitnessed);
+  const compared = await run('compare', at('kept.txt'), at('log/public'), '--vkey', vkey);
+  expect(compared.code, compared.err).toBe(0);
+  directory.remove();
+}, 90_000);
 
 test('audit keys: rotate and revoke, and the log verifies with the key from before', async () => {
   const first = await startGateway({ dataDir: data.path });

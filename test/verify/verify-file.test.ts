@@ -144,6 +144,11 @@ describe('a proof file in the hands of an auditor who has the verifier key and n
     expect(verifyFile(proof, parseTrust(vkeyOf(old))).verdict).toBe('INVALID');
     expect(verifyFile(proof, parseTrust(vkeyOf(old), '', notes)).verdict).toBe('UNWITNESSED');
     expect(verifyFile(proof, parseTrust(vkeyOf(old), '', notes.slice(0, 1))).verdict).toBe('INVALID');
+    // The key that was handed over after one record signs no longer tree, whoever has it in hands.
+    const given = handOver(checkpointKey, next);
+    const late = verifyFile(proof, parseTrust(log.vkey, '', [given]));
+    expect(late).toMatchObject({ verdict: 'INVALID' });
+    expect(late.summary).toContain('given up when the log had 1 records');
     const forged = handOver(old, checkpointKey).replace('rotated', 'rotatef');
     expect(() => parseTrust(vkeyOf(old), '', [forged])).toThrow(expect.objectContaining({ code: 'vkey' }));
   });
@@ -188,12 +193,12 @@ describe('a forked log', () => {
     await other.close();
     expect(verified(mine).verdict).toBe('UNWITNESSED');
     expect(verified(theirs).verdict).toBe('UNWITNESSED');
-    const evidence = forkBetween(mine, theirs, parseVkey(log.vkey));
+    const evidence = forkBetween(mine, theirs, [parseVkey(log.vkey)]);
     if (!evidence) throw new Error('no evidence');
     const report = verified(formatComparison(evidence));
     expect(report).toMatchObject({ verdict: 'INVALID', about: 'comparison' });
     expect(report.summary).toContain('signed two histories');
-    expect(forkBetween(mine, mine, parseVkey(log.vkey))).toBeUndefined();
+    expect(forkBetween(mine, mine, [parseVkey(log.vkey)])).toBeUndefined();
   });
 
   test('a checkpoint that was kept shows it against the log that is served now', async () => {
