@@ -1,4 +1,4 @@
-import type { ProvedRecord, Report } from '../../src/verify/index.ts';
+import type { ProvedRecord, Report, Verdict } from '../../src/verify/index.ts';
 
 /** Text is only ever set as text: what stands in a proof was written by strangers. */
 export function element(
@@ -22,16 +22,16 @@ export function showReport(name: string, report: Report): HTMLElement {
     element('p', { class: 'verdict' }, verdict),
     element('p', { class: 'summary' }, summary),
   );
-  if (findings.length > 0) card.append(element('h2', {}, 'What is wrong or missing'), list(findings));
+  // What is false is said in the summary already.
+  if (findings.length > 0 && findings.join() !== summary)
+    card.append(element('h2', {}, findingsTitle[verdict]), list(findings));
   if (story.length > 0)
     card.append(
       element('h2', {}, 'What happened'),
       element(
         'ol',
         { class: 'story' },
-        ...story.map(({ time, text }) =>
-          element('li', {}, element('time', {}, time ?? 'at a time that was erased'), text),
-        ),
+        ...story.map(({ time, text }) => element('li', {}, element('time', {}, shownTime(time)), text)),
       ),
     );
   card.append(
@@ -53,9 +53,9 @@ export function showReport(name: string, report: Report): HTMLElement {
     element(
       'div',
       { class: 'words' },
-      words('What is proved', proved),
-      words('What this file leaves open', open),
-      words('What no file can prove', never),
+      ...words('What is proved', proved),
+      ...words('What this file leaves open', open),
+      ...words('What no file can prove', never),
     ),
   );
   if (records.length > 0)
@@ -65,8 +65,21 @@ export function showReport(name: string, report: Report): HTMLElement {
   return card;
 }
 
-function words(title: string, items: readonly string[]): HTMLElement {
-  return element('div', {}, ...(items.length > 0 ? [element('h2', {}, title), list(items)] : []));
+const findingsTitle: Readonly<Record<Verdict, string>> = {
+  WITNESSED: 'To be noted',
+  UNWITNESSED: 'To be noted',
+  REDACTED: 'What was erased or is not shown',
+  GAP: 'What is missing',
+  INVALID: 'What is wrong',
+};
+
+/** RFC 3339 as people read it. */
+function shownTime(time: string | undefined): string {
+  return time === undefined ? 'at a time that was erased' : time.replace('T', ' ').replace(/Z$/, ' UTC');
+}
+
+function words(title: string, items: readonly string[]): readonly HTMLElement[] {
+  return items.length === 0 ? [] : [element('div', {}, element('h2', {}, title), list(items))];
 }
 
 function list(items: readonly string[]): HTMLElement {

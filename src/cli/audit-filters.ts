@@ -26,7 +26,10 @@ const pageSize = 500;
 export function addFilters(command: Command): Command {
   return command
     .option('--identity <who>', 'name, fingerprint or number of a party; a pseudonym is an identity, too')
-    .option('--pseudonyms', 'with --identity: and all pseudonyms that it has issued')
+    .option(
+      '--pseudonyms',
+      'with --identity: and its pseudonyms that show whose they are (for a hidden one: check-link)',
+    )
     .option('--call <id>', "the gateway's id of a call, or a SIP Call-ID")
     .option('--event <event>', 'like call.attempt')
     .option('--outcome <outcome>', 'how the call ended: answered, busy, cancelled, refused, …')

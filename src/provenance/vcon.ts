@@ -17,17 +17,21 @@ export interface Vcon {
 interface VconParty {
   readonly name?: string;
   readonly sip?: string;
+  readonly tel?: string;
+  readonly did?: string;
+  readonly mailto?: string;
+  readonly type?: 'organization';
   /** The identity's fingerprint: a free-form identifier here. */
   readonly uuid?: string;
 }
 
-/** §4.3: a recording that is not there for a call that was set up, `incomplete` for one that was not. */
+/** §4.3: a set of no recordings for a call that was set up, `incomplete` for one that was not. */
 type VconDialog = {
   readonly start: string;
+  /** The one who called is the first, and so the originator. */
   readonly parties: readonly number[];
-  readonly originator: 0;
 } & (
-  | { readonly type: 'recording'; readonly duration?: number }
+  | { readonly type: 'recording-set'; readonly recordings: readonly []; readonly duration?: number }
   | { readonly type: 'incomplete'; readonly disposition: VconDisposition }
 );
 
@@ -37,7 +41,7 @@ type VconDisposition = 'no-answer' | 'failed' | 'busy' | 'hung-up';
 interface VconAttachment {
   readonly purpose: 'tibet-records' | 'tlog-proof';
   readonly start: string;
-  readonly party: 0;
+  readonly party: 2;
   readonly dialog: 0;
   readonly mediatype: string;
   readonly filename: string;
@@ -59,7 +63,8 @@ export function callToVcon(records: readonly StoredRecord[], proof: string | und
   const attempt = records.find(({ call }) => call?.phase === 'attempt');
   if (!attempt?.call) return undefined;
   const start = new Date(attempt.timeMs).toISOString();
-  const about = { start, party: 0, dialog: 0 } as const;
+  // §4.4.3: the gateway has contributed it.
+  const about = { start, party: 2, dialog: 0 } as const;
   const attachments: VconAttachment[] = [
     {
       purpose: 'tibet-records',
@@ -84,7 +89,11 @@ export function callToVcon(records: readonly StoredRecord[], proof: string | und
     uuid: uuidOf(attempt.id),
     created_at: start,
     subject: attempt.erachter,
-    parties: [partyOf(attempt, 'caller', 'from'), partyOf(attempt, 'callee', 'to')],
+    parties: [
+      partyOf(attempt, 'caller', 'from'),
+      partyOf(attempt, 'callee', 'to'),
+      { name: 'the gateway that logged the call', uuid: attempt.node, type: 'organization' },
+    ],
     dialog: [dialogOf(records, start)],
     attachments,
   };
@@ -93,7 +102,7 @@ export function callToVcon(records: readonly StoredRecord[], proof: string | und
 function dialogOf(records: readonly StoredRecord[], start: string): VconDialog {
   const answer = records.find(({ call }) => call?.phase === 'answer');
   const closing = records.find(({ call }) => call?.phase === 'close');
-  const common = { parties: [0, 1], originator: 0 } as const;
+  const common = { parties: [0, 1] } as const;
   if (!answer) {
     const outcome = closing?.erin['outcome'];
     const disposition = (typeof outcome === 'string' && dispositions[outcome]) || 'failed';
@@ -101,7 +110,8 @@ function dialogOf(records: readonly StoredRecord[], start: string): VconDialog {
   }
   const talkedMs = closing?.erin['talkedMs'];
   return {
-    type: 'recording',
+    type: 'recording-set',
+    recordings: [],
     start: new Date(answer.timeMs).toISOString(),
     ...common,
     ...(typeof talkedMs === 'number' && { duration: talkedMs / 1000 }),
@@ -117,9 +127,22 @@ function partyOf(
   const identity = parties.find((party) => party.role === role)?.fingerprint;
   return {
     ...(typeof name === 'string' && { name }),
-    ...(typeof sip === 'string' && { sip }),
+    ...(typeof sip === 'string' && { sip, ...numberIn(sip) }),
+    ...(typeof name === 'string' && addressIn(name)),
     ...(identity !== undefined && { uuid: identity }),
   };
+}
+
+/** §4.2.1, of a SIP address whose user is an E.164 number. */
+function numberIn(sip: string): { readonly tel?: string } {
+  const tel = /^sips?:(\+\d{1,15})@/.exec(sip)?.[1];
+  return tel === undefined ? {} : { tel };
+}
+
+/** §4.2.4, §4.2.6: subjects of identities may be such. */
+function addressIn(name: string): Pick<VconParty, 'did' | 'mailto'> {
+  if (name.startsWith('did:')) return { did: name };
+  return name.startsWith('mail:') ? { mailto: name.slice('mail:'.length) } : {};
 }
 
 /** RFC 9562 §5.8: a UUID of our own making, the same one for the same call each time. */

@@ -35,7 +35,7 @@ export class TreeVerifier {
     await this.#fromTiles.finish(files);
     if (sameHash(this.#fromEntries.root, root)) {
       for (const file of this.#suspectTiles)
-        findings.problem('tile', 'its hashes are not those of the entries', { file });
+        findings.problem('tile', 'it is missing, or its hashes are not those of the entries', { file });
       for (const file of this.#fromEntries.mismatches)
         if (!this.#suspectTiles.has(file))
           findings.problem('tile', 'it is missing or does not follow from the entries', { file });

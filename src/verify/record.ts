@@ -4,6 +4,7 @@ import { encodeCommitmentInput } from './commitment.ts';
 import { hashBytes, sha256 } from './crypto.ts';
 import { VerifyError } from './error.ts';
 import { leafHash } from './merkle.ts';
+import { layerMeanings } from './words.ts';
 
 // docs/audit-format.md, "Record": statement, opening.
 
@@ -116,7 +117,9 @@ function openItem(
   if (!equal(sha256(encodeCommitmentInput(name, salt, encoding)), commitment))
     throw new VerifyError(
       'opening',
-      `its ${name === 'party' ? 'party' : `layer ${name.toUpperCase()}`} was changed`,
+      name === 'party'
+        ? 'what it says about one party was changed'
+        : `its layer ${name.toUpperCase()} was changed: ${layerMeanings[name] ?? 'it'} is not what was logged`,
     );
   const value = plain(decodeCbor(encoding, 'opening'));
   if (!isLayer(value)) throw new VerifyError('opening', `its ${name} is no map`);

@@ -61,10 +61,20 @@ function sentence(record: ToldRecord): string {
       return `The call was refused${by(erin)}${why}.`;
     case 'call.failure':
       return `The call failed: ${field(erin, 'outcome') ?? 'no reason was recorded'}${why}.`;
+    case 'registration.added':
+      return `${subject(record)} registered a phone, and could be called there.`;
+    case 'registration.refreshed':
+      return `${subject(record)} confirmed the registration of a phone.`;
+    case 'registration.removed':
+      return `A phone of ${subject(record)} was registered no longer.`;
     case 'registration.refusal':
       return `${subject(record)} was refused a registration${why}.`;
     case 'audit.redaction':
       return `What the log said about one party was erased${intent === undefined ? '' : `: “${intent}”`}.`;
+    case 'audit.key-succession':
+      return 'The log was handed over to its next key.';
+    case 'audit.node-revocation':
+      return 'The key of a run of the gateway was revoked.';
     case 'audit.heads':
       return 'The log committed to the newest record of every identity.';
     case 'node.start':

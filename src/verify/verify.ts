@@ -72,10 +72,11 @@ class Verification {
   }
 
   invalid(error: VerifyError): Report {
-    const failed = { name: failedCheck[error.code], ok: false, says: error.message };
+    const failed = { name: failedCheck[error.code], ok: false, says: upper(error.message) };
     return this.#report('INVALID', `${upper(error.message)}.`, {
       checks: [...this.#checks, failed],
       findings: [`${upper(error.message)}.`],
+      open: ['Everything that the file says: believe nothing of it, and ask for another one.'],
     });
   }
 

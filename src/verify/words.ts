@@ -26,14 +26,47 @@ export function seenBy({ key, time }: Cosignature): WitnessSeen {
   };
 }
 
+/** What the parts of a record are about, in words. */
+export const layerMeanings: Readonly<Record<string, string>> = {
+  erin: 'what happened',
+  eraan: 'what it rests on',
+  eromheen: 'the circumstances',
+  erachter: 'the declared intent',
+};
+
+/** One sentence for all records that lack the same. */
 export function erasures(records: readonly ProvedRecord[]): readonly string[] {
-  return records.flatMap(({ opened, position }) => {
-    if (!opened) return [`The file does not say what record ${position} says.`];
-    if (opened.erased.length === 0) return [];
-    return [
-      `Of record ${position} these parts were erased or withheld: ${opened.erased.join(', ')}. That they were there is proved; what they said can be shown by nobody who has destroyed them.`,
-    ];
+  const lacking = new Map<string, number[]>();
+  for (const { opened, position } of records) {
+    const parts = opened?.erased.map(partInWords).join(', ');
+    if (parts === '') continue;
+    const places = lacking.get(parts ?? '') ?? [];
+    places.push(position);
+    lacking.set(parts ?? '', places);
+  }
+  return Array.from(lacking, ([parts, places]) => {
+    const which = `${places.length === 1 ? 'record' : 'the records'} ${ranges(places)}`;
+    return parts === ''
+      ? `The file does not say what ${which} ${places.length === 1 ? 'says' : 'say'}.`
+      : `Of ${which} this was erased or withheld: ${parts}. That it was there is proved; what it said can be shown by nobody who has destroyed it.`;
   });
+}
+
+/** A name of a layer, or `party 0`. */
+function partInWords(part: string): string {
+  const meaning = layerMeanings[part];
+  return meaning === undefined ? `what it says about ${part} alone` : `${meaning} (${part.toUpperCase()})`;
+}
+
+/** "5 to 9, 12": there may be thousands. */
+function ranges(places: readonly number[]): string {
+  const runs: { first: number; last: number }[] = [];
+  for (const place of places.toSorted((a, b) => a - b)) {
+    const run = runs.at(-1);
+    if (run && place === run.last + 1) run.last = place;
+    else runs.push({ first: place, last: place });
+  }
+  return runs.map(({ first, last }) => (first === last ? `${first}` : `${first} to ${last}`)).join(', ');
 }
 
 export function summaryOf(verdict: Verdict, records: number, gaps: readonly string[]): string {
@@ -54,10 +87,10 @@ export function proved(
   records: readonly ProvedRecord[],
   { origin, size }: SignedCheckpoint,
 ): readonly string[] {
-  const places = records.map(({ position }) => position).toSorted((a, b) => a - b);
+  const places = records.map(({ position }) => position);
   const sealed = records.map(({ sealedAt }) => sealedAt).toSorted((a, b) => a - b);
   return [
-    `The log ${origin}, of which the operator signed ${size} records, holds ${places.length === 1 ? `this record at place ${places[0]}` : `these records at the places ${places.join(', ')}`}.`,
+    `The log ${origin}, of which the operator signed ${size} records, holds ${places.length === 1 ? `this record at place ${places[0]}` : `these records at the places ${ranges(places)}`}.`,
     `The gateway logged ${records.length === 1 ? 'it' : 'them'} ${sealed.length === 1 || sealed[0] === sealed.at(-1) ? `at ${rfc3339(sealed[0] ?? 0)}` : `between ${rfc3339(sealed[0] ?? 0)} and ${rfc3339(sealed.at(-1) ?? 0)}`}, by its clock, and has not been able to change or take back anything since.`,
   ];
 }

@@ -10,7 +10,7 @@ const data = dataDirectory();
 afterAll(() => data.remove());
 beforeAll(async () => {
   await tibetSip(['device', 'add', 'jis:alice', '--data-dir', data.path]);
-});
+}, 60_000);
 
 const audit = (...args: readonly string[]): ReturnType<typeof tibetSip> =>
   tibetSip(['audit', ...args, '--data-dir', data.path]);

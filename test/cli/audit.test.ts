@@ -162,10 +162,10 @@ describe('audit export', () => {
     expect(vcon).toMatchObject({
       vcon: '0.4.0',
       subject: 'callback, ticket 4711',
-      parties: [{ uuid: alice.fingerprint }, { uuid: bob.fingerprint }],
-      dialog: [{ type: 'recording', parties: [0, 1], originator: 0 }],
+      parties: [{ uuid: alice.fingerprint }, { uuid: bob.fingerprint }, { uuid: node.fingerprint }],
+      dialog: [{ type: 'recording-set', recordings: [], parties: [0, 1] }],
       attachments: [
-        { purpose: 'tibet-records', encoding: 'json' },
+        { purpose: 'tibet-records', encoding: 'json', party: 2 },
         { purpose: 'tlog-proof', encoding: 'none' },
       ],
     });

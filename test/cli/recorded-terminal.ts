@@ -9,21 +9,52 @@ export interface CommandResult {
 }
 
 /** Runs one command line in this process and keeps what it prints. */
-export async function runCli(
+export function runCli(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
 ): Promise<CommandResult> {
+  return startCli(args, env).done;
+}
+
+/** A command that goes on until it is interrupted. */
+export interface RunningCommand {
+  readonly done: Promise<CommandResult>;
+  /** What it has printed so far. */
+  readonly out: readonly string[];
+  /** As Ctrl-C does. */
+  interrupt(): void;
+}
+
+export function startCli(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): RunningCommand {
   const out: string[] = [];
   const err: string[] = [];
+  const listeners = new Set<() => void>();
   const terminal: Terminal = {
     env,
     out: (text) => void out.push(text),
     err: (text) => void err.push(text),
-    onSignal: () => () => undefined,
+    onSignal: (listener) => {
+      const listening = (): void => listener('SIGINT');
+      listeners.add(listening);
+      return () => void listeners.delete(listening);
+    },
     onHangup: () => () => undefined,
   };
-  const code = await runCommandLine(args, terminal);
-  return { code, out: out.join('\n'), err: err.join('\n') };
+  const done = runCommandLine(args, terminal).then((code) => ({
+    code,
+    out: out.join('\n'),
+    err: err.join('\n'),
+  }));
+  return {
+    done,
+    out,
+    interrupt: () => {
+      for (const listener of listeners) listener();
+    },
+  };
 }
 
 /** The JSON lines of a command's output. */

@@ -94,7 +94,8 @@ describe.skipIf(reason !== undefined)("the auditor's page in Chromium", () => {
     await expect.poll(async () => shown.prove(record).catch(() => undefined)).toBeDefined();
     expect(await drop(await shown.prove({ call: 'c1' }))).toEqual(['REDACTED']);
     const text = await page.locator('article').textContent();
-    expect(text).toContain('erachter, party 0');
+    expect(text).toContain('this was erased or withheld: the declared intent (ERACHTER)');
+    expect(text).toContain('What was erased or is not shown');
     expect(text).toContain('What the log said about one party was erased: “asked for by letter 17”.');
   });
 
@@ -109,6 +110,33 @@ describe.skipIf(reason !== undefined)("the auditor's page in Chromium", () => {
     });
     await page.locator('article.REDACTED').waitFor();
     expect(await page.inputValue('#vkey')).toBe(shown.vkey);
+  });
+
+  test('fits a narrow window, light or dark, and is worked with the keyboard alone', async () => {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width: 320, height: 640 });
+      await drop(await shown.prove({ call: 'c1' }));
+      await page.locator('article details').evaluate((details) => details.setAttribute('open', ''));
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(320);
+    }
+    await page.setViewportSize({ width: 1000, height: 800 });
+    await page.focus('#vkey');
+    const reached: string[] = [];
+    for (let stop = 0; stop < 3; stop++) {
+      await page.keyboard.press('Tab');
+      reached.push(
+        await page.evaluate(() => {
+          const { id = '', tagName = '' } = document.activeElement ?? {};
+          return id || tagName;
+        }),
+      );
+    }
+    // Witnesses, the files, the records themselves.
+    expect(reached).toEqual(['SUMMARY', 'files', 'SUMMARY']);
+    await page.focus('.trust summary');
+    await page.keyboard.press('Enter');
+    expect(await page.locator('#policy').isVisible()).toBe(true);
   });
 
   test('shows what strangers wrote as text, loads nothing, connects to nobody', async () => {

@@ -62,7 +62,7 @@ describe('a proof file in the hands of an auditor who has the verifier key and n
     expect(altered).not.toBe(proof);
     expect(verified(altered)).toMatchObject({
       verdict: 'INVALID',
-      summary: 'Its layer ERACHTER was changed.',
+      summary: 'Its layer ERACHTER was changed: the declared intent is not what was logged.',
     });
     expect(verified(altered).story).toEqual([]);
   });
@@ -116,7 +116,7 @@ describe('a proof file in the hands of an auditor who has the verifier key and n
       withExtra(await log.prove(id), (extra) => extra.set(2, erasedOpening(extra.get(2), [3], [0]))),
     );
     expect(report).toMatchObject({ verdict: 'REDACTED' });
-    expect(report.findings[0]).toContain('erachter, party 0');
+    expect(report.findings[0]).toContain('the declared intent (ERACHTER), what it says about party 0 alone');
     expect(report.records[0]?.opened).toMatchObject({ intent: undefined, parties: [{ role: 'callee' }] });
   });
 
