@@ -35,6 +35,12 @@ const maxSealDelayMs = 600_000;
 
 const maxRemembered = 131_072;
 
+/** By the fingerprints' bytes; builds before the first release sorted them as text. */
+const headOrders: readonly ((a: IdentityHead, b: IdentityHead) => number)[] = [
+  (a, b) => Buffer.compare(fingerprintBytes(a.fingerprint), fingerprintBytes(b.fingerprint)),
+  (a, b) => (a.fingerprint < b.fingerprint ? -1 : 1),
+];
+
 type Moved = { readonly seq: number; readonly id: string } | undefined;
 
 /** Checks what records say, one after the other in log order: receipts, commitments, and the chains they form. */
@@ -243,12 +249,11 @@ export class RecordVerifier {
       const key = slot === undefined ? undefined : this.#keys.keyIn(slot);
       if (head && id && key) known.push({ fingerprint, key, head: { seq: head.seq, id } });
     }
-    const tree = new HeadsTree(nonce);
-    for (const one of known.toSorted((a, b) =>
-      Buffer.compare(fingerprintBytes(a.fingerprint), fingerprintBytes(b.fingerprint)),
-    ))
-      tree.add(one);
-    if (Buffer.compare(tree.root, root) === 0) return;
+    for (const order of headOrders) {
+      const tree = new HeadsTree(nonce);
+      for (const one of known.toSorted(order)) tree.add(one);
+      if (Buffer.compare(tree.root, root) === 0) return;
+    }
     if (known.length !== identities && this.#redacted > 0)
       this.#findings.note(
         `the heads that record ${at.record} commits to include parties that were erased since`,

@@ -118,7 +118,7 @@ describe.skipIf(reason !== undefined)("the auditor's page in Chromium", () => {
       await page.setViewportSize({ width: 320, height: 640 });
       await drop(await shown.prove({ call: 'c1' }));
       await page.locator('article details').evaluate((details) => details.setAttribute('open', ''));
-      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(320);
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(320);
     }
     await page.setViewportSize({ width: 1000, height: 800 });
     await page.focus('#vkey');
@@ -126,10 +126,7 @@ describe.skipIf(reason !== undefined)("the auditor's page in Chromium", () => {
     for (let stop = 0; stop < 3; stop++) {
       await page.keyboard.press('Tab');
       reached.push(
-        await page.evaluate(() => {
-          const { id = '', tagName = '' } = document.activeElement ?? {};
-          return id || tagName;
-        }),
+        String(await page.evaluate('document.activeElement.id || document.activeElement.tagName')),
       );
     }
     // Witnesses, the files, the records themselves.
