@@ -69,7 +69,7 @@ export function openCheckpoint(text: string, log: LogKey): SignedCheckpoint {
   if (log.lastSize !== undefined && checkpoint.size > log.lastSize)
     throw new VerifyError(
       'signature',
-      `the key that signed it was given up when the log had ${log.lastSize} records: it counts for no later one`,
+      `the key that signed it was given up when the log had ${log.lastSize} records: who signed for more is somebody else, or the operator did and then took it back`,
     );
   return checkpoint;
 }

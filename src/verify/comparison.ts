@@ -54,7 +54,10 @@ export function parseComparison(text: string): Comparison {
   return { ...common, older, newer, path: path.map((hash) => (typeof hash === 'string' ? hash : '')) };
 }
 
-/** By these keys of the log alone. Throws VerifyError when the file shows neither: a signature is missing, or the path leads nowhere. */
+/**
+ * By these keys of the log alone. Throws VerifyError when the file shows neither: a signature is missing, or the path
+ * leads nowhere.
+ */
 export function compare(comparison: Comparison, logs: readonly LogKey[]): ComparisonResult {
   if ('proofs' in comparison) return compareProofs(comparison.proofs, logs);
   const older = openSigned(comparison.older, logs);
