@@ -1,7 +1,9 @@
 import { decodeBase32 } from '../base/index.ts';
-import { type CborValue, type Fingerprint, fingerprintBytes } from '../tokens/index.ts';
+import type { CborValue, Fingerprint } from '../tokens/index.ts';
 import { ProvenanceError } from './error.ts';
+import { byFingerprint, type KnownHead, overlaid } from './heads-order.ts';
 import { HeadsTree, headsEvent, type IdentityHead } from './identity-heads.ts';
+import type { Head } from './ledger.ts';
 import { pathWithin, treeLevels } from './merkle-tree.ts';
 import type { PartyKeySource } from './opening-seal.ts';
 import { type QuerySource, queryRecords } from './query.ts';
@@ -68,47 +70,38 @@ export function headField({ commitment, seq, record, salt, index, path }: Commit
 /** The newest record of each identity when the log had `size` records, in the order of the fingerprints' bytes. */
 async function* headsAt(source: HeadSource, size: number): AsyncGenerator<IdentityHead> {
   const { index, keys } = source;
-  if (!index || index.size < size) {
-    yield* (await readHeads(source, size)).toSorted((a, b) =>
-      Buffer.compare(fingerprintBytes(a.fingerprint), fingerprintBytes(b.fingerprint)),
-    );
-    return;
-  }
-  for (const { fingerprint, head } of index.heads()) {
+  // What the index does not have yet is read record by record; without an index, everything.
+  const recent = await readHeads(source, Math.min(index?.size ?? 0, size), size);
+  for (const { fingerprint, head } of overlaid(index?.heads() ?? [], recent)) {
     const key = keyOf(keys, fingerprint);
-    if (!key) continue;
-    if (head.position < size) yield { fingerprint, key, head };
-    else {
-      const before = queryRecords(source, {
-        identity: fingerprint,
-        newestFirst: true,
-        after: size,
-        limit: 1,
-      });
-      for await (const record of before) yield* headsOf(record, keys, fingerprint);
-    }
+    const then = head.position < size ? head : await headBefore(source, fingerprint, size);
+    if (key && then) yield { fingerprint, key, head: then };
   }
 }
 
-/** Without an index, every record is read. */
-async function readHeads(source: HeadSource, size: number): Promise<readonly IdentityHead[]> {
-  const heads = new Map<Fingerprint, IdentityHead>();
-  for (let at = 0; at < size; at++)
-    for (const head of headsOf(await source.read(at), source.keys)) heads.set(head.fingerprint, head);
-  return [...heads.values()];
+async function readHeads(source: HeadSource, from: number, to: number): Promise<readonly KnownHead[]> {
+  const heads = new Map<Fingerprint, KnownHead>();
+  for (let at = from; at < to; at++) {
+    const record = await source.read(at);
+    for (const { fingerprint } of record.parties)
+      heads.set(fingerprint, { fingerprint, head: headIn(record, fingerprint) });
+  }
+  return [...heads.values()].sort(byFingerprint);
 }
 
-function* headsOf(
-  { id, parties }: StoredRecord,
-  keys: CurrentKeys,
-  only?: Fingerprint,
-): Generator<IdentityHead> {
-  const bytes = decodeBase32(id);
-  for (const { fingerprint, seq } of parties) {
-    const key = keyOf(keys, fingerprint);
-    if (bytes && key && (only === undefined || only === fingerprint))
-      yield { fingerprint, key, head: { seq, id: bytes } };
-  }
+async function headBefore(
+  source: HeadSource,
+  fingerprint: Fingerprint,
+  size: number,
+): Promise<Head | undefined> {
+  const before = queryRecords(source, { identity: fingerprint, newestFirst: true, after: size, limit: 1 });
+  for await (const record of before) return headIn(record, fingerprint);
+  return undefined;
+}
+
+function headIn({ id, position, parties }: StoredRecord, fingerprint: Fingerprint): Head {
+  const seq = parties.find((party) => party.fingerprint === fingerprint)?.seq ?? 0;
+  return { seq, id: decodeBase32(id) ?? new Uint8Array(0), position };
 }
 
 function keyOf(keys: CurrentKeys, fingerprint: Fingerprint): Uint8Array | undefined {

@@ -1,6 +1,7 @@
 import { encodeBase32, equalBytes } from '../base/index.ts';
 import type { Fingerprint } from '../tokens/index.ts';
 import { ProvenanceError } from './error.ts';
+import { byFingerprint, type KnownHead, overlaid } from './heads-order.ts';
 import { countFrom, decodeCall, decodeHead, encodeCall, encodeHead, uint64 } from './index-keys.ts';
 import { idPrefix, type LookupKey, rangesWithin, type TimeSpan, tagOf } from './index-lookup.ts';
 import { Places, type PositionRange, segmentRecords, type Tag, uint32At } from './index-places.ts';
@@ -108,13 +109,20 @@ export class RecordIndex implements HeadSource {
     );
   }
 
-  /** The newest record of every identity, as of `size`. */
-  *heads(): Generator<{ readonly fingerprint: Fingerprint; readonly head: Head }> {
-    for (const [fingerprint, head] of this.#heads) yield { fingerprint, head };
+  /**
+   * The newest record of every identity as of `size`, in the order of the fingerprints' bytes: one moment's state, that of
+   * the first `next`, however long it takes to go through it.
+   */
+  *heads(): Generator<KnownHead> {
+    const noted = Array.from(this.#heads, ([fingerprint, head]) => ({ fingerprint, head }));
+    yield* overlaid(this.#writtenHeads(), noted.sort(byFingerprint));
+  }
+
+  *#writtenHeads(): Generator<KnownHead> {
+    // An iterator of LMDB keeps to the state that it began with.
     for (const { key, value } of this.#tables.heads.getRange()) {
-      const fingerprint = encodeBase32(key);
-      const head = this.#heads.has(fingerprint) ? undefined : decodeHead(value);
-      if (head) yield { fingerprint, head };
+      const head = decodeHead(value);
+      if (head) yield { fingerprint: encodeBase32(key), head };
     }
   }
 

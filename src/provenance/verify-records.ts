@@ -1,7 +1,8 @@
 import { decodeBase32, encodeBase32 } from '../base/index.ts';
-import { type Fingerprint, fingerprintBytes, fingerprintFromBytes, TokenError } from '../tokens/index.ts';
+import { type Fingerprint, fingerprintFromBytes, TokenError } from '../tokens/index.ts';
 import { decodeEntry, decodeOpening } from './entry.ts';
 import { ProvenanceError } from './error.ts';
+import { byFingerprint } from './heads-order.ts';
 import { IdSet } from './id-set.ts';
 import { HeadsTree, headsEvent, type IdentityHead } from './identity-heads.ts';
 import {
@@ -37,7 +38,7 @@ const maxRemembered = 131_072;
 
 /** By the fingerprints' bytes; builds before the first release sorted them as text. */
 const headOrders: readonly ((a: IdentityHead, b: IdentityHead) => number)[] = [
-  (a, b) => Buffer.compare(fingerprintBytes(a.fingerprint), fingerprintBytes(b.fingerprint)),
+  byFingerprint,
   (a, b) => (a.fingerprint < b.fingerprint ? -1 : 1),
 ];
 

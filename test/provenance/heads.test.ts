@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { encodeBase32 } from '../../src/base/index.ts';
 import { type AuditLog, openAuditReader, verifyLog } from '../../src/provenance/index.ts';
 import type { CborValue } from '../../src/tokens/index.ts';
 import { parseTrust, verifyFile } from '../../src/verify/index.ts';
@@ -93,6 +94,32 @@ describe('property 10 (complete per identity): a committed head', () => {
       valid: true,
       problems: [],
     });
+  });
+
+  test('stands for identities that came in any order, while others come, whatever the index has written', async () => {
+    const identity = (number: number): string =>
+      encodeBase32(new Uint8Array(32).fill((number * 101) % 256, 0, 31).fill(number, 31));
+    const record = (number: number): ReturnType<typeof log.append> =>
+      log.append(draft('x', { parties: [{ fingerprint: identity(number), role: 'subject' }] }));
+    for (let round = 0; round < 4; round++) {
+      for (let number = round * 100; number < round * 100 + 300; number++) record(number % 256);
+      const committed = log.commitHeads();
+      // These come while the commitment is under way, and are not part of it.
+      for (let number = 0; number < 40; number++) {
+        await settled(record(number));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      await committed;
+      if (round % 2 === 0) await log.close();
+      if (round % 2 === 0)
+        log = await openLog(directory.path, { storage: disk, limits: { checkpointDelayMs: 1 } });
+    }
+    await expect.poll(() => log.size).toBeGreaterThan(1_300);
+    const proof = await log.prove({ identity: identity(7) }, { committedHead: true });
+    expect(verifyFile(proof, parseTrust(log.vkey)).proved.join()).toContain('None is missing at the end');
+    await log.close();
+    const { problems } = await verifyLog({ directory: '', storage: disk, vkey: log.vkey });
+    expect(problems).toEqual([]);
   });
 
   test('that is wrong is a problem; one with parties that were erased since is said to be so', async () => {
