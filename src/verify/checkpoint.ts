@@ -27,9 +27,20 @@ export function parseCheckpoint(text: string): SignedCheckpoint {
   return { origin, size, root, note };
 }
 
-/** The last checkpoint of a file in which somebody kept some, one below the other, with keys above them or without. */
+/**
+ * The last checkpoint of a file in which somebody kept some, one below the other, with keys above them or without. A file
+ * that holds anything else stays as it is: it may be a proof that was changed, and no checkpoint.
+ */
 export function lastCheckpoint(text: string): string {
-  return text.replaceAll('\r\n', '\n').split('\n\n').slice(-2).join('\n\n');
+  const blocks = text.split('\n\n');
+  return blocks.slice(0, -2).every(isKept) ? blocks.slice(-2).join('\n\n') : text;
+}
+
+/** A verifier key, the three lines of a checkpoint, or signatures with the next key below them. */
+function isKept(block: string): boolean {
+  const lines = block.split('\n');
+  if (lines.length === 3 && /^\d+$/.test(lines[1] ?? '')) return true;
+  return lines.every((line) => line.startsWith('\u2014 ') || /^[^\s+]+\+[0-9a-f]{8}\+\S+$/.test(line));
 }
 
 export function formatCheckpointText({ origin, size, root }: Checkpoint): string {

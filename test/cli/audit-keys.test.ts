@@ -33,7 +33,7 @@ test('what an auditor keeps goes on being good after a rotation, by file, direct
   await tibetSip(['device', 'add', 'jis:alice', '--data-dir', directory.path]);
   await (await startGateway({ dataDir: directory.path })).stop();
   const vkey = readFileSync(at('log/public/vkey'), 'utf8').trim();
-  writeFileSync(at('kept.txt'), (await run('checkpoint')).out);
+  writeFileSync(at('kept.txt'), `${(await run('checkpoint')).out}\n`);
   expect((await run('verify', at('kept.txt'), '--vkey', vkey)).code).toBe(exitCodes.unwitnessed);
   expect((await run('prove', '--identity', 'jis:alice', '--out', at('before.tlog-proof'))).code).toBe(0);
   expect((await run('keys', 'rotate')).code).toBe(0);

@@ -72,7 +72,7 @@ describe('C2SP tlog-proof of a record', () => {
       changed[at] = (changed[at] ?? 0) ^ 0x01;
       if (verified(changed.toString()).verdict !== 'INVALID') expect.fail(`byte ${at}`);
     }
-  });
+  }, 60_000);
 
   test('names what is wrong: other key, other record, altered layers', async () => {
     const [one = '', two = ''] = await filled(2);
