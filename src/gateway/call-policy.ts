@@ -1,3 +1,4 @@
+import { dialledUser } from '../intent/index.ts';
 import type { IdentityOverlay } from '../overlay/index.ts';
 import {
   type Admission,
@@ -288,7 +289,7 @@ export class CallPolicy implements ProxyPolicy {
     if (principal.kind === 'peer' || principal.via !== undefined) return true;
     const { domain, overlay } = this.#options;
     const from = domain.ownUri(request.from.uri, flow.local.address);
-    return from?.user !== undefined && overlay.isAddressOf(principal.identity, unescapeUri(from.user));
+    return from?.user !== undefined && overlay.isAddressOf(principal.identity, dialledUser(from.user));
   }
 }
 

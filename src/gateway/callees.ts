@@ -1,7 +1,7 @@
 import { FederationError, type VerifiedIdentity } from '../federation/index.ts';
-import { addressOf, readUri } from '../intent/index.ts';
+import { addressOf, dialledUser, readUri } from '../intent/index.ts';
 import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
-import { type Flow, isGruu, type SipRequest, type SipUri, unescapeUri } from '../sip/index.ts';
+import { type Flow, isGruu, type SipRequest, type SipUri } from '../sip/index.ts';
 import { isFingerprint } from '../tokens/index.ts';
 import type { CallParty } from './call-records.ts';
 import type { ForeignCallees } from './federation/foreign-callees.ts';
@@ -62,7 +62,7 @@ export class Callees {
       return { address, identity: phone?.identity, party, ...(phone && { chooses: phone.chooses }) };
     }
     const user = uri.user ?? '';
-    const identity = user === '' ? undefined : await this.#options.overlay.lookup(unescapeUri(user));
+    const identity = user === '' ? undefined : await this.#options.overlay.lookup(dialledUser(user));
     const address = addressOf(uri);
     // A fingerprint means one identity, whatever domain it is dialled at.
     if (identity === undefined && this.#options.foreign !== undefined && isFingerprint(user))

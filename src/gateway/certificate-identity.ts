@@ -1,5 +1,6 @@
+import { dialledUser } from '../intent/index.ts';
 import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
-import { type Flow, unescapeUri } from '../sip/index.ts';
+import type { Flow } from '../sip/index.ts';
 import type { ServedDomain } from './served-domain.ts';
 
 export interface CertificateIdentityOptions {
@@ -25,6 +26,6 @@ export class CertificateIdentity {
     const { domain, overlay } = this.#options;
     const users = certificate.uris.flatMap((uri) => domain.ownUri(uri, '')?.user ?? []);
     if (users.length === 0) return certificate.commonName === identity.name;
-    return users.some((user) => overlay.isAddressOf(identity, unescapeUri(user)));
+    return users.some((user) => overlay.isAddressOf(identity, dialledUser(user)));
   }
 }

@@ -1,6 +1,5 @@
-import { readUri } from '../intent/index.ts';
+import { dialledUser, readUri } from '../intent/index.ts';
 import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
-import { unescapeUri } from '../sip/index.ts';
 
 /** Whom the user part of a SIP address names; whether its host is ours is for the caller to check. */
 export async function identityAt(
@@ -9,5 +8,5 @@ export async function identityAt(
 ): Promise<IdentityRecord | undefined> {
   const uri = readUri(address);
   const user = uri?.scheme === 'sip' || uri?.scheme === 'sips' ? uri.user : undefined;
-  return user === undefined ? undefined : await overlay.lookup(unescapeUri(user));
+  return user === undefined ? undefined : await overlay.lookup(dialledUser(user));
 }

@@ -1,5 +1,5 @@
 import { type Clock, type Random, randomId } from '../base/index.ts';
-import { addressOf, declaredIntent } from '../intent/index.ts';
+import { addressOf, declaredIntent, dialledUser } from '../intent/index.ts';
 import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
 import {
   type ClientTransactionHandler,
@@ -13,7 +13,6 @@ import {
   type ServerTransaction,
   type SipRequest,
   statelessTag,
-  unescapeUri,
 } from '../sip/index.ts';
 import type { Audit } from './audit.ts';
 import type { Authentication } from './authentication.ts';
@@ -124,7 +123,7 @@ export class RegEvent {
     if (principal.kind !== 'identity') return { status: 403 };
     const { identity } = principal;
     const from = domain.ownUri(request.from.uri, flow.local.address)?.user;
-    if (from === undefined || !overlay.isAddressOf(identity, unescapeUri(from)))
+    if (from === undefined || !overlay.isAddressOf(identity, dialledUser(from)))
       return { status: 403, reason: 'From Is Not An Address Of The Watcher' };
     const target = addressOf(request.to.uri);
     const forbidden = await authorisation.refusal({ principal, action: 'subscribe', target });
@@ -132,7 +131,7 @@ export class RegEvent {
     if (known !== undefined) return this.#extend(transaction, known, identity);
 
     const uri = domain.ownUri(request.uri, flow.local.address);
-    const watched = uri?.user === undefined ? undefined : await overlay.lookup(unescapeUri(uri.user));
+    const watched = uri?.user === undefined ? undefined : await overlay.lookup(dialledUser(uri.user));
     const self = watched?.fingerprint === identity.fingerprint;
     // The same answer whether the other exists or not.
     if (!self && !watchers.includes(identity.name)) return { status: 403, reason: 'Not A Watcher' };

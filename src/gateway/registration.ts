@@ -1,5 +1,5 @@
 import { type Clock, type Random, randomId } from '../base/index.ts';
-import { addressOf, declaredIntent } from '../intent/index.ts';
+import { addressOf, declaredIntent, dialledUser } from '../intent/index.ts';
 import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
 import { type AppendResult, addressParty, type RecordId } from '../provenance/index.ts';
 import {
@@ -13,7 +13,6 @@ import {
   type ServerTransaction,
   type SipRequest,
   statelessTag,
-  unescapeUri,
 } from '../sip/index.ts';
 import type { Audit } from './audit.ts';
 import type { Authentication } from './authentication.ts';
@@ -178,7 +177,7 @@ export class Registration {
   #owns(identity: IdentityRecord, request: SipRequest, flow: Flow): boolean {
     const { domain, overlay } = this.#options;
     const uri = domain.ownUri(request.to.uri, flow.local.address);
-    return uri?.user !== undefined && overlay.isAddressOf(identity, unescapeUri(uri.user));
+    return uri?.user !== undefined && overlay.isAddressOf(identity, dialledUser(uri.user));
   }
 
   #record(

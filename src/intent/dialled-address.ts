@@ -1,4 +1,4 @@
-import { parseUri, SipParseError, type SipUri, type Uri } from '../sip/index.ts';
+import { parseUri, SipParseError, type SipUri, type Uri, unescapeUri, utf8Text } from '../sip/index.ts';
 
 /** The URI in `text`, or undefined when it is none: a malformed address is a stranger's, not our failure. */
 export function readUri(text: string): Uri | undefined {
@@ -8,6 +8,11 @@ export function readUri(text: string): Uri | undefined {
     if (error instanceof SipParseError) return undefined;
     throw error;
   }
+}
+
+/** Whom a user part names, in the spelling of people: escapes are UTF-8 (RFC 3261 §25.1). */
+export function dialledUser(user: string): string {
+  return utf8Text(unescapeUri(user));
 }
 
 /**

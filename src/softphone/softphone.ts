@@ -1,14 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { type Core, type Invitation, Inviter, type Message, type URI, UserAgent } from 'sip.js';
 import { type Clock, type Random, systemClock, systemRandom, type Timer } from '../base/index.ts';
-import {
-  type Attribute,
-  type IdentityToken,
-  isFingerprint,
-  parseName,
-  type SigningKey,
-  sipUserOf,
-} from '../tokens/index.ts';
+import { type Attribute, type IdentityToken, parseName, type SigningKey } from '../tokens/index.ts';
+import { dialledAddress } from './dialled.ts';
 import { IntentSigner } from './intent-signer.ts';
 import { startPhoneNode } from './phone-node.ts';
 import { Registration } from './registration.ts';
@@ -99,6 +93,7 @@ export class Softphone {
   /** Throws an Error when the gateway's address or the domain cannot be used. */
   constructor(options: SoftphoneOptions) {
     this.#options = options;
+    const { subject, fingerprint } = options.token;
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? systemRandom;
     this.#domain = options.domain ?? new URL(options.gateway).hostname;
@@ -114,7 +109,7 @@ export class Softphone {
       succession: options.succession,
     });
     this.#agent = new UserAgent({
-      uri: this.#addressOf(options.token.subject, options.token.fingerprint),
+      uri: this.#addressOf(parseName(subject) === undefined ? fingerprint : subject),
       displayName: options.displayName ?? '',
       instanceId: options.instanceId ?? randomUUID(),
       transportConstructor: signingTransport(this.#signer),
@@ -243,11 +238,8 @@ export class Softphone {
     return call;
   }
 
-  /** The SIP address of a name, extension, fingerprint or address; `otherwise` stands in for what makes none. */
-  #addressOf(target: string, otherwise?: string): URI {
-    const user = otherwise === undefined || parseName(target) !== undefined ? userPart(target) : otherwise;
-    const address = target.includes('@') && otherwise === undefined ? target : `${user}@${this.#domain}`;
-    const uri = UserAgent.makeURI(/^sips?:/.test(address) ? address : `sip:${address}`);
+  #addressOf(target: string): URI {
+    const uri = UserAgent.makeURI(dialledAddress(target, this.#domain));
     if (uri === undefined) throw new Error(`${target} at ${this.#domain} is no SIP address`);
     return uri;
   }
@@ -258,8 +250,4 @@ export class Softphone {
     await Promise.race([done, promise]);
     timer.cancel();
   }
-}
-
-function userPart(target: string): string {
-  return isFingerprint(target) ? target : sipUserOf(target);
 }

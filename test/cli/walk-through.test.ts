@@ -15,7 +15,8 @@ let directory = '';
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'tibet-walk-'));
-  for (const port of ['5060', '5080', '8060', '8070']) ports.set(port, await freePort());
+  for (const port of ['5061', '5062', '5080', '5081', '8060', '8061', '8070', '8443', '8444'])
+    ports.set(port, await freePort());
   // What a user has on the path.
   const [node, main] = tibetSipCommand;
   writeFileSync(join(directory, 'tibet-sip'), `#!/bin/sh\nexec '${node}' '${main}' "$@"\n`);
@@ -37,7 +38,7 @@ async function freePort(): Promise<string> {
 interface Step {
   readonly command: string;
   readonly inBackground: boolean;
-  /** What stands behind `#`: what the command says once it runs, or `refused: ` and why. */
+  /** What stands behind `#`: what the command says, at once where it goes on running, or `refused: ` and why. */
   readonly expected: string | undefined;
 }
 
@@ -79,7 +80,7 @@ async function stopped(child: ChildProcess): Promise<void> {
   await exited;
 }
 
-test('docs/identities.md: what a new user types, from an identity to a call by a pseudonym with a claim', async () => {
+test('docs/identities.md: what a new user types, from an identity to a pseudonym with a claim that calls another operator', async () => {
   const page = readFileSync(new URL('../../docs/identities.md', import.meta.url), 'utf8');
   const steps = stepsOf(page);
   expect(steps.length).toBeGreaterThan(20);
@@ -92,8 +93,10 @@ test('docs/identities.md: what a new user types, from an identity to a call by a
     }
     const code = await new Promise((resolve) => child.once('close', resolve));
     const refused = expected?.startsWith('refused: ') ? expected.slice('refused: '.length) : undefined;
-    if (refused === undefined) expect(code, `${command}\n${said()}`).toBe(0);
-    else {
+    if (refused === undefined) {
+      expect(code, `${command}\n${said()}`).toBe(0);
+      expect(said(), command).toContain(expected ?? '');
+    } else {
       expect(code, command).not.toBe(0);
       expect(said(), command).toContain(refused);
     }

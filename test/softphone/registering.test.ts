@@ -103,15 +103,17 @@ describe('a softphone', () => {
     expect(mallory.story).toEqual(['connected', 'refused']);
   });
 
-  it('speaks under its fingerprint when its subject is no name', async () => {
-    const zoe = await phone('zoe', { identity: newIdentity('mail:zoe@example.org') });
+  it('seed 31: speaks under its fingerprint when its subject is no jis: name, and is called by that subject too', async () => {
+    const zoe = await phone('zoe', { identity: newIdentity('mail:zoë@example.org') });
     await zoe.next('registered');
     const alice = await phone('alice-5');
     await alice.next('registered');
-    await alice.phone.call(zoe.identity.token.fingerprint);
-    const { call } = await zoe.next('incoming');
-    await call.hangUp();
-    expect(await alice.next('ended')).toMatchObject({ status: 603 });
+    for (const dialled of [zoe.identity.token.fingerprint, 'mail:zoë@example.org']) {
+      await alice.phone.call(dialled);
+      const { call } = await zoe.next('incoming');
+      await call.hangUp();
+      expect(await alice.next('ended'), dialled).toMatchObject({ status: 603 });
+    }
   });
 });
 

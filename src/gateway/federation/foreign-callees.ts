@@ -1,6 +1,7 @@
 import type { Logger } from '../../base/index.ts';
 import type { PeerTarget } from '../../config/index.ts';
 import { FederationError, type ForeignIdentities, type VerifiedIdentity } from '../../federation/index.ts';
+import { dialledUser } from '../../intent/index.ts';
 import {
   type Flow,
   LocatingError,
@@ -9,7 +10,6 @@ import {
   reach,
   type SipUri,
   type TransportLayer,
-  unescapeUri,
 } from '../../sip/index.ts';
 import { isFingerprint, nameOfSipUser } from '../../tokens/index.ts';
 import type { ForeignGateways } from '../hops/node-hops.ts';
@@ -43,8 +43,9 @@ export class ForeignCallees implements ForeignGateways {
 
   /** Who is meant by an address of another domain, or, with `anywhere`, by a bare fingerprint that nobody here has. */
   async find(uri: SipUri, anywhere: boolean): Promise<VerifiedIdentity | FederationError> {
-    const user = unescapeUri(uri.user ?? '');
-    const name = nameOfSipUser(user)?.text;
+    const user = dialledUser(uri.user ?? '');
+    // `bob`, or a whole name such as `did:web:bob`.
+    const name = nameOfSipUser(user)?.text ?? (user.includes(':') ? user : undefined);
     const { identities, logger } = this.#options;
     try {
       const domain = uri.host.toLowerCase();

@@ -1,8 +1,8 @@
 import { type Clock, concatBytes, epochSeconds, type Logger } from '../../base/index.ts';
 import { FederationError, type ForeignIdentities, type VerifiedIdentity } from '../../federation/index.ts';
-import { addressOf, intentRequestOf, readUri } from '../../intent/index.ts';
+import { addressOf, dialledUser, intentRequestOf, readUri } from '../../intent/index.ts';
 import type { IdentityOverlay, IdentityRecord } from '../../overlay/index.ts';
-import { type Flow, type SipRequest, unescapeUri } from '../../sip/index.ts';
+import type { Flow, SipRequest } from '../../sip/index.ts';
 import {
   checkIntent,
   decodeIntentToken,
@@ -153,6 +153,11 @@ export class ForeignCallers {
 function speaksFor({ token }: VerifiedIdentity, request: SipRequest, onBehalf: boolean): boolean {
   const uri = readUri(request.from.uri);
   if ((uri?.scheme !== 'sip' && uri?.scheme !== 'sips') || uri.user === undefined) return false;
-  const user = unescapeUri(uri.user);
-  return onBehalf || user === token.fingerprint || nameOfSipUser(user)?.text === token.subject;
+  const user = dialledUser(uri.user);
+  return (
+    onBehalf ||
+    user === token.fingerprint ||
+    user === token.subject ||
+    nameOfSipUser(user)?.text === token.subject
+  );
 }
