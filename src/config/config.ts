@@ -77,10 +77,17 @@ export interface ProxyProtocolConfig {
 export type StoreConfig =
   | { readonly kind: 'embedded' }
   /** `redis://` or `rediss://`; may hold a password, so never log it. */
-  | { readonly kind: 'redis'; readonly url: string };
+  | {
+      readonly kind: 'redis';
+      readonly url: string;
+      /** `host:port`; the host in `url` is then the name by which they know the primary. */
+      readonly sentinels?: readonly string[];
+    };
 
 export interface OverlayConfig {
   readonly store: StoreConfig;
+  /** `host:port`. */
+  readonly sentinels: readonly string[];
   /** `open`: a key that nobody holds yet may take a free name; `approved`: only what an operator enrolled. */
   readonly enrolment: 'open' | 'approved';
   /** The program interface over HTTP. */

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { formatListenAddress, type ListenAddress } from './addresses.ts';
 import type { RealmConfig } from './admission.ts';
 import { checkAuthorities, checkCallRules } from './admission-check.ts';
-import type { Config, StoreTlsConfig, TlsConfig } from './config.ts';
+import type { Config, OverlayConfig, StoreTlsConfig, TlsConfig } from './config.ts';
 import { checkPeers } from './peer-check.ts';
 import { ConfigError, type ConfigProblem, formatPath } from './problems.ts';
 import { type ParsedConfig, schema } from './schema.ts';
@@ -57,7 +57,7 @@ function complete(parsed: ParsedConfig): Config {
     dataDir: resolve(parsed.dataDir),
     advertise: parsed.advertise,
     tls: parsed.tls && completeTls(parsed.tls),
-    overlay: { ...parsed.overlay, tls: completeStoreTls(parsed.overlay.tls) },
+    overlay: completeOverlay(parsed.overlay),
     federation: {
       ...parsed.federation,
       ...(parsed.federation.ca !== undefined && { ca: resolve(parsed.federation.ca) }),
@@ -67,6 +67,15 @@ function complete(parsed: ParsedConfig): Config {
     authorities: parsed.authorities.map((entry) => ({ ...entry, identity: resolve(entry.identity) })),
     realm: parsed.realm && completeRealm(parsed.realm),
     hooks: parsed.hooks,
+  };
+}
+
+function completeOverlay(overlay: OverlayConfig): OverlayConfig {
+  const { store, sentinels, tls } = overlay;
+  return {
+    ...overlay,
+    store: store.kind === 'redis' ? { ...store, sentinels } : store,
+    tls: completeStoreTls(tls),
   };
 }
 
@@ -110,7 +119,10 @@ function crossCheck(config: ParsedConfig, intact: (section: keyof Config) => boo
   if (intact('tls') && config.tls?.requestClientCertificate === true && config.tls.ca === undefined)
     report(['tls', 'ca'], 'must name the authorities that vouch for client certificates');
   if (intact('overlay')) {
-    const { listen, secret } = config.overlay.http;
+    const { http, store, sentinels } = config.overlay;
+    if (sentinels.length > 0 && store.kind === 'embedded')
+      report(['overlay', 'store'], 'must be like redis://mymaster: the name by which the sentinels know it');
+    const { listen, secret } = http;
     if (listen !== undefined && secret === undefined && !isLoopback(listen.host))
       report(['overlay', 'http', 'secret'], 'must be given where others than this machine can ask');
   }

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { isHostName, transportNames } from './addresses.ts';
+import { isHostName, parseAuthority, transportNames } from './addresses.ts';
 import { authority, callRule, type HooksConfig, hooks, type RealmConfig, realm } from './admission.ts';
 import type { AuditConfig, AuthConfig, CertificateConfig, Config, TlsConfig } from './config.ts';
 import {
@@ -76,8 +76,13 @@ const webOrigin = nonEmptyText.refine(
   'must be web origins like https://phone.example.org',
 );
 
+const sentinel = nonEmptyText.refine((text) => typeof parseAuthority(text, 26_379) !== 'string', {
+  error: 'must be sentinels like 10.0.0.1:26379',
+});
+
 const overlay = section({
   store: store.prefault('embedded'),
+  sentinels: listOf(sentinel).prefault([]),
   enrolment: oneOf(['open', 'approved']).default('open'),
   http: section({
     listen: webAddress.prefault('off'),

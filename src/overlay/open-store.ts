@@ -7,7 +7,7 @@ import type { OverlayStore } from './store.ts';
 /** The store that a configuration names. */
 export type StoreLocation = { readonly tls?: RedisTls } & (
   | { readonly kind: 'embedded' }
-  | { readonly kind: 'redis'; readonly url: string }
+  | { readonly kind: 'redis'; readonly url: string; readonly sentinels?: readonly string[] }
 );
 
 /** LMDB in `directory`, or Redis, a cluster when the server is part of one. Throws OverlayError `store-open`. */
@@ -17,6 +17,6 @@ export async function openStore(
   logger?: Logger,
 ): Promise<OverlayStore> {
   if (location.kind === 'embedded') return EmbeddedStore.open({ directory });
-  const { url, tls } = location;
-  return RedisStore.open({ url, ...(tls && { tls }), ...(logger && { logger }) });
+  const { url, sentinels = [], tls } = location;
+  return RedisStore.open({ url, sentinels, ...(tls && { tls }), ...(logger && { logger }) });
 }

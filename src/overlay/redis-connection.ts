@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { createClient, createCluster, RESP_TYPES } from 'redis';
+import { createClient, createCluster, createSentinel, RESP_TYPES } from 'redis';
 import type { Logger } from '../base/index.ts';
 import { OverlayError } from './errors.ts';
 
@@ -40,10 +40,14 @@ export interface RedisTls {
 export interface RedisConnectionOptions {
   /** `redis://user:password@host:port/db`, or `rediss://` for TLS. */
   readonly url: string;
+  /** `host:port` of sentinels that know where the primary is: the host in `url` is then the name they know it by. */
+  readonly sentinels?: readonly string[];
   readonly timeouts: RedisTimeouts;
   readonly tls: RedisTls;
   readonly logger: Logger;
 }
+
+const sentinelPort = 26_379;
 
 // Values are binary, whatever RESP version the server speaks.
 const typeMapping = { [RESP_TYPES.BLOB_STRING]: Buffer };
@@ -54,6 +58,8 @@ const typeMapping = { [RESP_TYPES.BLOB_STRING]: Buffer };
  */
 export async function connectRedis(options: RedisConnectionOptions): Promise<RedisConnection> {
   try {
+    if (options.sentinels !== undefined && options.sentinels.length > 0)
+      return await connectBySentinels(options, options.sentinels);
     const server = await connectServer(options);
     const facts = String(await server.command('', ['INFO', 'cluster']));
     if (!facts.includes('cluster_enabled:1')) return server;
@@ -82,6 +88,47 @@ async function connectServer(options: RedisConnectionOptions): Promise<RedisConn
       available(client.sendCommand<RedisReply>(args, { typeMapping }), options.timeouts),
     close: () => inTime(client.close(), options.timeouts).catch(() => client.destroy()),
   };
+}
+
+/** Where the sentinels say that the primary is, now and after each failover. */
+async function connectBySentinels(
+  options: RedisConnectionOptions,
+  sentinels: readonly string[],
+): Promise<RedisConnection> {
+  const { username, password, hostname, pathname } = new URL(options.url);
+  const { timeouts } = options;
+  const client = createSentinel({
+    name: hostname,
+    sentinelRootNodes: sentinels.map(addressOf),
+    nodeClientOptions: {
+      // The sentinels are asked again instead of waiting for a server that has failed.
+      ...clientOptions(options, () => false),
+      ...(username && { username: decodeURIComponent(username) }),
+      ...(password && { password: decodeURIComponent(password) }),
+      ...(pathname.length > 1 && { database: Number(pathname.slice(1)) }),
+    },
+    sentinelClientOptions: { socket: { connectTimeout: timeouts.connectMs } },
+    commandOptions: { typeMapping },
+    // A word from the sentinels is heard at once; this is for when it was missed.
+    scanInterval: timeouts.maxReconnectDelayMs,
+    passthroughClientErrorEvents: true,
+  });
+  client.on('error', (error: unknown) =>
+    options.logger.warn({ error: text(error) }, 'Redis connection lost'),
+  );
+  await inTime(client.connect(), { ...timeouts, commandMs: timeouts.connectMs }).catch((error: unknown) => {
+    client.destroy();
+    throw error;
+  });
+  return {
+    command: (_key, args) => available(client.sendCommand<RedisReply>(false, [...args]), timeouts),
+    close: () => inTime(client.close(), timeouts).catch(() => client.destroy()),
+  };
+}
+
+function addressOf(sentinel: string): { readonly host: string; readonly port: number } {
+  const { hostname, port } = new URL(`redis://${sentinel}`);
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? sentinelPort : Number(port) };
 }
 
 async function connectCluster(options: RedisConnectionOptions): Promise<RedisConnection> {

@@ -24,6 +24,8 @@ import {
 export interface RedisStoreOptions {
   /** `redis://user:password@host:port`, `rediss://` for TLS; of a cluster, any node. */
   readonly url: string;
+  /** `host:port` of sentinels; the host in `url` is then the name by which they know the primary. */
+  readonly sentinels?: readonly string[];
   /** Begins every key, so that several overlays can share a server. */
   readonly prefix?: string;
   readonly timeouts?: RedisTimeouts;
@@ -60,9 +62,9 @@ export class RedisStore implements OverlayStore {
 
   /** Throws OverlayError `store-open`. */
   static async open(options: RedisStoreOptions): Promise<RedisStore> {
-    const { url, prefix = 'tibet', logger = silentLogger, tls = {} } = options;
+    const { url, sentinels = [], prefix = 'tibet', logger = silentLogger, tls = {} } = options;
     const timeouts = options.timeouts ?? defaultRedisTimeouts;
-    return new RedisStore(await connectRedis({ url, timeouts, logger, tls }), prefix);
+    return new RedisStore(await connectRedis({ url, sentinels, timeouts, logger, tls }), prefix);
   }
 
   async get<Kind extends DocumentKind>(kind: Kind, key: string): Promise<OverlayDocuments[Kind] | undefined> {

@@ -156,7 +156,7 @@ describe('overlay', () => {
     expect((await cli('overlay', 'info', 'jis:nobody')).code).toBe(exitCodes.notFound);
   });
 
-  it('lists everybody, as a table and as JSON lines', async () => {
+  it('seed 9: info tells of the overlay, list of everybody, as a table and as JSON lines', async () => {
     const { out } = await cli('overlay', 'list', '--json');
     expect(jsonLines(out).map(({ name }) => name)).toEqual(
       expect.arrayContaining(['jis:carol', 'jis:desk-7', 'jis:sensor-01']),
@@ -165,7 +165,7 @@ describe('overlay', () => {
     expect(await json('overlay', 'info')).toMatchObject({ store: 'embedded', enrolment: 'open' });
   });
 
-  it('tells a story that needs no data of its own', async () => {
+  it('seed 9: demo tells a story that needs no data of its own', async () => {
     const { code, out } = await runCli(['overlay', 'demo', '--json']);
     expect(code).toBe(exitCodes.ok);
     const results = jsonLines(out).map(({ result }) => result);

@@ -9,7 +9,7 @@ import { movedPhone, renumberedMapping } from './scenes/moving.ts';
 const why = await whyNoLab();
 if (why !== undefined) process.stderr.write(`skipped: test/lab/calls.test.ts: ${why}\n`);
 
-describe.skipIf(why !== undefined)('calls through carrier-grade NATs', () => {
+describe.skipIf(why !== undefined)('seed 10, 11: calls through carrier-grade NATs', () => {
   let lab: Lab;
   beforeAll(async () => {
     lab = await Lab.open({

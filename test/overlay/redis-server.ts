@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,6 +38,30 @@ export async function startRedisCluster(): Promise<readonly TestRedis[]> {
   const nodes = await Promise.all([1, 2, 3].map(() => startNode({ cluster: true })));
   await giveSlots(nodes.map(({ url }) => url));
   return nodes;
+}
+
+/** A sentinel on a port of its own that watches `primary` as `mymaster`, and fails over to a replica by itself. */
+export async function startSentinel(primary: TestRedis): Promise<Pick<TestRedis, 'port' | 'stop'>> {
+  const directory = await mkdtemp(join(tmpdir(), 'tibet-sentinel-'));
+  const port = await freePort();
+  const file = join(directory, 'sentinel.conf');
+  const lines = [
+    ...[`port ${port}`, 'bind 127.0.0.1', `dir ${directory}`],
+    `sentinel monitor mymaster 127.0.0.1 ${primary.port} 1`,
+    ...['sentinel down-after-milliseconds mymaster 300', 'sentinel failover-timeout mymaster 1000'],
+  ];
+  await writeFile(file, `${lines.join('\n')}\n`);
+  const sentinel = spawn('redis-server', [file, '--sentinel'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  await ready(sentinel, '+monitor');
+  return {
+    port,
+    stop: async () => {
+      const gone = once(sentinel, 'exit');
+      sentinel.kill('SIGKILL');
+      await gone;
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
 }
 
 async function startNode({
@@ -96,13 +120,13 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-function ready(server: ChildProcess): Promise<void> {
+function ready(server: ChildProcess, sign = 'Ready to accept connections'): Promise<void> {
   return new Promise((resolve, reject) => {
     let output = '';
     server.once('exit', () => reject(new Error(`redis-server did not start: ${output}`)));
     server.stdout?.on('data', (chunk: Buffer) => {
       output += chunk.toString();
-      if (output.includes('Ready to accept connections')) resolve();
+      if (output.includes(sign)) resolve();
     });
   });
 }

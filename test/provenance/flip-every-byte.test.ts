@@ -21,7 +21,7 @@ async function closedLog(): Promise<{ readonly disk: SimulatedDisk; readonly vke
   return { disk, vkey: log.vkey };
 }
 
-test('property 4 (single-bit): every flipped byte of every file of a closed log is found, and the verdict names the file', async () => {
+test('seed 13: property 4 (single-bit), every flipped byte of every file of a closed log is found, and the verdict names the file', async () => {
   const { disk, vkey } = await closedLog();
   expect(await verify(disk, vkey)).toMatchObject({ valid: true, size: 3, openCalls: 0 });
   let flipped = 0;
