@@ -1,8 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { Command } from 'commander';
-import { EmbeddedStore, IdentityOverlay, localProver } from '../overlay/index.ts';
+import { IdentityOverlay, localProver } from '../overlay/index.ts';
 import { generateSigningKey } from '../tokens/index.ts';
 import { addCommand, type CommonOptions, openContext } from './command.ts';
 import type { Output } from './output.ts';
@@ -15,10 +12,8 @@ export function registerOverlayDemo(group: Command, terminal: Terminal): void {
     example: 'overlay demo',
   }).action(async (options: CommonOptions) => {
     const { output } = openContext(terminal, options);
-    const directory = mkdtempSync(join(tmpdir(), 'tibet-sip-overlay-demo-'));
     let events = 0;
     const overlay = new IdentityOverlay({
-      store: EmbeddedStore.open({ directory }),
       node: 'demo',
       onEvent: () => {
         events++;
@@ -28,7 +23,6 @@ export function registerOverlayDemo(group: Command, terminal: Terminal): void {
       await tellStory(overlay, output, () => events);
     } finally {
       await overlay.close();
-      rmSync(directory, { recursive: true, force: true });
     }
   });
 }

@@ -19,15 +19,16 @@ import type { Predecessor } from './identity-endings.ts';
 import { type IdentityRecord, standingKey } from './identity-record.ts';
 import type { Annotate, BindingUpdate, LostBinding } from './location-book.ts';
 import type { NodeAnnouncement, NodeRecord } from './node-book.ts';
-import type {
-  CapabilityHolder,
-  EndpointOptions,
-  EnrolOptions,
-  EnrolResult,
-  OverlayOptions,
-  Page,
-  Registration,
-  Resolution,
+import {
+  type CapabilityHolder,
+  defaultNode,
+  type EndpointOptions,
+  type EnrolOptions,
+  type EnrolResult,
+  type OverlayOptions,
+  type Page,
+  type Registration,
+  type Resolution,
 } from './overlay-options.ts';
 import { buildParts, type OverlayParts } from './overlay-parts.ts';
 import type { Verification } from './proof-desk.ts';
@@ -48,8 +49,8 @@ export class IdentityOverlay {
   #sweepTimer: Timer | undefined;
   #sweeping: Promise<unknown> = Promise.resolve();
 
-  constructor(options: OverlayOptions) {
-    this.node = options.node;
+  constructor(options: OverlayOptions = {}) {
+    this.node = options.node ?? defaultNode;
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
     this.#parts = buildParts(options);

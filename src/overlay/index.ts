@@ -17,6 +17,7 @@ export type { Predecessor } from './identity-endings.ts';
 export * from './identity-overlay.ts';
 export type { IdentityRecord, IdentityStatus } from './identity-record.ts';
 export type { Annotate, BindingUpdate, LostBinding } from './location-book.ts';
+export * from './memory-store.ts';
 export { type NodeAnnouncement, type NodeRecord, nodeLifetimeSeconds } from './node-book.ts';
 export * from './open-store.ts';
 export {

@@ -8,6 +8,8 @@ import type { IdentityRecord } from './identity-record.ts';
 import type { OverlayEvent } from './overlay-event.ts';
 import type { OverlayStore } from './store.ts';
 
+export const defaultNode = 'this-program';
+
 /** `open`: who proves a key may have a free name. `approved`: an operator has to say yes. */
 export type EnrolmentPolicy = 'open' | 'approved';
 
@@ -32,10 +34,10 @@ export const defaultOverlayLimits: OverlayLimits = {
 };
 
 export interface OverlayOptions {
-  /** Closed together with the overlay. */
-  readonly store: OverlayStore;
+  /** Closed together with the overlay. Without one nothing is kept: all is gone with the program. */
+  readonly store?: OverlayStore;
   /** Names this gateway among those that share the store; stays the same over restarts. */
-  readonly node: string;
+  readonly node?: string;
   /** Known to the gateways that share the store and to nobody else: without it whoever can write there is believed. */
   readonly nodeSecret?: string | undefined;
   readonly clock?: Clock;

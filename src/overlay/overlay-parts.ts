@@ -9,9 +9,15 @@ import { ForeignBook } from './foreign-book.ts';
 import { IdentityDirectory } from './identity-directory.ts';
 import { IdentityEndings } from './identity-endings.ts';
 import { LocationBook } from './location-book.ts';
+import { MemoryStore } from './memory-store.ts';
 import { NodeBook } from './node-book.ts';
 import { EventReporter } from './overlay-event.ts';
-import { defaultOverlayLimits, type OverlayLimits, type OverlayOptions } from './overlay-options.ts';
+import {
+  defaultNode,
+  defaultOverlayLimits,
+  type OverlayLimits,
+  type OverlayOptions,
+} from './overlay-options.ts';
 import { ProofDesk } from './proof-desk.ts';
 
 /** What an overlay is made of: books keep documents, desks apply rules and report events. */
@@ -32,9 +38,9 @@ export interface OverlayParts {
 
 /** Puts the parts together, all of them on one cached store. */
 export function buildParts(options: OverlayOptions): OverlayParts {
-  const { node, clock = systemClock, random = systemRandom } = options;
+  const { node = defaultNode, clock = systemClock, random = systemRandom } = options;
   const limits = { ...defaultOverlayLimits, ...options.limits };
-  const store = new CachedStore(options.store, clock, limits.cache);
+  const store = new CachedStore(options.store ?? new MemoryStore(), clock, limits.cache);
   const reporter = new EventReporter(clock, node, options.onEvent ?? (() => {}));
   const directory = new IdentityDirectory(store, clock);
   const endings = new IdentityEndings(store, directory);
