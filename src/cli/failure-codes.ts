@@ -91,6 +91,12 @@ export const areaReasons: Readonly<Partial<Record<AreaCode, ExitReason>>> = {
 
 /** What to do about it, where the message alone doesn't say. */
 export const areaHints: Readonly<Partial<Record<AreaCode, string>>> = {
+  'unknown-identity':
+    'see who is known with: tibet-sip overlay list; take somebody in with: tibet-sip overlay enrol FILE',
+  'name-taken': 'see who has it with: tibet-sip overlay show NAME',
+  'alias-taken': 'see who has it with: tibet-sip overlay show NUMBER',
+  'token-expired': 'renew it with: tibet-sip identity renew FILE',
+  revoked: 'a revoked key never comes back: make a new identity with: tibet-sip identity new',
   'issuer-unknown': 'take the parent in first, with: tibet-sip overlay enrol PARENT',
   passphrase: 'give it in TIBET_SIP_PASSPHRASE or with --passphrase-file',
   'file-exists': 'choose another file, or renew it with: tibet-sip identity renew',

@@ -2,6 +2,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { decodeBase64Url, encodeBase64Url, epochSeconds, systemClock } from '../base/index.ts';
 import {
+  type Attribute,
+  claimAttributePrefix,
   createIdentityToken,
   createTombstone,
   decodeTombstone,
@@ -85,6 +87,8 @@ export function registerEnding(group: Command, terminal: Terminal): void {
       const old = await openIdentity(terminal, file, options);
       const parent = await parentFor(terminal, old.token, file, options.parent);
       const key = generateSigningKey();
+      // A claim is about one fingerprint: under the new one it would be somebody else's.
+      const [claims, attributes] = partition(old.attributes);
       const { now, expires } = expiryAfter(options.days);
       const { subject, realm } = old.token;
       const token = createIdentityToken({
@@ -95,16 +99,27 @@ export function registerEnding(group: Command, terminal: Terminal): void {
         notBefore: now,
         expires,
         now,
-        attributes: old.attributes,
+        attributes,
       });
       const succession = encodeSuccession(signSuccession(old, { key, token }, now));
-      const content = { token, seed: key.seed, attributes: old.attributes, succession };
+      const content = { token, seed: key.seed, attributes, succession };
       const passphrase = old.encrypted ? passphraseOf(terminal, options) : undefined;
       await saveIdentity(options.out, content, passphrase);
       const { output } = openContext(terminal, options);
       showIdentity(output, token, options.out);
+      if (claims.length > 0)
+        output.note(
+          `claims are about the old fingerprint: have them made anew for ${options.out} (${claims.join(', ')})`,
+        );
       output.note(`a phone that runs with ${options.out} takes the place of ${file} when it registers`);
     });
+}
+
+/** The names of the claims among them, and what is none. */
+function partition(attributes: readonly Attribute[]): readonly [string[], readonly Attribute[]] {
+  const isClaim = ({ name }: Attribute): boolean => name.startsWith(claimAttributePrefix);
+  const claims = attributes.filter(isClaim).map(({ name }) => name.slice(claimAttributePrefix.length));
+  return [claims, attributes.filter((attribute) => !isClaim(attribute))];
 }
 
 /** The operator's side of both. */
@@ -116,7 +131,12 @@ export function registerHonouring(group: Command, terminal: Terminal): void {
   }).action(async (file: string, options: CommonOptions) => {
     const { output, config } = openContext(terminal, options);
     const bytes = decodeBase64Url(readFileSync(file, 'utf8').trim());
-    if (bytes === undefined) throw new CliError('usage', `${file} holds no tombstone`);
+    if (bytes === undefined)
+      throw new CliError(
+        'usage',
+        `${file} holds no tombstone`,
+        'make one with: tibet-sip identity revoke FILE --out TOMBSTONE',
+      );
     const { token, reason, issuedAt } = decodeTombstone(bytes);
     await withOverlay(config(), (overlay) => overlay.revokeSigned(bytes));
     const signed = formatTime(issuedAt);

@@ -9,6 +9,7 @@ import {
   isFingerprint,
   type LoadedIdentity,
   loadIdentity,
+  maxNameLength,
   parseName,
 } from '../tokens/index.ts';
 import { CliError } from './failure.ts';
@@ -90,8 +91,8 @@ export function subjectOf(text: string): string {
     return text;
   throw new CliError(
     'usage',
-    `"${text}" is not a name`,
-    'names are written jis:alice, with a-z, 0-9, ".", "_" and "-" between the colons',
+    `"${text.slice(0, maxNameLength)}" is not a name`,
+    `names are written jis:alice, with a-z, 0-9, ".", "_" and "-" between the colons, at most ${maxNameLength} characters`,
   );
 }
 

@@ -5,11 +5,12 @@ import { checkValidity, type LoadedIdentity, loadIdentity } from '../tokens/inde
 import { addCommand, type CommonOptions, collect, openContext } from './command.ts';
 import { CliError } from './failure.ts';
 import { attributeHelp, parseAttribute } from './identity-attributes.ts';
+import { type PassphraseOptions, passphraseHelp, passphraseOf } from './identity-source.ts';
 import { keys, PhoneSession } from './phone-session.ts';
 import { ReceiptBook } from './receipt-book.ts';
 import type { Terminal } from './terminal.ts';
 
-interface PhoneOptions extends CommonOptions {
+interface PhoneOptions extends CommonOptions, PassphraseOptions {
   readonly identity: string;
   readonly gateway?: string;
   readonly domain?: string;
@@ -51,6 +52,7 @@ export function registerPhone(program: Command, terminal: Terminal): void {
       collect,
     )
     .option('--receipts <file>', 'keep the receipts of the records about this identity there')
+    .option('--passphrase-file <file>', passphraseHelp)
     .option('--hang-up-after <seconds>', 'end an answered call after this time')
     .action(async (options: PhoneOptions) => {
       const { output, config } = openContext(terminal, options);
@@ -58,7 +60,7 @@ export function registerPhone(program: Command, terminal: Terminal): void {
       const gateway = options.gateway ?? webSocketOf(config().listen.map(formatListenAddress));
       if (!/^wss?:\/\/[^/]/.test(gateway) || !URL.canParse(gateway))
         throw new CliError('usage', `--gateway ${gateway} is not a ws:// or wss:// address`);
-      const identity = await loadIdentity(options.identity, terminal.env['TIBET_SIP_PASSPHRASE']);
+      const identity = await loadIdentity(options.identity, passphraseOf(terminal, options));
       for (const warning of warningsOf(identity, options.identity)) terminal.err(`tibet-sip: ${warning}`);
       // Loaded late: SIP.js is large, and no other command needs it.
       const { Softphone } = await import('../softphone/index.ts');

@@ -116,10 +116,12 @@ async function connectBySentinels(
   client.on('error', (error: unknown) =>
     options.logger.warn({ error: text(error) }, 'Redis connection lost'),
   );
-  await inTime(client.connect(), { ...timeouts, commandMs: timeouts.connectMs }).catch((error: unknown) => {
-    client.destroy();
+  try {
+    await inTime(client.connect(), { ...timeouts, commandMs: timeouts.connectMs });
+  } catch (error) {
+    await client.destroy();
     throw error;
-  });
+  }
   return {
     command: (_key, args) => available(client.sendCommand<RedisReply>(false, [...args]), timeouts),
     close: () => inTime(client.close(), timeouts).catch(() => client.destroy()),

@@ -190,3 +190,29 @@ describe('identity attest', () => {
     expect(renewed.out).toContain(`over18=true (identity+message, stated by ${issuer})`);
   });
 });
+
+describe('identity rotate', () => {
+  it('keeps name and attributes, leaves claims behind that are about the old fingerprint, and says so', async () => {
+    await make('issuer');
+    await make('rita', '--attribute', 'floor=3');
+    const claim = path('rita.claim');
+    const subject = ['--identity', path('issuer.json'), '--subject', path('rita.json')];
+    await runCli(['identity', 'attest', ...subject, '--name', 'employee', '--value', 'true', '--out', claim]);
+    await runCli(['identity', 'renew', path('rita.json'), '--claim', claim]);
+    const next = path('rita-2.json');
+    const { code, out, err } = await runCli(['identity', 'rotate', path('rita.json'), '--out', next]);
+    expect(code, err).toBe(0);
+    expect(out + err).toContain('have them made anew');
+    const rotated = await loadIdentity(next);
+    expect(rotated.attributes.map(({ name }) => name)).toEqual(['floor']);
+    expect([rotated.token.subject, rotated.succession !== undefined]).toEqual(['jis:rita', true]);
+  });
+
+  it('what is wrong with it says what to do', async () => {
+    const data = ['--data-dir', path('data')];
+    const nobody = await runCli(['overlay', 'succeed', path('rita-2.json'), ...data]);
+    expect([nobody.code, nobody.err]).toEqual([exitCodes.notFound, expect.stringContaining('overlay enrol')]);
+    const none = await runCli(['overlay', 'tombstone', path('rita-2.json'), ...data]);
+    expect(none.err).toContain('identity revoke FILE --out');
+  });
+});

@@ -94,10 +94,17 @@ describe('calls.whenRevoked', () => {
     await lenient.close();
   });
 
-  it('cut: the calls of a pseudonym end with the parent that it names', async () => {
+  it('cut: the calls of a pseudonym end with the parent that it names, three levels up as well', async () => {
     const { file, who } = await saved('jis:principal');
-    const agent = person('jis:agent', { parent: who, shown: true });
-    await (await gateway.keyPhone('principal', 'ws', { identity: who })).register();
+    const deputy = person('jis:deputy', { parent: who, shown: true });
+    const clerk = person('jis:clerk', { parent: deputy, shown: true });
+    const agent = person('jis:agent', { parent: clerk, shown: true });
+    for (const [user, identity] of [
+      ['principal', who],
+      ['deputy', deputy],
+      ['clerk', clerk],
+    ] as const)
+      expect((await (await gateway.keyPhone(user, 'ws', { identity })).register()).status).toBe(200);
     const [phone, other] = [
       await gateway.keyPhone('agent', 'ws', { identity: agent }),
       await gateway.keyPhone('other', 'ws'),
@@ -107,6 +114,7 @@ describe('calls.whenRevoked', () => {
     await establish(other, phone);
     await cli('identity', 'revoke', file);
     for (const party of [phone, other]) party.reply(await party.incoming('BYE'), 200);
+    expect(await phone.register()).toMatchObject({ status: 403, reason: 'Parent Identity Not Valid' });
   });
 });
 

@@ -22,7 +22,7 @@ beforeAll(async () => {
   // The replica is known once the sentinel has asked the primary.
   const asking = await createClient({ url: `redis://127.0.0.1:${sentinel.port}` }).connect();
   await until('the sentinel knows the replica', async () => {
-    return String(await asking.sendCommand(['INFO', 'sentinel'])).includes('slaves=1');
+    return (await asking.info('sentinel')).includes('slaves=1');
   });
   await asking.close();
   gateway = await TestGateway.open({
