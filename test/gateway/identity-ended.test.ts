@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { equalBytes } from '../../src/base/index.ts';
 import { intentRequestOf } from '../../src/intent/index.ts';
 import { headerValue } from '../../src/sip/index.ts';
@@ -11,6 +11,9 @@ import { person } from '../support/people.ts';
 import { tibetSip } from '../support/processes.ts';
 import { establish, exchange, ring } from '../support/sip-call.ts';
 import { TestGateway } from '../support/test-gateway.ts';
+
+// Each test starts the command line, which takes its time on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
 let gateway: TestGateway;
 let directory: string;
