@@ -40,6 +40,7 @@ describe('loading a configuration', () => {
     ]);
     expect(config.overlay).toEqual({
       store: { kind: 'embedded' },
+      sentinels: [],
       enrolment: 'open',
       http: { listen: undefined },
       node: {},
