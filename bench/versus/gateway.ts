@@ -8,6 +8,8 @@ import { peerAddress, type System } from './system.ts';
 
 export interface OursOptions {
   readonly name?: string;
+  /** TLS besides UDP, TCP and WebSocket. */
+  readonly tls?: boolean;
   /** Names of stock phones that have credentials. */
   readonly phones?: readonly string[];
   /** What its configuration says besides; all else is as by default. */
@@ -23,8 +25,8 @@ export async function startOurs(options: OursOptions = {}): Promise<System> {
   const { name = 'tibet-sip', phones = ['callee'], set = [], udpPort = 0 } = options;
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'tibet-sip-bench-')));
   if (options.dataDir === undefined) await addStockPhones(dataDir, phones);
-  const authority = new TestAuthority();
-  const { cert, key } = authority.issue({ commonName: 'localhost' });
+  const authority = options.tls === true ? new TestAuthority() : undefined;
+  const files = authority?.issue({ commonName: 'localhost' });
   const config = join(dataDir, 'bench.yaml');
   const target = `udp://${peerAddress}:5060`;
   await writeFile(
@@ -36,8 +38,8 @@ export async function startOurs(options: OursOptions = {}): Promise<System> {
     config,
     set: [
       'log.level=warn',
-      `listen=udp://127.0.0.1:${udpPort}, tcp://127.0.0.1:0, ws://127.0.0.1:0, tls://127.0.0.1:0`,
-      ...[`tls.cert=${cert}`, `tls.key=${key}`],
+      `listen=udp://127.0.0.1:${udpPort}, tcp://127.0.0.1:0, ws://127.0.0.1:0${files === undefined ? '' : ', tls://127.0.0.1:0'}`,
+      ...(files === undefined ? [] : [`tls.cert=${files.cert}`, `tls.key=${files.key}`]),
       ...set,
     ],
   });
@@ -48,7 +50,7 @@ export async function startOurs(options: OursOptions = {}): Promise<System> {
     pids: () => [gateway.pid],
     stop: async () => {
       await gateway.stop();
-      authority.remove();
+      authority?.remove();
       if (options.dataDir === undefined) await rm(dataDir, { recursive: true });
     },
   };

@@ -77,7 +77,7 @@ function callsPart(
   const { what, target, transport = 'udp', set = [] } = options;
   const sides: readonly [Side, Side] = [
     { name: 'kamailio', start: () => startKamailio({ streams: transport !== 'udp' }) },
-    { name: 'tibet-sip', start: () => startOurs({ set }) },
+    { name: 'tibet-sip', start: () => startOurs({ set, tls: transport === 'tls' }) },
   ];
   return {
     name,

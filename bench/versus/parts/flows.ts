@@ -55,7 +55,10 @@ function flowsPart(transport: 'tcp' | 'tls' | 'ws', most: number | undefined): P
       const { count, note } = possible(bench.sizes.flows);
       const sides: readonly [Side, Side] = [
         { name: 'kamailio', start: () => startKamailio({ streams: true }) },
-        { name: 'tibet-sip', start: () => startOurs({ phones: namesOf('phone', count) }) },
+        {
+          name: 'tibet-sip',
+          start: () => startOurs({ phones: namesOf('phone', count), tls: transport === 'tls' }),
+        },
       ];
       const [theirs, ours] = await inTurn(
         bench,

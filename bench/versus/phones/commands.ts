@@ -5,7 +5,7 @@ import type { WireTransport } from './wire.ts';
 export interface Commands {
   /** Connects phones, named `prefix-0`, `prefix-1` … (or `prefix` alone), and registers each. */
   readonly register: { readonly asked: RegisterCommand; readonly answer: RegisterResult };
-  /** All registered phones lose their connections at once, connect again and register again. */
+  /** All registered phones lose their connections at once, connect again and register again, until it works. */
   readonly reconnect: { readonly asked: { readonly port: number }; readonly answer: RegisterResult };
   /** Devices with their own keys register over UDP, each for the first time, or all that did once more. */
   readonly registerKeys: { readonly asked: KeysCommand; readonly answer: RegisterResult };

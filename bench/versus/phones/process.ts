@@ -15,6 +15,8 @@ import { openWire, type Wire } from './wire.ts';
 
 /** So many phones share an address, as in a small office: no server takes all it can from one. */
 const phonesPerAddress = 100;
+const patienceMs = 60_000;
+const retryMs = 1_000;
 const board = new Switchboard();
 const sockets = new Map<string, Promise<Wire>>();
 const keyPhones: KeyPhone[] = [];
@@ -32,7 +34,7 @@ const commands: {
     if (registered === undefined) throw new Error('nobody has registered yet');
     for (const wire of wires) wire.cut();
     wires = [];
-    return registerPhones({ ...registered, port, atOnce: Number.POSITIVE_INFINITY });
+    return registerPhones({ ...registered, port, atOnce: Number.POSITIVE_INFINITY }, patienceMs);
   },
   registerKeys,
   call,
@@ -51,7 +53,8 @@ process.on('message', (asked: { readonly name: keyof Commands; readonly options:
 });
 process.on('disconnect', () => process.exit(0));
 
-function registerPhones(asked: RegisterCommand): Promise<RegisterResult> {
+/** A phone that fails tries again on a new connection, until `patienceMs` have passed. */
+function registerPhones(asked: RegisterCommand, patienceMs = 0): Promise<RegisterResult> {
   const { transport, port, prefix, count, names = count ?? 1, atOnce = 64, rate, localPort = 0 } = asked;
   const began = performance.now();
   return counted(count ?? 1, rate === undefined ? atOnce : Number.POSITIVE_INFINITY, async (at) => {
@@ -60,9 +63,18 @@ function registerPhones(asked: RegisterCommand): Promise<RegisterResult> {
     const account: Account = { name, password: passwordOf(name) };
     const localAddress = addressOf(at % names);
     if (transport === 'udp') return register(board, await socketAt(localAddress, port, localPort), account);
-    const wire = await openWire({ transport, port, localAddress, receive: board.receive });
-    wires.push(wire);
-    return register(board, wire, account);
+    for (;;) {
+      const wire = await openWire({ transport, port, localAddress, receive: board.receive }).catch(
+        () => undefined,
+      );
+      if (wire !== undefined && (await register(board, wire, account))) {
+        wires.push(wire);
+        return true;
+      }
+      wire?.cut();
+      if (performance.now() - began > patienceMs) return false;
+      await delay(retryMs);
+    }
   });
 }
 
