@@ -15,9 +15,9 @@ import { referenceStepUs } from './reference-loop.ts';
 const keptFile = new URL('kept.json', import.meta.url);
 /** Worse by half. */
 const allowance = 1.5;
-const rounds = 15;
-const callsEach = 200;
-const warmCalls = 1_000;
+const rounds = 11;
+const callsEach = 300;
+const warmCalls = 2_000;
 /** The next call begins when one has ended: a slow machine makes the run longer, not the calls fail. */
 const atOnce = 20;
 
@@ -49,7 +49,8 @@ async function measuredRatio(): Promise<number> {
       const before = cpuSeconds(gateway);
       const load = { port, from: peerAddress, callee: { prefix: 'callee' }, atOnce };
       const { failed, statuses } = await phones.ask('call', { ...load, calls });
-      if (failed > 0) throw new Error(`${failed} of ${calls} calls failed: ${JSON.stringify(statuses)}`);
+      if (failed > 0) console.log(`guard: ${failed} of ${calls} calls failed: ${JSON.stringify(statuses)}`);
+      if (failed > 0) return Number.POSITIVE_INFINITY;
       return ((cpuSeconds(gateway) - before) / calls) * 1e6;
     };
     await place(warmCalls);

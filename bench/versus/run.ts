@@ -77,6 +77,9 @@ if (wrong.length > 0) {
   process.exit(2);
 }
 
+// Whatever was started ends with this process.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
 const began = performance.now();
 /** What a person sees; with `--json` it leaves standard output alone. */
 const print = (line: string): void => (values.json ? console.error(line) : console.log(line));
