@@ -54,27 +54,27 @@ export function bucketOf(kind: PlaceKind, high: number): number {
  * one large tree, touched a page of its own each time, more of them the larger the log (`bench/provenance.ts`).
  */
 export class Places {
-  readonly #table: Table;
+  readonly #tables: { readonly places: Table };
 
-  constructor(table: Table) {
-    this.#table = table;
+  constructor(tables: { readonly places: Table }) {
+    this.#tables = tables;
   }
 
   /** Within a transaction. */
   append(segment: number, bucket: number, added: Buffer): void {
     const key = placesKey(segment, bucket);
-    const before = this.#table.get(key);
-    this.#table.putSync(key, before ? Buffer.concat([before, added]) : added);
+    const before = this.#tables.places.get(key);
+    this.#tables.places.putSync(key, before ? Buffer.concat([before, added]) : added);
   }
 
   /** Within a transaction: takes out all from `end` on, which a crash has left unfinished; it comes again. */
   trim(end: number): void {
     const start = placesKey(Math.floor(end / segmentRecords), 0);
-    for (const { key, value } of [...this.#table.getRange({ start })]) {
+    for (const { key, value } of [...this.#tables.places.getRange({ start })]) {
       const first = key.readUInt32BE(0) * segmentRecords;
       let kept = value.length;
       while (kept > 0 && first + value.readUInt16BE(kept - 2) >= end) kept -= placeBytes;
-      if (kept < value.length) this.#table.putSync(key, value.subarray(0, kept));
+      if (kept < value.length) this.#tables.places.putSync(key, value.subarray(0, kept));
     }
   }
 
@@ -99,7 +99,7 @@ export class Places {
     limit: number,
     found: number[],
   ): void {
-    const list = this.#table.get(placesKey(segment, bucket));
+    const list = this.#tables.places.get(placesKey(segment, bucket));
     if (!list) return;
     const step = newestFirst ? -placeBytes : placeBytes;
     for (let at = newestFirst ? list.length - placeBytes : 0; at >= 0 && at < list.length; at += step) {
@@ -119,7 +119,7 @@ export class Places {
     const segments = Math.ceil(range.to / segmentRecords);
     for (let segment = Math.floor(range.from / segmentRecords); segment < segments; segment++)
       for (let bucket = bucketOf('id', tag.high); bucket <= lastBucket; bucket++) {
-        const list = this.#table.get(placesKey(segment, bucket));
+        const list = this.#tables.places.get(placesKey(segment, bucket));
         for (let at = 0; list && at < list.length; at += placeBytes) {
           if (((list.readUInt32BE(at) ^ tag.high) & mask.high) !== 0) continue;
           if (((list.readUInt32BE(at + 4) ^ tag.low) & mask.low) !== 0) continue;
@@ -134,7 +134,7 @@ export class Places {
   /** Within a transaction: takes out the places of a tag in one segment that lie within the range. */
   remove(tag: Tag, segment: number, range: PositionRange): void {
     const key = placesKey(segment, bucketOf(tag.kind, tag.high));
-    const list = this.#table.get(key);
+    const list = this.#tables.places.get(key);
     if (!list) return;
     let kept = 0;
     for (let at = 0; at < list.length; at += placeBytes) {
@@ -144,7 +144,7 @@ export class Places {
       list.copy(list, kept, at, at + placeBytes);
       kept += placeBytes;
     }
-    if (kept < list.length) this.#table.putSync(key, list.subarray(0, kept));
+    if (kept < list.length) this.#tables.places.putSync(key, list.subarray(0, kept));
   }
 }
 

@@ -12,42 +12,77 @@ const maxRememberedEvents = 1_000;
 /** Of earlier versions. */
 const formerTables = ['ids', 'identity', 'call', 'event'];
 
+interface OpenTables {
+  readonly root: RootDatabase<Buffer, Buffer>;
+  readonly heads: Table;
+  readonly calls: Table;
+  readonly places: Table;
+  readonly times: Table;
+  readonly nodes: Table;
+}
+
 /** The LMDB tables of the index and the forms of their keys. */
 export class IndexTables {
-  readonly root: RootDatabase<Buffer, Buffer>;
-  /** Fingerprint -> newest record of the identity. */
-  readonly heads: Table;
-  /** Call -> the call, while it is open. */
-  readonly calls: Table;
-  /** Segment and bucket -> where its tags occur (`Places`). */
-  readonly places: Table;
-  /** Bundle -> earliest and latest time of its records. */
-  readonly times: Table;
-  /** Node -> position of the record that opened its run. */
-  readonly nodes: Table;
+  readonly #directory: string;
+  readonly #readOnly: boolean;
+  #open: OpenTables;
   readonly #identityKeys = new Map<Fingerprint, Buffer>();
   readonly #eventTags = new Map<string, Tag>();
 
   constructor(directory: string, readOnly: boolean) {
-    this.root = open<Buffer, Buffer>({
-      path: directory,
-      keyEncoding: 'binary',
-      encoding: 'binary',
-      readOnly,
-      maxDbs: 16,
-    });
-    this.heads = this.#table('heads');
-    this.calls = this.#table('calls');
-    this.places = this.#table('places');
-    this.times = this.#table('times');
-    this.nodes = this.#table('nodes');
+    this.#directory = directory;
+    this.#readOnly = readOnly;
+    this.#open = openTables(directory, readOnly);
+  }
+
+  get root(): RootDatabase<Buffer, Buffer> {
+    return this.#open.root;
+  }
+
+  /** Fingerprint -> newest record of the identity. */
+  get heads(): Table {
+    return this.#open.heads;
+  }
+
+  /** Call -> the call, while it is open. */
+  get calls(): Table {
+    return this.#open.calls;
+  }
+
+  /** Segment and bucket -> where its tags occur (`Places`). */
+  get places(): Table {
+    return this.#open.places;
+  }
+
+  /** Bundle -> earliest and latest time of its records. */
+  get times(): Table {
+    return this.#open.times;
+  }
+
+  /** Node -> position of the record that opened its run. */
+  get nodes(): Table {
+    return this.#open.nodes;
+  }
+
+  /**
+   * Pages of the file that this process has touched count as its memory, each that is written for as long as it is mapped
+   * (`bench/calls.ts`). While nothing is being written; false when somebody walks through a table, which `walked` says. Look-ups notice nothing: nothing
+   * here waits for the disk, so that no turn of the event loop comes between closing and opening.
+   */
+  async mapAnew(walked: () => boolean): Promise<boolean> {
+    await this.root.flushed;
+    await new Promise((resolve) => setImmediate(resolve));
+    if (walked()) return false;
+    await this.root.close();
+    this.#open = openTables(this.#directory, this.#readOnly);
+    return true;
   }
 
   /** Empties every table; what the root says of them stays. */
   clear(): void {
     const { heads, calls, places, times, nodes } = this;
     for (const table of [heads, calls, places, times, nodes]) table.clearSync();
-    for (const name of formerTables) this.#table(name).dropSync();
+    for (const name of formerTables) tableIn(this.root, name).dropSync();
   }
 
   /** Decoding base32 costs as much as a write: the same identities come again and again. */
@@ -83,10 +118,28 @@ export class IndexTables {
   intentTag(word: string): Tag {
     return this.eventTag(`intent ${word}`);
   }
+}
 
-  #table(name: string): Table {
-    return this.root.openDB({ name, keyEncoding: 'binary', encoding: 'binary' });
-  }
+function openTables(directory: string, readOnly: boolean): OpenTables {
+  const root = open<Buffer, Buffer>({
+    path: directory,
+    keyEncoding: 'binary',
+    encoding: 'binary',
+    readOnly,
+    maxDbs: 16,
+  });
+  return {
+    root,
+    heads: tableIn(root, 'heads'),
+    calls: tableIn(root, 'calls'),
+    places: tableIn(root, 'places'),
+    times: tableIn(root, 'times'),
+    nodes: tableIn(root, 'nodes'),
+  };
+}
+
+function tableIn(root: RootDatabase<Buffer, Buffer>, name: string): Table {
+  return root.openDB({ name, keyEncoding: 'binary', encoding: 'binary' });
 }
 
 /** Call ids come from the network and may be long: their digest keeps keys short. */

@@ -32,6 +32,8 @@ const stateKey = Buffer.from('state');
 /** Heads, and segments to be cleaned, under one LMDB transaction: keeps each stretch of synchronous work short. */
 const chunkHeads = 1024;
 const chunkSegments = 64;
+/** Records that are written before the file is mapped anew. */
+const mappedRecords = 16_384;
 
 /**
  * What can be looked up without reading the log: derived from it, outside its directory, rebuilt when it is gone.
@@ -42,6 +44,11 @@ const chunkSegments = 64;
 export class RecordIndex implements HeadSource {
   readonly #tables: IndexTables;
   readonly #places: Places;
+  /** Records written since the file was mapped. */
+  #touched = 0;
+  /** Who looks at one snapshot for longer than a moment. */
+  #walks = 0;
+  #lastWrite: Promise<unknown> = Promise.resolve();
   readonly #origin: Buffer;
   readonly #intents = new IntentWords();
   /** The tree that the tables are complete for. */
@@ -56,7 +63,7 @@ export class RecordIndex implements HeadSource {
 
   private constructor(tables: IndexTables, origin: string) {
     this.#tables = tables;
-    this.#places = new Places(tables.places);
+    this.#places = new Places(tables);
     this.#origin = Buffer.from(origin);
     this.#head = this.#readHead();
     this.#tail = new IndexTail(this.#head.size);
@@ -119,10 +126,15 @@ export class RecordIndex implements HeadSource {
   }
 
   *#writtenHeads(): Generator<KnownHead> {
-    // An iterator of LMDB keeps to the state that it began with.
-    for (const { key, value } of this.#tables.heads.getRange()) {
-      const head = decodeHead(value);
-      if (head) yield { fingerprint: encodeBase32(key), head };
+    this.#walks++;
+    try {
+      // An iterator of LMDB keeps to the state that it began with.
+      for (const { key, value } of this.#tables.heads.getRange()) {
+        const head = decodeHead(value);
+        if (head) yield { fingerprint: encodeBase32(key), head };
+      }
+    } finally {
+      this.#walks--;
     }
   }
 
@@ -194,7 +206,17 @@ export class RecordIndex implements HeadSource {
    * Puts what was noted into the tables; `head` is a tree of the log on disk. When it fails, what was noted is still
    * there, and found.
    */
-  async write(head: TreeHead): Promise<void> {
+  write(head: TreeHead): Promise<void> {
+    return this.#inTurn(async () => {
+      const before = this.#head.size;
+      await this.#write(head);
+      this.#touched += this.#head.size - before;
+      if (this.#touched >= mappedRecords && (await this.#tables.mapAnew(() => this.#walks > 0)))
+        this.#touched = 0;
+    });
+  }
+
+  async #write(head: TreeHead): Promise<void> {
     const { root } = this.#tables;
     const { end } = this.#tail;
     await this.#tail.write(this.#places, end, (write) => root.transaction(write));
@@ -225,7 +247,11 @@ export class RecordIndex implements HeadSource {
   }
 
   /** Takes out words and Call-IDs of records that can no longer be read there; only of what was written. */
-  async unlist(traces: readonly ErasedTrace[]): Promise<void> {
+  unlist(traces: readonly ErasedTrace[]): Promise<void> {
+    return this.#inTurn(() => this.#unlist(traces));
+  }
+
+  async #unlist(traces: readonly ErasedTrace[]): Promise<void> {
     await this.#tables.root.transaction(() => {
       for (const { position, intent, sipCallId } of traces) {
         const tags: Tag[] = intentWords(intent ?? '').map((word) => this.#tables.intentTag(word));
@@ -240,7 +266,11 @@ export class RecordIndex implements HeadSource {
   }
 
   /** Takes out what leads from an identity to its records before a position: it was erased. As `unlist`. */
-  async forget(fingerprint: Fingerprint, before: number): Promise<void> {
+  forget(fingerprint: Fingerprint, before: number): Promise<void> {
+    return this.#inTurn(() => this.#forget(fingerprint, before));
+  }
+
+  async #forget(fingerprint: Fingerprint, before: number): Promise<void> {
     const { root, heads, calls } = this.#tables;
     const tag = tagOf(this.#tables, { identity: fingerprint });
     const segments = Math.ceil(before / segmentRecords);
@@ -264,8 +294,14 @@ export class RecordIndex implements HeadSource {
     });
   }
 
-  async close(): Promise<void> {
-    await this.#tables.root.close();
+  close(): Promise<void> {
+    return this.#inTurn(() => this.#tables.root.close());
+  }
+
+  #inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const turn = this.#lastWrite.then(task, task);
+    this.#lastWrite = turn.catch(() => undefined);
+    return turn;
   }
 
   #note({ position, facts, sipCallId }: IndexedRecord): void {

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -139,3 +139,46 @@ test('an index of an older version is emptied, to be made anew from the log', as
   expect(again.positions({ identity: identities[0] ?? '' }, { from: 0, to: 1 }, false, 10)).toEqual([]);
   await again.close();
 });
+
+test('what was written does not stay mapped, and a walk over the heads goes on through it', async () => {
+  const directory = await directoryForTest();
+  const index = await RecordIndex.open({ directory, origin, readOnly: false });
+  onTestFinished(() => index.close());
+  const write = async (from: number, to: number): Promise<void> => {
+    for (let at = from; at < to; at += 8192) {
+      const end = Math.min(to, at + 8192);
+      index.add(
+        Array.from({ length: end - at }, (_, n) =>
+          recordAt(at + n, identities.slice((at + n) % 3), `call-${at + n}`),
+        ),
+      );
+      // As on the call path: whoever looks something up meanwhile is answered.
+      const written = index.write({ size: end, root });
+      const state = { done: false };
+      void written.finally(() => {
+        state.done = true;
+      });
+      while (!state.done) {
+        expect(index.head(identities[2] ?? '')).toBeDefined();
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      await written;
+    }
+  };
+  await write(0, 16_384);
+  const walk = index.heads();
+  walk.next();
+  await write(16_384, 40_960);
+  expect([...walk]).toHaveLength(2);
+  await write(40_960, 49_152);
+  expect(index.positions({ callId: 'call-20000' }, { from: 0, to: 60_000 }, false, 5)).toEqual([20_000]);
+  const mapped = await mappedKb(join(directory, 'data.mdb'));
+  expect(mapped).toBeLessThan(1_024);
+});
+
+/** Of a file, by this process. */
+async function mappedKb(path: string): Promise<number> {
+  const regions = (await readFile('/proc/self/smaps', 'utf8')).split(/\n(?=[0-9a-f]+-[0-9a-f]+ )/);
+  const own = regions.filter((region) => region.split('\n')[0]?.endsWith(path));
+  return own.reduce((sum, region) => sum + Number(/^Rss:\s+(\d+)/m.exec(region)?.[1]), 0);
+}
