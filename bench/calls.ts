@@ -49,7 +49,11 @@ try {
   const before = await cpuSeconds(gateway.pid);
   const mappedBefore = await memoryMb(gateway.pid, 'RssFile');
   const memory: number[] = [];
-  const sampler = setInterval(() => void memoryMb(gateway.pid).then((mb) => memory.push(mb)), 1000);
+  const resident: number[] = [];
+  const sampler = setInterval(() => {
+    void memoryMb(gateway.pid).then((mb) => memory.push(mb));
+    void memoryMb(gateway.pid, 'VmRSS').then((mb) => resident.push(mb));
+  }, 1000);
   await check(
     `${calls} calls at ${rate}/s`,
     sipp({
@@ -71,10 +75,12 @@ try {
   console.log(
     `cpu ${((spent / calls) * 1e6).toFixed(0)} us per call (${((spent / seconds) * 100).toFixed(0)} % of a core)`,
   );
-  const [early, late] = [median(memory.slice(9, 15)), median(memory.slice(-6))];
-  console.log(
-    `private memory ${early} MB after ten seconds, ${late} MB at the end; each second: ${memory.join(' ')}`,
-  );
+  for (const [what, each] of Object.entries({ 'resident memory': resident, 'private memory': memory })) {
+    const [early, late] = [median(each.slice(9, 15)), median(each.slice(-6))];
+    console.log(
+      `${what} ${early} MB after ten seconds, ${late} MB at the end; each second: ${each.join(' ')}`,
+    );
+  }
 } finally {
   console.log(`gateway exit ${await gateway.stop()}`);
   process.stderr.write(gateway.log().slice(-2000));
@@ -116,8 +122,8 @@ async function cpuSeconds(pid: number): Promise<number> {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
-/** Memory of its own (`RssAnon`), or mapped files (`RssFile`), among them the index, which grows with the log. */
-async function memoryMb(pid: number, kind: 'RssAnon' | 'RssFile' = 'RssAnon'): Promise<number> {
+/** Memory of its own (`RssAnon`), mapped files (`RssFile`), or both (`VmRSS`). */
+async function memoryMb(pid: number, kind: 'RssAnon' | 'RssFile' | 'VmRSS' = 'RssAnon'): Promise<number> {
   const line = (await readFile(`/proc/${pid}/status`, 'utf8'))
     .split('\n')
     .find((text) => text.startsWith(kind));
