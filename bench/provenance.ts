@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { encodeBase32 } from '../src/base/index.ts';
-import { AuditLog, type RecordDraft } from '../src/provenance/index.ts';
+import { AuditLog, type RecordDraft, type RecordQuery } from '../src/provenance/index.ts';
 import { fingerprintOf, generateSigningKey, signingKeyFromSeed } from '../src/tokens/index.ts';
 
 /**
  * The audit log by itself: what a record costs where a call is handled, how many become durable in a second, how long
- * a large log takes to open and to prove a record. `--records 10000000 --dir DIR --keep` in several runs of `--add`
- * makes the largest one; it needs about 2 kB of disk a record.
+ * a large log takes to open, to prove a record and to answer questions. `--records 10000000 --dir DIR --keep`, if need be
+ * in several runs of `--add`, makes the largest one; it needs about 2.2 kB of disk a record.
  */
 const { values } = parseArgs({
   options: {
@@ -21,8 +21,9 @@ const { values } = parseArgs({
 });
 const wanted = Number(values.records);
 const directory = values.dir ?? mkdtempSync(join(tmpdir(), 'tibet-sip-bench-'));
-const bytesPerRecord = 2_000;
+const bytesPerRecord = 2_200;
 const maxBehind = 30_000;
+const progressEvery = 500_000;
 const identities = Array.from({ length: 10_000 }, (_, at) => {
   const bytes = new Uint8Array(32);
   new DataView(bytes.buffer).setUint32(0, at + 1);
@@ -42,14 +43,24 @@ function openLog(): Promise<AuditLog> {
   });
 }
 
-/** A call's records as the gateway writes them. */
+/** Of a thousand calls one fails. */
+const failing = 1_000;
+
+function callId(number: number): string {
+  return `call-${number >> 1}`;
+}
+
+/** A call's first and last record as the gateway writes them. */
 function draft(number: number): RecordDraft {
-  const call = `call-${number >> 1}`;
   const [caller = '', callee = ''] = [identities[number % 9_973], identities[(number * 7) % 9_967]];
+  const opens = number % 2 === 0;
+  const outcome = (number >> 1) % failing === 0 ? 'failed' : 'answered';
   return {
     erin: {
-      event: number % 2 === 0 ? 'call.attempt' : 'call.end',
-      callId: `${call}@phone.example`,
+      event: opens ? 'call.attempt' : 'call.end',
+      ...(opens ? {} : { outcome, talkedMs: 61_000 }),
+      call: callId(number),
+      callId: `${callId(number)}@phone.example`,
       caller: `jis:person-${number % 9_973}`,
       callee: `jis:person-${(number * 7) % 9_967}`,
       requestUri: 'sip:bob@example.com',
@@ -69,6 +80,7 @@ function draft(number: number): RecordDraft {
       },
       { fingerprint: callee, role: 'callee', owns: { erin: ['callee', 'to', 'requestUri'] } },
     ],
+    call: { id: callId(number), phase: opens ? 'attempt' : 'close' },
   };
 }
 
@@ -80,7 +92,7 @@ interface Cost {
   readonly callPathMs: number;
 }
 
-/** Records appended so far, whether the tree has them or not. */
+/** Records appended so far, whether the tree has them or not; even, so that a call begins. */
 let next = 0;
 
 /** Appends in batches, as bursts of calls would, and waits until the last is durable. */
@@ -89,6 +101,7 @@ async function append(log: AuditLog, count: number, batch = 1_024): Promise<Cost
   const startMs = performance.now();
   let callPathMs = 0;
   let number = next;
+  let nextSign = progressEvery;
   for (let done = 0; done < count; ) {
     const now = Math.min(batch, count - done);
     // The log refuses when the tree is too far behind: the rate that is measured is the tree's.
@@ -101,6 +114,11 @@ async function append(log: AuditLog, count: number, batch = 1_024): Promise<Cost
     const state = await new Promise((resolve) => last?.durability.whenSettled(resolve));
     if (state !== 'durable') throw new Error(`a batch ${String(state)}`);
     done += now;
+    if (done >= nextSign) {
+      nextSign += progressEvery;
+      const perSecond = Math.round((done / (performance.now() - startMs)) * 1_000);
+      console.log(`  ${log.size} records in the log, ${perSecond}/s so far`);
+    }
   }
   next = number;
   const { user, system } = process.cpuUsage(cpu);
@@ -117,12 +135,29 @@ function say(what: string, cost: Cost): void {
   );
 }
 
+/** How long each of many takes; the first ones find nothing in memory. */
+async function time(what: string, rounds: number, once: (round: number) => Promise<number>): Promise<void> {
+  const times: number[] = [];
+  for (let round = 0; round < rounds; round++) times.push(await once(round));
+  times.sort((a, b) => a - b);
+  const at = (share: number): string => (times[Math.floor(times.length * share)] ?? 0).toFixed(2);
+  console.log(
+    `${what}: median ${at(0.5)} ms, 95 of 100 within ${at(0.95)} ms, worst ${times.at(-1)?.toFixed(2)} ms`,
+  );
+}
+
+async function ask(log: AuditLog, query: RecordQuery): Promise<number> {
+  const beganMs = performance.now();
+  for await (const record of log.query(query)) if (record.position < 0) throw new Error('no such place');
+  return performance.now() - beganMs;
+}
+
 const { bavail, bsize } = statfsSync(directory);
 if (bavail * bsize < (wanted + 100_000) * bytesPerRecord * 1.2)
   throw new Error(`not enough room in ${directory} for ${wanted} records`);
 try {
   const log = await openLog();
-  next = log.size;
+  next = log.size + (log.size % 2);
   await append(log, 20_000);
   say('batches of 1,024', await append(log, 100_000));
   const missing = Math.max(0, Math.min(wanted - log.size, Number(values.add ?? wanted)));
@@ -132,20 +167,44 @@ try {
   const openMs = performance.now();
   const again = await openLog();
   console.log(`open: ${again.size} records in ${Math.round(performance.now() - openMs)} ms`);
-  const times: number[] = [];
-  for (let round = 0; round < 200; round++) {
-    const position = Math.floor((again.size - 1) * ((round * 0.618_034) % 1));
+  const newest = (again.size - 2) & ~1;
+  const somewhere = (round: number): number => Math.floor(newest * ((round * 0.618_034) % 1));
+  await time('prove', 200, async (round) => {
     let id = '';
-    for await (const record of again.query({ after: position, limit: 1 })) id = record.id;
-    const proveMs = performance.now();
+    for await (const record of again.query({ after: somewhere(round), limit: 1 })) id = record.id;
+    const beganMs = performance.now();
     await again.prove(id);
-    times.push(performance.now() - proveMs);
-  }
-  times.sort((a, b) => a - b);
-  const at = (share: number): string => (times[Math.floor(times.length * share)] ?? 0).toFixed(2);
-  console.log(
-    `prove: median ${at(0.5)} ms, 95 of 100 within ${at(0.95)} ms, worst ${times.at(-1)?.toFixed(2)} ms`,
-  );
+    return performance.now() - beganMs;
+  });
+  const page = { newestFirst: true, limit: 20 };
+  const questions: Readonly<Record<string, (round: number) => RecordQuery>> = {
+    'an identity, its newest 20': (round) => ({ ...page, identity: identities[(round * 37) % 9_000] ?? '' }),
+    'an identity, its first 20': (round) => ({ limit: 20, identity: identities[(round * 37) % 9_000] ?? '' }),
+    'an identity that never called': (round) => ({
+      identity: encodeBase32(new Uint8Array(32).fill(round + 1)),
+    }),
+    'a SIP Call-ID': (round) => ({ callId: `${callId(somewhere(round))}@phone.example` }),
+    'calls that failed, newest 20': () => ({ ...page, outcome: 'failed' }),
+    'calls that failed, 20 from anywhere': (round) => ({
+      outcome: 'failed',
+      after: somewhere(round),
+      limit: 20,
+    }),
+  };
+  for (const [what, query] of Object.entries(questions))
+    await time(what, 100, (round) => ask(again, query(round)));
+  const moments: number[] = [];
+  for (let round = 0; round < 50; round++)
+    for await (const { timeMs } of again.query({ after: somewhere(round), limit: 1 })) moments.push(timeMs);
+  await time('a second somewhere, first 20', 50, (round) => {
+    const sinceMs = moments[round] ?? 0;
+    return ask(again, { sinceMs, untilMs: sinceMs + 1_000, limit: 20 });
+  });
+  await time('an identity within ten seconds', 50, (round) => {
+    const sinceMs = moments[round] ?? 0;
+    const identity = identities[(round * 37) % 9_000] ?? '';
+    return ask(again, { sinceMs, untilMs: sinceMs + 10_000, identity, limit: 20 });
+  });
   await again.close();
 } finally {
   if (!values.keep) rmSync(directory, { recursive: true, force: true });

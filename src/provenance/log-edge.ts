@@ -1,4 +1,3 @@
-import { concatBytes } from '../base/index.ts';
 import { entryLengthBytes, type LengthBytes, openingLengthBytes, splitBundle } from './bundle.ts';
 import { ProvenanceError } from './error.ts';
 import type { Readable, Storage } from './storage.ts';
@@ -25,7 +24,7 @@ export async function loadEdge(storage: Storage, size: number): Promise<LogEdge>
   };
 }
 
-/** The first `count` items of a bundle, copied; a crash may have left more of them than the checkpoint covers. */
+/** The first `count` items of a bundle, as views; a crash may have left more of them than the checkpoint covers. */
 export async function firstItems(
   storage: Readable,
   path: string,
@@ -36,5 +35,5 @@ export async function firstItems(
   const items = bytes ? splitBundle(bytes, lengthBytes) : [];
   if (items.length < count)
     throw new ProvenanceError('bundle-damaged', `${path} is missing or has fewer than ${count} items`);
-  return items.slice(0, count).map((item) => concatBytes(item));
+  return items.slice(0, count);
 }
