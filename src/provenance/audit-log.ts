@@ -11,6 +11,7 @@ import type { Fingerprint, SigningKey } from '../tokens/index.ts';
 import { DiskStorage } from './disk-storage.ts';
 import { Eraser, type Erasure } from './erasure.ts';
 import { ProvenanceError } from './error.ts';
+import type { FrameRecords } from './frame-records.ts';
 import { HeadsTree, headsDraft } from './identity-heads.ts';
 import { type AuditLimits, defaultAuditLimits } from './limits.ts';
 import { LogReader } from './log-reader.ts';
@@ -27,7 +28,6 @@ import {
   type OpenCall,
   type OpenedRecord,
   openRecord,
-  type RawRecord,
   type RecordDraft,
   type RecordId,
   readRecord,
@@ -270,19 +270,19 @@ export class AuditLog {
     const { writer, index } = this.#parts;
     const { integrator } = writer;
     const waiting = integrator.waiting();
-    const size = integrator.size;
-    const opened: ReceiptSource['opened'] = (position) => this.#opened(waiting[position - size], position);
+    const opened: ReceiptSource['opened'] = (position) => this.#opened(waiting, position);
     return {
       index,
-      size: size + waiting.length,
+      size: waiting.at(-1)?.end ?? integrator.size,
       opened,
       read: async (position) => readRecord(await opened(position)),
     };
   }
 
-  async #opened(waiting: RawRecord | undefined, position: number): Promise<OpenedRecord> {
+  async #opened(waiting: readonly FrameRecords[], position: number): Promise<OpenedRecord> {
     const { reader, writer } = this.#parts;
-    return openRecord(waiting ?? (await reader.raw(position, this.size)), writer.keys);
+    const raw = waiting.find(({ end }) => position < end)?.at(position);
+    return openRecord(raw ?? (await reader.raw(position, this.size)), writer.keys);
   }
 
   /** Publishes the node's key: without it nobody could check the receipts of this run. */

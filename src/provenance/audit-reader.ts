@@ -120,7 +120,7 @@ class FileAuditReader implements AuditReader {
   async #journal(): Promise<readonly RawRecord[]> {
     for (let attempt = 0; ; attempt++) {
       try {
-        return (await readJournal(this.#storage)).frames.flatMap(({ records }) => records);
+        return (await readJournal(this.#storage)).frames.flatMap(({ records }) => [...records]);
       } catch (error) {
         if (!(error instanceof ProvenanceError) || attempt === maxReadAttempts) throw error;
       }

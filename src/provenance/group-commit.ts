@@ -4,28 +4,26 @@ import { ByteWriter } from './byte-writer.ts';
 import type { PendingDurability } from './durability.ts';
 import { writeEntry } from './entry.ts';
 import type { FrameMemory } from './frame-memory.ts';
+import type { FrameRecords } from './frame-records.ts';
 import type { Journal } from './journal.ts';
 import { FrameWriter, type OpenFrame } from './journal-frame.ts';
-import type { RecordFacts } from './ledger.ts';
 import { OpeningSealer, type PartyKey, type PlainOpening } from './opening-seal.ts';
 import { sealBatch, writeReceipt } from './receipt.ts';
-import type { RawRecord } from './record.ts';
+import type { IndexedRecord } from './record-index.ts';
 
-export interface PendingRecord {
-  readonly position: number;
+export interface PendingRecord extends IndexedRecord {
   readonly statement: Uint8Array;
   readonly opening: PlainOpening;
   /** Of each party, as it was when the record was made: an erasure may come between. */
   readonly keys: readonly PartyKey[];
-  readonly facts: RecordFacts;
-  readonly sipCallId: string | undefined;
   readonly durability: PendingDurability;
 }
 
-/** A record that has a receipt and is in the journal. */
-export interface DurableRecord extends RawRecord {
-  readonly facts: RecordFacts;
-  readonly sipCallId: string | undefined;
+/** Records that have a receipt and are in the journal. */
+export interface DurableBatch {
+  readonly records: FrameRecords;
+  /** What the books and the index take from each of them. */
+  readonly indexed: readonly IndexedRecord[];
 }
 
 export interface GroupCommitOptions {
@@ -45,7 +43,7 @@ export interface GroupCommitOptions {
   /** 0: nobody is told. */
   readonly slowDiskMs: number;
   /** Called in log order, before anybody is told. */
-  readonly onDurable: (records: readonly DurableRecord[], raw: readonly RawRecord[]) => void;
+  readonly onDurable: (batch: DurableBatch) => void;
   /** The batch and all that waited behind it have failed; called before anybody is told. */
   readonly onFailure: (error: unknown, failed: readonly PendingRecord[]) => void;
 }
@@ -154,7 +152,7 @@ export class GroupCommit {
       const frame = this.#seal(batch);
       await this.#options.flushKeys();
       await journal.append(frame);
-      onDurable(durableRecords(batch, frame), frame.records);
+      onDurable({ records: frame.records, indexed: batch });
     } catch (error) {
       const failed = [...batch, ...this.#waiting];
       this.#waiting = [];
@@ -186,14 +184,4 @@ export class GroupCommit {
     }
     return this.#frame.end();
   }
-}
-
-function durableRecords(batch: readonly PendingRecord[], { records }: OpenFrame): DurableRecord[] {
-  const durable: DurableRecord[] = [];
-  for (const { position, entry, opening } of records) {
-    const pending = batch[durable.length];
-    if (pending)
-      durable.push({ position, entry, opening, facts: pending.facts, sipCallId: pending.sipCallId });
-  }
-  return durable;
 }

@@ -4,10 +4,10 @@ import { entryLengthBytes, openingLengthBytes } from './bundle.ts';
 import { BundleTail } from './bundle-tail.ts';
 import { signCheckpoint } from './checkpoint.ts';
 import type { FrameMemory } from './frame-memory.ts';
+import type { FrameRecords } from './frame-records.ts';
 import type { Journal } from './journal.ts';
 import type { LogEdge } from './log-edge.ts';
 import { leafHash } from './merkle-tree.ts';
-import type { RawRecord } from './record.ts';
 import type { RecordIndex } from './record-index.ts';
 import { FilePublisher, type Storage } from './storage.ts';
 import { bundlePath, checkpointPath, openingsPath, partialsOf, tilePath, tileWidth } from './tile-layout.ts';
@@ -43,7 +43,7 @@ export class Integrator {
   #tree: TileTree;
   #checkpoint: string;
   /** Durable, not in the tree yet. */
-  #waiting: RawRecord[] = [];
+  #waiting: FrameRecords[] = [];
   #running: Promise<void> | undefined;
 
   constructor(options: IntegratorOptions) {
@@ -68,17 +68,17 @@ export class Integrator {
 
   /** How many records only the journal and the memory hold. */
   get waitingCount(): number {
-    return this.#waiting.length;
+    return (this.#waiting.at(-1)?.end ?? this.size) - this.size;
   }
 
   /** Records that only the journal and the memory hold, in log order; they stay as they are. */
-  waiting(): readonly RawRecord[] {
+  waiting(): readonly FrameRecords[] {
     if (this.#waiting.length > 0) this.#options.frames.lend();
     return this.#waiting.slice();
   }
 
-  add(records: readonly RawRecord[]): void {
-    for (const record of records) this.#waiting.push(record);
+  add(records: FrameRecords): void {
+    this.#waiting.push(records);
   }
 
   /**
@@ -103,17 +103,19 @@ export class Integrator {
       await index.write({ size: this.size, root: treeRoot(this.#tree) });
   }
 
-  async #extend(records: readonly RawRecord[]): Promise<void> {
+  async #extend(batches: readonly FrameRecords[]): Promise<void> {
     const { origin, checkpointKey, frames } = this.#options;
-    const leaves = records.map(({ entry }) => leafHash(entry));
-    const { tree, tiles } = extendTree(this.#tree, leaves);
-    const firstBundle = Math.floor(this.#tree.size / tileWidth);
+    const leaves: Uint8Array[] = [];
     this.#entries.undo();
     this.#openings.undo();
-    for (const { entry, opening } of records) {
-      this.#entries.add(entry);
-      this.#openings.add(opening);
-    }
+    for (const batch of batches)
+      for (const { entry, opening } of batch) {
+        leaves.push(leafHash(entry));
+        this.#entries.add(entry);
+        this.#openings.add(opening);
+      }
+    const { tree, tiles } = extendTree(this.#tree, leaves);
+    const firstBundle = Math.floor(this.#tree.size / tileWidth);
     const files: { readonly path: string; readonly bytes: Uint8Array }[] = [];
     for (const [at, { bytes }] of this.#openings.bundles().entries())
       files.push({ path: openingsPath(firstBundle + at), bytes });
@@ -130,7 +132,7 @@ export class Integrator {
     this.#openings.settle();
     this.#tree = tree;
     this.#checkpoint = checkpoint;
-    this.#waiting.splice(0, records.length);
+    this.#waiting.splice(0, batches.length);
     frames.release(tree.size);
     await this.#removePartials(tiles);
   }

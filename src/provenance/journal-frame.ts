@@ -3,8 +3,8 @@ import { ByteWriter } from './byte-writer.ts';
 import { sha256 } from './digest.ts';
 import { ProvenanceError } from './error.ts';
 import type { FrameMemory } from './frame-memory.ts';
+import { entryHeadBytes, FrameRecords, openingHeadBytes } from './frame-records.ts';
 import { hashBytes } from './merkle-tree.ts';
-import type { RawRecord } from './record.ts';
 
 /** "TSJ1": what a frame begins with. */
 const magic = 0x54534a31;
@@ -19,7 +19,7 @@ export const noDigest: Uint8Array = new Uint8Array(hashBytes);
 
 /** One group commit as it lies in the journal. */
 export interface JournalFrame {
-  readonly records: readonly RawRecord[];
+  readonly records: FrameRecords;
   readonly previous: Uint8Array;
   readonly digest: Uint8Array;
 }
@@ -27,20 +27,15 @@ export interface JournalFrame {
 /** A frame that lacks its digest, and in its header that of the frame before. */
 export interface OpenFrame {
   readonly bytes: Buffer;
-  /** Views of the frame, in log order. */
-  readonly records: readonly RawRecord[];
+  readonly records: FrameRecords;
 }
 
-/**
- * Header, records ([uint16 entry length, entry, uint32 opening length, opening] each), SHA-256 of all before. Until the
- * tree has them, records are kept as they lie here: a copy of each part of a record was most of the memory that made
- * the collector run (`bench/provenance.ts`).
- */
+/** Header, records ([uint16 entry length, entry, uint32 opening length, opening] each), SHA-256 of all before. */
 export class FrameWriter {
   readonly #writer = new ByteWriter();
   readonly #memory: FrameMemory;
   #position = 0;
-  #count = 0;
+  #starts: number[] = [];
 
   constructor(memory: FrameMemory) {
     this.#memory = memory;
@@ -48,13 +43,13 @@ export class FrameWriter {
 
   begin(position: number): void {
     this.#position = position;
-    this.#count = 0;
+    this.#starts = [];
     this.#writer.reset();
     this.#writer.raw(blankHeader);
   }
 
   add(entry: ByteWriter, opening: ByteWriter): void {
-    this.#count++;
+    this.#starts.push(this.#writer.length);
     this.#writer.uint16(entry.length);
     this.#writer.from(entry, 0);
     this.#writer.uint32(opening.length);
@@ -62,15 +57,16 @@ export class FrameWriter {
   }
 
   end(): OpenFrame {
-    const payload = this.#writer.length - headerBytes;
+    const end = this.#writer.length;
     this.#writer.raw(noDigest);
-    const bytes = this.#memory.take(this.#writer.length, this.#position + this.#count);
+    const bytes = this.#memory.take(this.#writer.length, this.#position + this.#starts.length);
     this.#writer.copyInto(bytes);
     bytes.writeUInt32BE(magic, 0);
-    bytes.writeUInt32BE(payload, 4);
+    bytes.writeUInt32BE(end - headerBytes, 4);
     bytes.writeBigUInt64BE(BigInt(this.#position), 8);
-    bytes.writeUInt32BE(this.#count, 16);
-    return { bytes, records: recordsIn(bytes, 0).records };
+    bytes.writeUInt32BE(this.#starts.length, 16);
+    this.#starts.push(end);
+    return { bytes, records: new FrameRecords(bytes, this.#position, Uint32Array.from(this.#starts)) };
   }
 }
 
@@ -120,33 +116,24 @@ function readFrame(
   if (end > bytes.length) return undefined;
   const digest = bytes.subarray(digestAt, end);
   if (!digest.equals(sha256(bytes.subarray(start, digestAt)))) return undefined;
-  const { records, end: recordsEnd } = recordsIn(bytes, start);
-  if (recordsEnd !== digestAt)
+  const starts = startsIn(bytes, start);
+  if (starts.at(-1) !== digestAt)
     throw new ProvenanceError('journal-damaged', 'a journal frame contradicts its own length');
+  const records = new FrameRecords(bytes, Number(bytes.readBigUInt64BE(start + 8)), starts);
   return { frame: { records, previous: bytes.subarray(start + 20, start + 20 + hashBytes), digest }, end };
 }
 
-/** The records behind the header at `start`, as views. */
-function recordsIn(
-  bytes: Buffer,
-  start: number,
-): { readonly records: readonly RawRecord[]; readonly end: number } {
-  const position = Number(bytes.readBigUInt64BE(start + 8));
-  const count = bytes.readUInt32BE(start + 16);
-  const records: RawRecord[] = [];
+/** Where the records of the frame at `start` begin, and where the last one ends. */
+function startsIn(bytes: Buffer, start: number): Uint32Array {
+  const starts = new Uint32Array(bytes.readUInt32BE(start + 16) + 1);
   let at = start + headerBytes;
-  for (let i = 0; i < count; i++) {
-    const entryEnd = at + 2 + bytes.readUInt16BE(at);
-    const opening = entryEnd + 4;
-    const openingEnd = opening + bytes.readUInt32BE(entryEnd);
-    records.push({
-      position: position + i,
-      entry: bytes.subarray(at + 2, entryEnd),
-      opening: bytes.subarray(opening, openingEnd),
-    });
-    at = openingEnd;
+  for (let i = 0; i < starts.length; i++) {
+    starts[i] = at;
+    if (i === starts.length - 1) break;
+    at += entryHeadBytes + bytes.readUInt16BE(at);
+    at += openingHeadBytes + bytes.readUInt32BE(at);
   }
-  return { records, end: at };
+  return starts;
 }
 
 /** Whether a whole frame stands anywhere from `from` on. */

@@ -68,17 +68,16 @@ export class Journal {
     return this.#inTurn(async () => {
       if (this.#broken) throw new ProvenanceError('storage', 'the journal waits for repair');
       const { bytes, records } = frame;
-      const start = records[0]?.position ?? 0;
       const digest = closeFrame(frame, this.#previous);
       this.#broken = true;
-      const file = await this.#fileFor(start);
+      const file = await this.#fileFor(records.first);
       await file.append(bytes);
       await file.sync();
       this.#broken = false;
       this.#goodBytes += bytes.length;
       this.#previous = digest;
       const segment = this.#segments.at(-1);
-      if (segment) segment.end = start + records.length;
+      if (segment) segment.end = records.end;
     });
   }
 
@@ -201,7 +200,7 @@ export async function readJournal(storage: Storage): Promise<JournalContents> {
       checkFollows(frames.at(-1), frame, path);
       frames.push(frame);
     }
-    segments.push({ path, end: endOf(frames.at(-1)) });
+    segments.push({ path, end: frames.at(-1)?.records.end ?? 0 });
     goodBytes = scan.goodBytes;
     tornBytes = torn;
   }
@@ -210,10 +209,6 @@ export async function readJournal(storage: Storage): Promise<JournalContents> {
 
 function checkFollows(before: JournalFrame | undefined, frame: JournalFrame, path: string): void {
   if (!before) return;
-  if (Buffer.compare(before.digest, frame.previous) !== 0 || endOf(before) !== frame.records[0]?.position)
+  if (Buffer.compare(before.digest, frame.previous) !== 0 || before.records.end !== frame.records.first)
     throw new ProvenanceError('journal-damaged', `${path} does not follow the segment before it`);
-}
-
-function endOf(frame: JournalFrame | undefined): number {
-  return (frame?.records.at(-1)?.position ?? -1) + 1;
 }

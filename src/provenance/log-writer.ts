@@ -3,7 +3,7 @@ import { type Fingerprint, fingerprintBytes, type SigningKey } from '../tokens/i
 import { type Durability, PendingDurability } from './durability.ts';
 import { ProvenanceError } from './error.ts';
 import { FrameMemory } from './frame-memory.ts';
-import { type DurableRecord, GroupCommit, type PendingRecord } from './group-commit.ts';
+import { type DurableBatch, GroupCommit, type PendingRecord } from './group-commit.ts';
 import { Integrator } from './integrator.ts';
 import { Ledger, type RecordFacts } from './ledger.ts';
 import type { AuditLimits } from './limits.ts';
@@ -11,7 +11,7 @@ import { LogHealth } from './log-health.ts';
 import { searchedFor, sipCallIdOf } from './log-reader.ts';
 import type { PartyKeys } from './party-keys.ts';
 import { ReceiptWatch } from './receipt-access.ts';
-import type { RawRecord, RecordDraft, RecordId } from './record.ts';
+import type { RecordDraft, RecordId } from './record.ts';
 import { RecordBuilder, type RecordContext } from './record-builder.ts';
 import type { RecordIndex } from './record-index.ts';
 import type { RecoveredLog } from './recovery.ts';
@@ -93,7 +93,7 @@ export class LogWriter {
       commitIntervalMs: limits.commitIntervalMs,
       unhurriedDelayMs: limits.unhurriedDelayMs,
       slowDiskMs: limits.slowDiskMs,
-      onDurable: (records, raw) => this.#accept(records, raw),
+      onDurable: (batch) => this.#accept(batch),
       onFailure: (error, failed) => this.#abandon(error, failed),
     });
     this.#health = new LogHealth({
@@ -110,7 +110,7 @@ export class LogWriter {
       this.#scheduleIntegration();
       this.#scheduleIndex();
     });
-    this.#accept(recovered.journaled, recovered.journaled);
+    for (const batch of recovered.journaled) this.#accept(batch);
     this.#next = this.#durableEnd;
   }
 
@@ -170,8 +170,10 @@ export class LogWriter {
       timeMs: built.timeMs,
       event: draft.erin.event,
       call,
-      parties: draft.parties.map((party, at) => ({
-        ...party,
+      parties: draft.parties.map(({ fingerprint, role, details }, at) => ({
+        fingerprint,
+        role,
+        ...(details && { details }),
         seq: (heads[at]?.seq ?? 0) + 1,
         slot: keys[at]?.slot ?? 0,
       })),
@@ -216,13 +218,12 @@ export class LogWriter {
     return this.#failed.size === 0 ? parents : parents.filter((id) => !this.#failed.has(id));
   }
 
-  /** `raw`: the same records, without what need not be kept until the tree has them. */
-  #accept(records: readonly DurableRecord[], raw: readonly RawRecord[]): void {
-    this.#options.index.add(records);
-    for (const { facts, position } of records) this.#ledger.settle(facts, position);
-    this.#durableEnd += records.length;
-    this.receipts.offer(records, this.keys);
-    this.#integrator.add(raw);
+  #accept(batch: DurableBatch): void {
+    this.#options.index.add(batch.indexed);
+    for (const { facts, position } of batch.indexed) this.#ledger.settle(facts, position);
+    this.#durableEnd = batch.records.end;
+    this.receipts.offer(batch, this.keys);
+    this.#integrator.add(batch.records);
     this.#scheduleIntegration();
     this.#scheduleIndex();
   }

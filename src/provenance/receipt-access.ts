@@ -1,6 +1,6 @@
 import { type Fingerprint, fingerprintFromBytes } from '../tokens/index.ts';
 import { decodeEntry } from './entry.ts';
-import type { DurableRecord } from './group-commit.ts';
+import type { DurableBatch } from './group-commit.ts';
 import type { PartyKeySource } from './opening-seal.ts';
 import { partyReceipts } from './party-receipt.ts';
 import { type QuerySource, queryRecords } from './query.ts';
@@ -69,11 +69,13 @@ export class ReceiptWatch {
     };
   }
 
-  offer(records: readonly DurableRecord[], keys: PartyKeySource): void {
+  offer({ records, indexed }: DurableBatch, keys: PartyKeySource): void {
     if (this.#listeners.size === 0) return;
-    for (const record of records)
-      if (record.facts.parties.some(({ fingerprint }) => this.#listeners.has(fingerprint)))
-        for (const { fingerprint, bytes } of partyReceipts(openRecord(record, keys)))
-          for (const listener of this.#listeners.get(fingerprint) ?? []) listener(bytes);
+    for (const { position, facts } of indexed) {
+      if (!facts.parties.some(({ fingerprint }) => this.#listeners.has(fingerprint))) continue;
+      const record = records.at(position);
+      for (const { fingerprint, bytes } of record ? partyReceipts(openRecord(record, keys)) : [])
+        for (const listener of this.#listeners.get(fingerprint) ?? []) listener(bytes);
+    }
   }
 }

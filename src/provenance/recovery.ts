@@ -2,7 +2,7 @@ import type { Logger, Random } from '../base/index.ts';
 import type { SigningKey } from '../tokens/index.ts';
 import { type Checkpoint, openCheckpoint, signCheckpoint } from './checkpoint.ts';
 import { ProvenanceError } from './error.ts';
-import type { DurableRecord } from './group-commit.ts';
+import type { DurableBatch } from './group-commit.ts';
 import { Journal } from './journal.ts';
 import type { AuditLimits } from './limits.ts';
 import { type LogEdge, loadEdge } from './log-edge.ts';
@@ -46,7 +46,7 @@ export interface RecoveredLog {
   readonly journal: Journal;
   readonly keys: PartyKeys;
   /** Durable records that only the journal holds. */
-  readonly journaled: readonly DurableRecord[];
+  readonly journaled: readonly DurableBatch[];
 }
 
 /**
@@ -79,12 +79,15 @@ export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog
       'cut off a journal write that a crash had torn; nobody was told it was durable',
     );
   const journaled = frames
-    .flatMap(({ records }) => records)
-    .filter(({ position }) => position >= head.size)
-    .map((raw) => ({ ...raw, ...factsOf(openRecord(raw, keys)) }));
-  const first = journaled[0];
-  if (first && first.position !== head.size)
-    throw new ProvenanceError('journal-damaged', `records ${head.size} to ${first.position - 1} are nowhere`);
+    .filter(({ records }) => records.end > head.size)
+    .map(({ records }) => records.from(head.size))
+    .map((records) => ({
+      records,
+      indexed: [...records].map((raw) => ({ position: raw.position, ...factsOf(openRecord(raw, keys)) })),
+    }));
+  const first = journaled[0]?.records.first;
+  if (first !== undefined && first !== head.size)
+    throw new ProvenanceError('journal-damaged', `records ${head.size} to ${first - 1} are nowhere`);
   return { edge, checkpoint: note, journal, keys, journaled };
 }
 

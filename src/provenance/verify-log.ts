@@ -153,7 +153,7 @@ class LogVerification {
           `its last ${tornBytes} bytes are no whole record: a crash tore the last write, or they were changed`,
           { file: segments.at(-1)?.path ?? journalDirectory },
         );
-      return frames.flatMap(({ records }) => records);
+      return frames.flatMap(({ records }) => [...records]);
     } catch (error) {
       if (!(error instanceof ProvenanceError)) throw error;
       if (!this.#live) this.#findings.problem('journal', error.message, { file: journalDirectory });
