@@ -1,11 +1,12 @@
 import type { Logger } from '../base/index.ts';
 import type { Fingerprint } from '../tokens/index.ts';
 import { ProvenanceError } from './error.ts';
+import type { ErasedTrace } from './index-erasure.ts';
 import { factsOf, type LogReader } from './log-reader.ts';
 import type { LogWriter } from './log-writer.ts';
 import { type QuerySource, queryRecords } from './query.ts';
 import { openRecord, type RecordId } from './record.ts';
-import type { ErasedTrace, RecordIndex } from './record-index.ts';
+import type { RecordIndex } from './record-index.ts';
 import { redactedSlot, redactionDraft, redactionEvent } from './redaction.ts';
 
 /** Records whose traces are taken out together. */

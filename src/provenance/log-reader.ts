@@ -30,7 +30,7 @@ interface Bundle {
 /** Reads records and tree hashes from a log's files, whoever writes to them. */
 export class LogReader {
   readonly #storage: Readable;
-  readonly #bundles = new Map<string, Bundle>();
+  readonly #bundles = new Map<string, Promise<Bundle>>();
   readonly #tiles = new Map<string, readonly Uint8Array[]>();
 
   constructor(storage: Readable) {
@@ -73,16 +73,22 @@ export class LogReader {
     return tile.slice(first % tileWidth, (first % tileWidth) + count);
   }
 
-  async #bundle(index: number, width: number): Promise<Bundle> {
+  #bundle(index: number, width: number): Promise<Bundle> {
     const key = `${index}/${width}`;
     const known = this.#bundles.get(key);
     if (known) return known;
-    const bundle = {
-      entries: await this.#entries(index, width),
-      openings: await firstItems(this.#storage, openingsPath(index), width, openingLengthBytes),
-    };
+    const bundle = this.#read(index, width);
     remember(this.#bundles, key, bundle, cachedBundles);
+    bundle.catch(() => this.#bundles.delete(key));
     return bundle;
+  }
+
+  async #read(index: number, width: number): Promise<Bundle> {
+    const [entries, openings] = await Promise.all([
+      this.#entries(index, width),
+      firstItems(this.#storage, openingsPath(index), width, openingLengthBytes),
+    ]);
+    return { entries, openings };
   }
 
   /** A partial bundle may have given way to its full version since the checkpoint was read. */

@@ -34,20 +34,30 @@ export interface QuerySource {
 
 /** Positions taken from the index at a time: no cursor stays open while records are read. */
 const chunk = 256;
+/** Records that are read at the same time: those of a rare identity lie in many files. */
+const readAhead = 4;
 
 export async function* queryRecords(
   source: QuerySource,
   query: RecordQuery,
 ): AsyncGenerator<StoredRecord, void, undefined> {
   const limit = query.limit ?? Number.POSITIVE_INFINITY;
-  let found = 0;
-  if (found >= limit) return;
-  for (const position of candidates(source, query)) {
-    const record = await source.read(position);
+  const positions = candidates(source, query);
+  const coming: Promise<StoredRecord>[] = [];
+  for (let found = 0; found < limit; ) {
+    while (coming.length < Math.min(readAhead, limit - found)) {
+      const { done, value } = positions.next();
+      if (done === true) break;
+      const record = source.read(value);
+      // Whoever asks for it hears of it; nobody may ask.
+      record.catch(() => undefined);
+      coming.push(record);
+    }
+    const record = await coming.shift();
+    if (record === undefined) return;
     if (!matches(record, query)) continue;
     yield record;
     found += 1;
-    if (found >= limit) return;
   }
 }
 

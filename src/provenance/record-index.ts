@@ -2,12 +2,13 @@ import { encodeBase32, equalBytes } from '../base/index.ts';
 import type { Fingerprint } from '../tokens/index.ts';
 import { ProvenanceError } from './error.ts';
 import { byFingerprint, type KnownHead, overlaid } from './heads-order.ts';
+import { type ErasedTrace, forgetIdentity, unlistTraces } from './index-erasure.ts';
 import { countFrom, decodeCall, decodeHead, encodeCall, encodeHead, uint64 } from './index-keys.ts';
 import { idPrefix, type LookupKey, rangesWithin, type TimeSpan, tagOf } from './index-lookup.ts';
-import { Places, type PositionRange, segmentRecords, type Tag, uint32At } from './index-places.ts';
+import { Places, type PositionRange, type Tag, uint32At } from './index-places.ts';
 import { callKey, IndexTables } from './index-tables.ts';
 import { IndexTail } from './index-tail.ts';
-import { IntentWords, intentWords } from './intent-words.ts';
+import { IntentWords } from './intent-words.ts';
 import { type Head, type HeadSource, nextState, type RecordFacts, withoutParty } from './ledger.ts';
 import type { TreeHead } from './merkle-tree.ts';
 import type { OpenCall } from './record.ts';
@@ -20,18 +21,10 @@ export interface IndexedRecord {
   readonly sipCallId: string | undefined;
 }
 
-/** What the index knew of a record and may know no longer. */
-export interface ErasedTrace {
-  readonly position: number;
-  readonly intent: string | undefined;
-  readonly sipCallId: string | undefined;
-}
-
 const formatVersion = 4;
 const stateKey = Buffer.from('state');
-/** Heads, and segments to be cleaned, under one LMDB transaction: keeps each stretch of synchronous work short. */
+/** Heads under one LMDB transaction: keeps each stretch of synchronous work short. */
 const chunkHeads = 1024;
-const chunkSegments = 64;
 /** Records that are written before the file is mapped anew. */
 const mappedRecords = 16_384;
 
@@ -248,21 +241,7 @@ export class RecordIndex implements HeadSource {
 
   /** Takes out words and Call-IDs of records that can no longer be read there; only of what was written. */
   unlist(traces: readonly ErasedTrace[]): Promise<void> {
-    return this.#inTurn(() => this.#unlist(traces));
-  }
-
-  async #unlist(traces: readonly ErasedTrace[]): Promise<void> {
-    await this.#tables.root.transaction(() => {
-      for (const { position, intent, sipCallId } of traces) {
-        const tags: Tag[] = intentWords(intent ?? '').map((word) => this.#tables.intentTag(word));
-        if (sipCallId !== undefined) tags.push(this.#tables.callTag(sipCallId));
-        for (const tag of tags)
-          this.#places.remove(tag, Math.floor(position / segmentRecords), {
-            from: position,
-            to: position + 1,
-          });
-      }
-    });
+    return this.#inTurn(() => unlistTraces(this.#tables, this.#places, traces));
   }
 
   /** Takes out what leads from an identity to its records before a position: it was erased. As `unlist`. */
@@ -271,27 +250,11 @@ export class RecordIndex implements HeadSource {
   }
 
   async #forget(fingerprint: Fingerprint, before: number): Promise<void> {
-    const { root, heads, calls } = this.#tables;
-    const tag = tagOf(this.#tables, { identity: fingerprint });
-    const segments = Math.ceil(before / segmentRecords);
-    for (let first = 0; first < segments; first += chunkSegments)
-      await root.transaction(() => {
-        for (let at = first; at < Math.min(segments, first + chunkSegments); at++)
-          this.#places.remove(tag, at, { from: 0, to: before });
-      });
     const noted = this.#heads.get(fingerprint);
     if (noted && noted.position < before) this.#heads.delete(fingerprint);
     for (const [id, call] of this.#calls)
       if (call) this.#calls.set(id, { ...call, parties: withoutParty(call.parties, fingerprint) });
-    await root.transaction(() => {
-      const head = decodeHead(heads.get(this.#tables.identityKey(fingerprint)));
-      if (head && head.position < before) heads.removeSync(this.#tables.identityKey(fingerprint));
-      for (const { key, value } of calls.getRange()) {
-        const call = decodeCall(value);
-        const parties = withoutParty(call.parties, fingerprint);
-        if (parties.length < call.parties.length) calls.putSync(key, encodeCall({ ...call, parties }));
-      }
-    });
+    await forgetIdentity(this.#tables, this.#places, fingerprint, before);
   }
 
   close(): Promise<void> {
