@@ -21,7 +21,10 @@ export function referRefusal(
   barriers: CallBarriers,
 ): RespondDecision | undefined {
   if (request.method !== 'REFER') return undefined;
-  const uri = referredTo(request);
+  const values = headerItems(request, 'refer-to');
+  // It points nowhere, which its recipient refuses (RFC 3515 §2.4.2).
+  if (values.length === 0) return undefined;
+  const uri = referredTo(values);
   if (uri === undefined) return respond(400, 'Bad Refer-To');
   const number = numberIn(uri);
   const barred = number === undefined ? undefined : barriers.numberRefusal(label, number);
@@ -29,8 +32,7 @@ export function referRefusal(
 }
 
 /** RFC 3515 §2.4.1: exactly one. */
-function referredTo(request: SipRequest): Uri | undefined {
-  const [value, ...others] = headerItems(request, 'refer-to');
+function referredTo([value, ...others]: readonly string[]): Uri | undefined {
   if (value === undefined || others.length > 0) return undefined;
   try {
     return readUri(parseNameAddr(value).uri);
