@@ -1,28 +1,9 @@
 import { hkdfSync } from 'node:crypto';
 import { Metrics } from '../admin/index.ts';
 import type { Authorities } from '../admission/index.ts';
-import type { Config, ListenAddress } from '../config/index.ts';
 import { OverlayLocation } from '../overlay/index.ts';
-import {
-  Admission,
-  DigestAuthenticator,
-  DnsNames,
-  defaultTransactionLimits,
-  defaultTransportLimits,
-  FailureThrottle,
-  FlowTokens,
-  Gruus,
-  Locator,
-  NonceMint,
-  ProxyCore,
-  Registrar,
-  type RegistrationChange,
-  ReturnRouting,
-  TransactionLayer,
-  TransportLayer,
-} from '../sip/index.ts';
+import { Gruus, ProxyCore, type RegistrationChange } from '../sip/index.ts';
 import type { Audit } from './audit.ts';
-import { Authentication, type AuthenticationOptions } from './authentication.ts';
 import { CallAttempts } from './call-attempts.ts';
 import { CallBarriers } from './call-barriers.ts';
 import { CallCutting } from './call-cutting.ts';
@@ -30,15 +11,16 @@ import { CallPolicy } from './call-policy.ts';
 import { CallRecords } from './call-records.ts';
 import { CallTable } from './call-table.ts';
 import { Callees } from './callees.ts';
-import { CertificateIdentity } from './certificate-identity.ts';
+import { createAuthentication, passwordsElsewhere } from './compose-authentication.ts';
+import { createRegistrar } from './compose-registrar.ts';
+import { composeTransactions, createTransport } from './compose-transactions.ts';
 import { DialogPolicy } from './dialog-policy.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { composeFederation } from './federation/compose-federation.ts';
-import { FlowTokenRotation, flowTokenKeyLifetimeMs, flowTokenKeys } from './flow-token-keys.ts';
+import { openFlowTokens } from './flow-token-keys.ts';
 import { GruuRouting } from './gruu-routing.ts';
 import { HopTokens } from './hops/hop-token.ts';
 import { NodeHops } from './hops/node-hops.ts';
-import { IntentGate, type IntentGateOptions } from './intent-gate.ts';
 import { LostFlows } from './lost-flows.ts';
 import { composeMedia } from './media/compose-media.ts';
 import type { NodeKeys } from './node-keys.ts';
@@ -48,7 +30,6 @@ import { OwnAddresses } from './own-addresses.ts';
 import type { Parts, Surroundings } from './parts.ts';
 import { composePeers, type Peering } from './peers/compose-peers.ts';
 import { PeerTable } from './peers/peer-table.ts';
-import { PhoneNodes } from './phone-nodes.ts';
 import { Reachability } from './reachability.ts';
 import { ReceiptDelivery } from './receipt-delivery.ts';
 import { RegEvent } from './reg-event.ts';
@@ -56,25 +37,10 @@ import { Registration } from './registration.ts';
 import { RevocationWatch } from './revocation-watch.ts';
 import { RingingCalls } from './ringing-calls.ts';
 import { ServedDomain } from './served-domain.ts';
-import { serviceRoutesFor } from './service-route.ts';
 import { liveNumbers } from './status.ts';
 import { openOverlay, openUsedTokens } from './stores.ts';
 import { createAuthorisation } from './trusted-parties.ts';
 import { Whereabouts } from './whereabouts.ts';
-
-export function createTransport({ config, clock, logger, random }: Surroundings): TransportLayer {
-  const { listen, limits, tls, websocket, proxyProtocol } = config;
-  return new TransportLayer({
-    listen,
-    limits: { ...defaultTransportLimits, ...limits.transport, message: limits.message },
-    clock,
-    logger,
-    random,
-    proxyProtocolFrom: proxyProtocol.from,
-    ...(websocket.origins.length === 0 ? {} : { wsOrigins: websocket.origins }),
-    ...(tls === undefined ? {} : { tls }),
-  });
-}
 
 /** Builds the parts and joins them; opens the overlay, but no socket. */
 export async function compose(
@@ -86,34 +52,7 @@ export async function compose(
   const { config, clock, random, logger, closing } = around;
   const transport = createTransport(around);
   const peers = new PeerTable(config.peers);
-  const locator = new Locator({
-    names: new DnsNames(config.dns),
-    clock,
-    random,
-    limits: config.limits.locating,
-    // UDP goes out from a listener's socket, connections from one of their own.
-    transports: config.listen.some(({ transport }) => transport === 'udp')
-      ? ['udp', 'tcp', 'tls']
-      : ['tcp', 'tls'],
-  });
-  closing.opened(() => locator.close());
-  const admission = new Admission(clock, { ...config.limits.overload });
-  admission.start();
-  closing.opened(() => admission.close());
-  const transactions = new TransactionLayer<readonly ListenAddress[]>({
-    admission,
-    transport: new ReturnRouting({
-      transport,
-      locator,
-      trustsVia: (flow) => peers.match(flow) !== undefined,
-      logger,
-    }),
-    isSameParty: (source, asked) => peers.areSame(source, asked),
-    clock,
-    random,
-    logger,
-    limits: { ...defaultTransactionLimits, ...config.limits.transaction },
-  });
+  const { locator, admission, transactions } = composeTransactions(around, transport, peers);
   const metrics = new Metrics(() => liveNumbers(parts));
   const records: CallRecords = new CallRecords({
     audit,
@@ -218,26 +157,13 @@ export async function compose(
     authentication,
     authorisation,
     throughPbx: peering.peers.throughPbx,
-    registrar: new Registrar({
+    registrar: createRegistrar(around, {
       location: new OverlayLocation({
         overlay,
         annotate: (fingerprint) => ({ assurance: registration.assuranceOf(fingerprint), capabilities: [] }),
       }),
-      // Registration has already found the Request-URI to be ours, by the address that it arrived at.
-      serves: () => true,
-      random,
-      ...(policy.gruu ? { gruus } : {}),
-      serviceRoutes: (source) =>
-        serviceRoutesFor(policy.serviceRoute, source.transport, addresses.towards(source)),
-      policy: {
-        minExpiresSeconds: policy.minExpires,
-        defaultExpiresSeconds: policy.defaultExpires,
-        maxExpiresSeconds: policy.maxExpires,
-        maxBindings: policy.maxBindingsPerIdentity,
-        ...config.limits.registrar,
-        datagramFlowTimerSeconds: config.limits.transport.udpKeepSeconds,
-        streamFlowTimerSeconds: config.limits.transport.streamKeepSeconds,
-      },
+      addresses,
+      gruus: policy.gruu ? gruus : undefined,
     }),
     overlay,
     domain,
@@ -314,19 +240,7 @@ export async function compose(
     audit,
     mediaRefusal: (request, flow) => anchoring?.refusal(request, flow),
   });
-  const flowTokenLifetimeMs = flowTokenKeyLifetimeMs(config.calls.maxDurationMs);
-  const flowTokens = new FlowTokens({
-    keys: flowTokenKeys(keys.flows.seed, clock.now(), flowTokenLifetimeMs),
-    node: overlay.node.slice(0, 8),
-    random,
-  });
-  const rotation = new FlowTokenRotation({
-    tokens: flowTokens,
-    secret: keys.flows.seed,
-    lifetimeMs: flowTokenLifetimeMs,
-    clock,
-  });
-  closing.opened(() => rotation.close());
+  const flowTokens = openFlowTokens(around, keys, overlay.node);
   const proxy = new ProxyCore({
     transactions: anchoring?.transactions ?? transactions,
     policy: anchoring?.around(callPolicy) ?? callPolicy,
@@ -391,66 +305,6 @@ export async function compose(
     anchoring,
   };
   return parts;
-}
-
-function createAuthentication(
-  around: Surroundings,
-  {
-    overlay,
-    domain,
-    peers,
-    used,
-    hops,
-    foreign,
-  }: Pick<AuthenticationOptions, 'overlay' | 'peers' | 'hops' | 'foreign'> &
-    Pick<IntentGateOptions, 'domain' | 'used'>,
-): Authentication {
-  const { config, clock, random, logger } = around;
-  const nonces = new NonceMint({
-    secret: random.bytes(32),
-    random,
-    lifetimeMs: config.auth.nonceLifetimeMs,
-  });
-  return new Authentication({
-    intents: new IntentGate({
-      overlay,
-      domain,
-      nonces,
-      used,
-      toOthers: foreign !== undefined,
-      nodes: new PhoneNodes(),
-      clock,
-    }),
-    certificates: new CertificateIdentity({ overlay, domain }),
-    digest: new DigestAuthenticator({
-      realm: config.auth.realm,
-      credentials: {
-        find: (username, realm) => peers.credential(username, realm) ?? overlay.credential(username, realm),
-      },
-      nonces,
-      clock,
-      random,
-      algorithms: config.auth.algorithms,
-      agents: config.auth.agents,
-      qop: config.auth.qop,
-      throttle: config.limits.digest,
-    }),
-    throttle: new FailureThrottle(config.limits.digest),
-    overlay,
-    peers,
-    hops,
-    foreign,
-    flowSpeaks: config.auth.flowSpeaks,
-    passwordsElsewhere: passwordsElsewhere(config),
-    speakers: config.limits.speakers,
-    clock,
-    logger,
-  });
-}
-
-/** Whether a PBX, and not this gateway, knows the phones' passwords. */
-function passwordsElsewhere({ peers }: Config): boolean {
-  return peers.some(({ registrations }) => registrations.by === 'phones');
 }
 
 /** What a REGISTER has ended, by the bindings' ids. */

@@ -1,6 +1,8 @@
 import { hkdfSync } from 'node:crypto';
 import type { Clock, Timer } from '../base/index.ts';
-import type { FlowTokenKey, FlowTokens } from '../sip/index.ts';
+import { type FlowTokenKey, FlowTokens } from '../sip/index.ts';
+import type { NodeKeys } from './node-keys.ts';
+import type { Surroundings } from './parts.ts';
 
 const day = 86_400_000;
 /** How long a key mints. */
@@ -61,4 +63,21 @@ export class FlowTokenRotation {
   #periodNow(): number {
     return Math.floor(this.#options.clock.now() / this.#options.lifetimeMs);
   }
+}
+
+/** Flow tokens of a node, under keys that change by themselves until the gateway closes. */
+export function openFlowTokens(
+  { config, clock, random, closing }: Surroundings,
+  { flows: { seed: secret } }: NodeKeys,
+  node: string,
+): FlowTokens {
+  const lifetimeMs = flowTokenKeyLifetimeMs(config.calls.maxDurationMs);
+  const tokens = new FlowTokens({
+    keys: flowTokenKeys(secret, clock.now(), lifetimeMs),
+    node: node.slice(0, 8),
+    random,
+  });
+  const rotation = new FlowTokenRotation({ tokens, secret, lifetimeMs, clock });
+  closing.opened(() => rotation.close());
+  return tokens;
 }

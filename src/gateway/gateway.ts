@@ -5,7 +5,8 @@ import { type Clock, type Logger, type Random, systemClock, systemRandom } from 
 import type { Config, ListenAddress, WebAddress } from '../config/index.ts';
 import type { AdmissionHooks } from '../tokens/index.ts';
 import { ClosingStack } from './closing-stack.ts';
-import { compose, createTransport } from './compose.ts';
+import { compose } from './compose.ts';
+import { createTransport } from './compose-transactions.ts';
 import { startHops } from './hops/start-hops.ts';
 import { loadNodeKeys } from './node-keys.ts';
 import type { Parts, Surroundings } from './parts.ts';
