@@ -16,7 +16,12 @@ export type Target = { readonly atMost: number } | { readonly atLeast: number };
 export type Verdict = 'met' | 'not met' | 'not measured';
 
 export function median(numbers: readonly number[]): number {
-  return [...numbers].sort((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN;
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const [lower = Number.NaN, upper = lower] = sorted.slice(
+    (sorted.length - 1) >> 1,
+    (sorted.length >> 1) + 1,
+  );
+  return (lower + upper) / 2;
 }
 
 /** What the target is about: the ratio, or the number itself. */

@@ -149,7 +149,7 @@ function help(): string {
       .map(([name, value]) => `--${name} ${value}`)
       .join(' ');
   return `npm run bench -- [--part NAME]... [sizes] [--quick] [--json]
-This gateway beside Kamailio on the same machine in the same run. Without --part: all of it, under 20 minutes.
+This gateway beside Kamailio on the same machine in the same run. Without --part: all of it, half an hour or more.
 
 parts
 ${parts.map(({ name, what }) => `  ${name.padEnd(17)} ${what}`).join('\n')}
