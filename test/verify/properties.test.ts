@@ -6,7 +6,7 @@ const root = join(import.meta.dirname, '../..');
 
 /** `| 4 single-bit | … | `test/….test.ts`, … |` */
 function tableOfProperties(): ReadonlyMap<number, readonly string[]> {
-  const rows = readFileSync(join(root, 'docs/audit.md'), 'utf8').matchAll(
+  const rows = readFileSync(join(root, 'docs/audit-format.md'), 'utf8').matchAll(
     /^\| (\d+) [^|]+\|[^|]+\|([^|]+)\|$/gm,
   );
   return new Map(
@@ -23,7 +23,7 @@ function propertiesIn(file: string): ReadonlySet<number> {
   return new Set(Array.from(titles, ([, number]) => Number(number)));
 }
 
-test('each of the fifteen properties has the tests that docs/audit.md names, and they carry its number', () => {
+test('each of the fifteen properties has the tests that docs/audit-format.md names, and they carry its number', () => {
   const table = tableOfProperties();
   expect([...table.keys()]).toEqual(Array.from({ length: 15 }, (_, at) => at + 1));
   for (const [number, files] of table) {
