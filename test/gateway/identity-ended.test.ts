@@ -117,7 +117,10 @@ describe('calls.whenRevoked', () => {
     await establish(other, phone);
     await cli('identity', 'revoke', file);
     for (const party of [phone, other]) party.reply(await party.incoming('BYE'), 200);
-    expect(await phone.register()).toMatchObject({ status: 403, reason: 'Parent Identity Not Valid' });
+    // What another process has written may go unnoticed for `limits.overlay.cache.freshMs`.
+    await expect
+      .poll(() => phone.register(), { timeout: 5_000 })
+      .toMatchObject({ status: 403, reason: 'Parent Identity Not Valid' });
   });
 });
 
