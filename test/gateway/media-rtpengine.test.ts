@@ -8,7 +8,7 @@ import { exchange } from '../support/sip-call.ts';
 import { newIdentity, TestGateway } from '../support/test-gateway.ts';
 import { until } from '../support/until.ts';
 
-const ports = [39_000, 39_099] as const;
+const ports = [23_000, 23_099] as const;
 const bobIdentity = newIdentity('jis:bob');
 let media: Rtpengine;
 let gateway: TestGateway;

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { endWithTest } from './processes.ts';
 import { until } from './until.ts';
 
@@ -15,14 +15,17 @@ export interface Rtpengine {
   /** `127.0.0.1:22222`, as the configuration has it. */
   readonly control: string;
   readonly port: number;
-  /** How many of its media ports are taken. */
+  /** How many of its media ports it holds. */
   mediaPorts(): number;
   /** Ends it as a power cut does. */
   kill(): Promise<void>;
 }
 
 export interface RtpengineOptions {
-  /** The range of its media ports: no two of them may overlap. */
+  /**
+   * The range of its media ports: no two of them may overlap, nor any with the ports that the kernel
+   * gives to others (32768 and above).
+   */
   readonly ports: readonly [first: number, last: number];
   readonly controlPort?: number;
   readonly options?: readonly string[];
@@ -56,7 +59,7 @@ export async function startRtpengine(options: RtpengineOptions): Promise<Rtpengi
   return {
     control: `127.0.0.1:${port}`,
     port,
-    mediaPorts: () => udpPorts().filter((taken) => taken >= first && taken <= last).length,
+    mediaPorts: () => udpPortsOf(child.pid).filter((held) => held >= first && held <= last).length,
     kill: async () => {
       child.kill('SIGKILL');
       await exited;
@@ -89,8 +92,22 @@ async function answering(port: number): Promise<void> {
   }
 }
 
-/** Those of this machine's IPv4. */
-function udpPorts(): number[] {
-  const lines = readFileSync('/proc/net/udp', 'latin1').split('\n').slice(1);
-  return lines.map((line) => Number.parseInt(line.trim().split(' ')[1]?.split(':')[1] ?? '', 16));
+/** Those of IPv4 that a process holds: others' sockets may have ports from the same range. */
+function udpPortsOf(pid: number | undefined): number[] {
+  const held = new Set(readdirSync(`/proc/${pid}/fd`).map((fd) => socketInode(`/proc/${pid}/fd/${fd}`)));
+  return readFileSync('/proc/net/udp', 'latin1')
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/))
+    .filter((columns) => held.has(columns[9]))
+    .map((columns) => Number.parseInt(columns[1]?.split(':')[1] ?? '', 16));
+}
+
+/** None if it is no socket, or closed by now. */
+function socketInode(fd: string): string | undefined {
+  try {
+    return /^socket:\[(\d+)\]$/.exec(readlinkSync(fd))?.[1];
+  } catch {
+    return undefined;
+  }
 }

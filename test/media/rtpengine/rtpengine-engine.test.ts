@@ -26,7 +26,7 @@ import { RtpPhone, rtpPacket } from '../support/rtp-phone.ts';
 const phone: MediaPeer = { observed: '127.0.0.1', local: '127.0.0.1', transport: 'udp', trusted: false };
 const browser: MediaPeer = { ...phone, transport: 'wss' };
 const closers: (() => Promise<void> | void)[] = [];
-let firstPort = 36_000;
+let firstPort = 24_000;
 
 afterEach(async () => {
   for (const close of closers.splice(0).reverse()) await close();
