@@ -10,8 +10,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openAuditReader, verifyLog } from '../src/provenance/index.ts';
+import { freePort } from '../test/support/free-port.ts';
 import { startGateway } from '../test/support/processes.ts';
-import { freePort, sipp, udpBound } from '../test/support/sipp.ts';
+import { sipp, udpBound } from '../test/support/sipp.ts';
 import { addStockPhones } from '../test/support/stock-phones.ts';
 
 const { values } = parseArgs({

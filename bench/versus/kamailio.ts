@@ -2,8 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { globSync, readdirSync, readFileSync } from 'node:fs';
 import { TestAuthority } from '../../test/support/certificates.ts';
+import { freePort } from '../../test/support/free-port.ts';
 import { run } from '../../test/support/processes.ts';
-import { freePort, udpBound } from '../../test/support/sipp.ts';
+import { udpBound } from '../../test/support/sipp.ts';
 import { until } from '../../test/support/until.ts';
 import type { System } from './system.ts';
 

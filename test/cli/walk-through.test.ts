@@ -1,10 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { freePort } from '../support/free-port.ts';
 import { endWithTest, tibetSipCommand } from '../support/processes.ts';
 import { until } from '../support/until.ts';
 
@@ -16,7 +15,7 @@ let directory = '';
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'tibet-walk-'));
   for (const port of ['5061', '5062', '5080', '5081', '8060', '8061', '8070', '8443', '8444'])
-    ports.set(port, await freePort());
+    ports.set(port, String(await freePort()));
   // What a user has on the path.
   const [node, main] = tibetSipCommand;
   writeFileSync(join(directory, 'tibet-sip'), `#!/bin/sh\nexec '${node}' '${main}' "$@"\n`);
@@ -26,14 +25,6 @@ afterAll(async () => {
   await Promise.all(background.map(stopped));
   rmSync(directory, { recursive: true, force: true });
 });
-
-async function freePort(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return String(port);
-}
 
 interface Step {
   readonly command: string;
@@ -88,7 +79,11 @@ test('docs/identities.md: what a new user types, from an identity to a pseudonym
     const { child, said } = start(command);
     if (inBackground) {
       background.push(child);
-      await until(`"${command}" says ${expected}`, () => said().includes(expected ?? ''), 30_000);
+      await until(`"${command}" says ${expected}`, () => said().includes(expected ?? ''), 30_000).catch(
+        (cause: unknown) => {
+          throw new Error(`it said: ${said()}`, { cause });
+        },
+      );
       continue;
     }
     const code = await new Promise((resolve) => child.once('close', resolve));

@@ -5,9 +5,10 @@ import { setTimeout as after } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { callChains, chainFaults, readCheckpoint, readTrail, verifyTrail } from '../support/audit-trail.ts';
 import { dataDirectory } from '../support/data-directory.ts';
+import { freePort } from '../support/free-port.ts';
 import { cpuSecondsOf } from '../support/process-usage.ts';
 import { type GatewayProcess, startGateway } from '../support/processes.ts';
-import { freePort, type SippResult, sipp, udpBound } from '../support/sipp.ts';
+import { type SippResult, sipp, udpBound } from '../support/sipp.ts';
 import { addStockPhones, type StockPhone } from '../support/stock-phones.ts';
 
 /** What a start may cost, the recovery of the log included; in processor time, for other tests run beside it. */

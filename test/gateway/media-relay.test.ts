@@ -1,11 +1,12 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { RtpPhone } from '../media/support/rtp-phone.ts';
+import { freePort } from '../support/free-port.ts';
 import { checkAtCallee, tokenOf } from '../support/intent-at-callee.ts';
 import { callWithMedia, placeIn, sdpFor, sdpType, type Talker, talk, textOf } from '../support/media-call.ts';
 import type { SipAgent } from '../support/sip-agent.ts';
 import { exchange } from '../support/sip-call.ts';
 import { callerDialog } from '../support/sip-dialog.ts';
-import { freePort, sipp, udpBound } from '../support/sipp.ts';
+import { sipp, udpBound } from '../support/sipp.ts';
 import { newIdentity, TestGateway } from '../support/test-gateway.ts';
 import { until } from '../support/until.ts';
 

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { callStories, chainFaults, readTrail, verifyTrail } from '../support/audit-trail.ts';
 import { dataDirectory } from '../support/data-directory.ts';
+import { freePort } from '../support/free-port.ts';
 import { type GatewayProcess, startGateway } from '../support/processes.ts';
-import { freePort, type SippOptions, type SippResult, sipp, udpBound } from '../support/sipp.ts';
+import { type SippOptions, type SippResult, sipp, udpBound } from '../support/sipp.ts';
 import { addStockPhones, type StockPhone } from '../support/stock-phones.ts';
 import { until } from '../support/until.ts';
 

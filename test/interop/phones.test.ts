@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { chainFaults } from '../support/audit-trail.ts';
-import { freePort, sipp } from '../support/sipp.ts';
+import { freePort } from '../support/free-port.ts';
+import { sipp } from '../support/sipp.ts';
 import { testDomain } from '../support/test-gateway.ts';
 import { until } from '../support/until.ts';
 import type { Desk } from './desk.ts';

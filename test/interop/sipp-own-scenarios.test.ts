@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { callStories, chainFaults } from '../support/audit-trail.ts';
-import { freePort, sipp, udpBound } from '../support/sipp.ts';
+import { freePort } from '../support/free-port.ts';
+import { sipp, udpBound } from '../support/sipp.ts';
 import { TestGateway } from '../support/test-gateway.ts';
 
 /** Where a machine calls from that the gateway knows by its address. */

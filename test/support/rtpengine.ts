@@ -2,6 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { freePort } from './free-port.ts';
 import { endWithTest } from './processes.ts';
 import { until } from './until.ts';
 
@@ -65,15 +66,6 @@ export async function startRtpengine(options: RtpengineOptions): Promise<Rtpengi
       await exited;
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const socket = createSocket('udp4').bind(0, '127.0.0.1');
-  await once(socket, 'listening');
-  const { port } = socket.address();
-  socket.close();
-  await once(socket, 'close');
-  return port;
 }
 
 async function answering(port: number): Promise<void> {

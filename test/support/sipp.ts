@@ -1,5 +1,4 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Finished, run } from './processes.ts';
@@ -132,17 +131,6 @@ function retransmissionsOn(screen: string): number {
 function lastNumber(screen: string, title: string): number {
   const line = screen.split('\n').findLast((text) => text.includes(title));
   return Number(line?.split('|').at(-1)?.trim() ?? Number.NaN);
-}
-
-/** A loopback port that nobody has, for TCP and, since few use both, for UDP. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }
 
 /** Resolves once a program of this machine has bound the UDP port: SIPp says so nowhere. */

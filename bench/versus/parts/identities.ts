@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '../../../test/support/sipp.ts';
+import { freePort } from '../../../test/support/free-port.ts';
 import { addStockPhones } from '../../../test/support/stock-phones.ts';
 import { startOurs } from '../gateway.ts';
 import { type Bench, busyNote, inTurn, type Part, type Side } from '../part.ts';

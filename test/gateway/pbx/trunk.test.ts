@@ -8,9 +8,10 @@ import {
   type SipResponse,
 } from '../../../src/sip/index.ts';
 import { callStories } from '../../support/audit-trail.ts';
+import { freePort } from '../../support/free-port.ts';
 import { callerDialog } from '../../support/sip-dialog.ts';
 import { SipPeer } from '../../support/sip-peer.ts';
-import { freePort, type SippOptions, type SippResult, sipp, udpBound } from '../../support/sipp.ts';
+import { type SippOptions, type SippResult, sipp, udpBound } from '../../support/sipp.ts';
 import { TestGateway } from '../../support/test-gateway.ts';
 import { until } from '../../support/until.ts';
 
