@@ -1,4 +1,4 @@
-import type { Clock, Timer } from '../base/index.ts';
+import { type Clock, type Timer, TransientMap } from '../base/index.ts';
 import type { SipRequest } from '../sip/index.ts';
 import type { Call } from './call-records.ts';
 
@@ -18,8 +18,8 @@ export interface CallTableOptions {
  */
 export class CallTable {
   readonly #options: CallTableOptions;
-  readonly #calls = new Map<string, Call>();
-  readonly #perCaller = new Map<string, number>();
+  readonly #calls = new TransientMap<Call>();
+  readonly #perCaller = new TransientMap<number>();
   #sweep: Timer | undefined;
 
   constructor(options: CallTableOptions) {
@@ -36,7 +36,7 @@ export class CallTable {
 
   /** The calls that have been up longest, at most `count`. */
   first(count: number): Call[] {
-    return [...this.#calls.values().take(count)];
+    return [...this.#calls.values()].sort((a, b) => a.attemptedAtMs - b.attemptedAtMs).slice(0, count);
   }
 
   start(): void {

@@ -1,4 +1,4 @@
-import type { Logger } from '../base/index.ts';
+import { type Logger, TransientMap } from '../base/index.ts';
 import type { ForwardedRequest } from '../sip/index.ts';
 import type { BindingChoice, Reachability } from './reachability.ts';
 
@@ -18,7 +18,7 @@ export interface RingingCall {
 /** The calls that wait for an answer, by callee: a phone that registers meanwhile gets them too (late fork). */
 export class RingingCalls {
   readonly #options: RingingCallsOptions;
-  readonly #byCallee = new Map<string, Set<RingingCall>>();
+  readonly #byCallee = new TransientMap<RingingCall[]>();
 
   constructor(options: RingingCallsOptions) {
     this.#options = options;
@@ -26,18 +26,21 @@ export class RingingCalls {
 
   add(call: RingingCall): void {
     const present = this.#byCallee.get(call.fingerprint);
-    if (present === undefined) this.#byCallee.set(call.fingerprint, new Set([call]));
-    else present.add(call);
+    if (present === undefined) this.#byCallee.set(call.fingerprint, [call]);
+    else present.push(call);
   }
 
   remove(call: RingingCall): void {
     const present = this.#byCallee.get(call.fingerprint);
-    if (present?.delete(call) && present.size === 0) this.#byCallee.delete(call.fingerprint);
+    const at = present?.indexOf(call) ?? -1;
+    if (present === undefined || at < 0) return;
+    if (present.length === 1) this.#byCallee.delete(call.fingerprint);
+    else present.splice(at, 1);
   }
 
   /** An identity has registered: where its phones are now, they ring, unless they do already. */
   reachableAgain(fingerprint: string): void {
-    for (const call of this.#byCallee.get(fingerprint) ?? [])
+    for (const call of [...(this.#byCallee.get(fingerprint) ?? [])])
       this.#join(call).catch((error: unknown) =>
         this.#options.logger.error({ error: String(error) }, 'a phone that has registered was not called'),
       );

@@ -37,15 +37,26 @@ const unrecorded: GateRefusal = {
 };
 
 /** Holds a call's responses back until its attempt is durable. */
+class DurabilityGate implements ResponseGate {
+  readonly refusal: GateRefusal = unrecorded;
+  readonly #durability: Durability;
+
+  constructor(durability: Durability) {
+    this.#durability = durability;
+  }
+
+  get state(): ResponseGate['state'] {
+    const { state } = this.#durability;
+    return state === 'durable' ? 'open' : state;
+  }
+
+  whenSettled(callback: (state: 'open' | 'failed') => void): void {
+    this.#durability.whenSettled((state) => callback(state === 'durable' ? 'open' : 'failed'));
+  }
+}
+
 export function gateOf(durability: Durability): ResponseGate {
-  return {
-    refusal: unrecorded,
-    get state() {
-      return durability.state === 'durable' ? 'open' : durability.state;
-    },
-    whenSettled: (callback) =>
-      durability.whenSettled((state) => callback(state === 'durable' ? 'open' : 'failed')),
-  };
+  return new DurabilityGate(durability);
 }
 
 export function respond(status: number, reason?: string, headers?: readonly HeaderField[]): RespondDecision {

@@ -1,3 +1,4 @@
+import { TransientMap } from '../base/index.ts';
 import type { Fingerprint } from '../tokens/index.ts';
 import { ProvenanceError } from './error.ts';
 import type { CallPhase, OpenCall, Party, RecordId } from './record.ts';
@@ -44,10 +45,10 @@ export class Ledger {
   readonly #slots: CurrentSlots;
   /** Erased identities whose former head the source still has, and what is their newest record instead. */
   readonly #forgotten = new Map<Fingerprint, Head | undefined>();
-  readonly #pendingHeads = new Map<Fingerprint, Head>();
-  readonly #durableCalls = new Map<string, OpenCall>();
+  readonly #pendingHeads = new TransientMap<Head>();
+  readonly #durableCalls = new TransientMap<OpenCall>();
   /** undefined as a value: closed by a record that is under way. */
-  readonly #pendingCalls = new Map<string, OpenCall | undefined>();
+  readonly #pendingCalls = new TransientMap<OpenCall | undefined>();
 
   constructor(source: HeadSource, slots: CurrentSlots, openCalls: readonly OpenCall[]) {
     this.#source = source;

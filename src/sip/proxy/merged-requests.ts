@@ -1,3 +1,4 @@
+import { TransientMap } from '../../base/index.ts';
 import type { SipRequest } from '../message/index.ts';
 
 /**
@@ -6,7 +7,7 @@ import type { SipRequest } from '../message/index.ts';
  * request to two of our users.
  */
 export class MergedRequests {
-  readonly #byCallId = new Map<string, readonly SipRequest[]>();
+  readonly #byCallId = new TransientMap<readonly SipRequest[]>();
 
   /** False when the request is merged (482); else it counts as under way until `end`. */
   begin(request: SipRequest): boolean {

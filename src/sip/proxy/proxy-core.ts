@@ -1,4 +1,4 @@
-import type { Random } from '../../base/index.ts';
+import { type Random, TransientMap } from '../../base/index.ts';
 import {
   createResponse,
   defaultMessageLimits,
@@ -42,7 +42,7 @@ export class ProxyCore implements TransactionUser, ContextHost {
   readonly #options: ProxyOptions;
   readonly #branches: BranchIds;
   /** INVITEs that await their final response, for CANCEL. */
-  readonly #contexts = new Map<ServerTransaction, ResponseContext>();
+  readonly #contexts = new TransientMap<ResponseContext>();
   readonly #merged = new MergedRequests();
 
   constructor(options: ProxyOptions) {
@@ -85,7 +85,7 @@ export class ProxyCore implements TransactionUser, ContextHost {
 
   onCancel(cancel: SipRequest, invite: ServerTransaction): void {
     // RFC 3326: why the caller gave up concerns every branch.
-    this.#contexts.get(invite)?.cancel(cancel.headers.filter((field) => field.name === 'reason'));
+    this.#contexts.get(invite.key)?.cancel(cancel.headers.filter((field) => field.name === 'reason'));
   }
 
   /** An ACK for a 2xx goes on statelessly along its flow token; any other ends here, unless the policy knows its call. */
@@ -117,11 +117,11 @@ export class ProxyCore implements TransactionUser, ContextHost {
 
   /** The caller's connection is gone: whoever still rings for it rings in vain. */
   onTransportError(transaction: ServerTransaction): void {
-    this.#contexts.get(transaction)?.cancel();
+    this.#contexts.get(transaction.key)?.cancel();
   }
 
   onContextAnswered(transaction: ServerTransaction): void {
-    if (!this.#contexts.delete(transaction)) return;
+    if (!this.#contexts.delete(transaction.key)) return;
     const { request } = transaction;
     if (request.to.tag === undefined) this.#merged.end(request);
   }
@@ -166,7 +166,7 @@ export class ProxyCore implements TransactionUser, ContextHost {
     const context = new ResponseContext(this);
     let trying: Trying | undefined;
     if (request.method === 'INVITE') {
-      this.#contexts.set(transaction, context);
+      this.#contexts.set(transaction.key, context);
       if (fate === 'open') {
         if (decision instanceof Promise) trying = new Trying(transaction, this.timers);
         // RFC 3261 §16.2: at once, since nobody can promise an answer within 200 ms.

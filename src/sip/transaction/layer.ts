@@ -1,4 +1,4 @@
-import { type Clock, type Logger, type Random, randomId } from '../../base/index.ts';
+import { type Clock, type Logger, type Random, randomId, TransientMap } from '../../base/index.ts';
 import { createResponse, type SipRequest, type SipResponse, serializeMessage } from '../message/index.ts';
 import type { Flow, TransportUser } from '../transport/index.ts';
 import type { Admission } from './admission.ts';
@@ -85,8 +85,8 @@ export class TransactionLayer<Started>
   readonly #isSameParty: (source: Flow, asked: Flow) => boolean;
   /** What responses tell peers that offer RFC 7339. */
   readonly feedback: ((response: SipResponse) => SipResponse) | undefined;
-  readonly #servers = new Map<string, ServerTransactionRunner>();
-  readonly #clients = new Map<string, ClientTransactionRunner>();
+  readonly #servers = new TransientMap<ServerTransactionRunner>();
+  readonly #clients = new TransientMap<ClientTransactionRunner>();
   readonly #answered: AnsweredRequests;
   /** INVITEs of others with a refusal and its ACK (Timer I). */
   readonly #confirmed: AnsweredRequests;

@@ -45,6 +45,10 @@ class ServerTransactionHandle implements ServerTransaction {
     this.#runner = runner;
   }
 
+  get key(): string {
+    return this.#runner.key;
+  }
+
   get flow(): Flow {
     return this.#runner.flow;
   }

@@ -10,6 +10,8 @@ export type ServerState = InviteServerState | NonInviteServerState;
  * it with the final response, so that what lingers for retransmissions is only a key and the answer's bytes.
  */
 export interface ServerTransaction {
+  /** Its own among those that are under way. */
+  readonly key: string;
   readonly request: SipRequest;
   readonly flow: Flow;
   readonly state: ServerState;
