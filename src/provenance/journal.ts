@@ -72,7 +72,6 @@ export class Journal {
       this.#broken = true;
       const file = await this.#fileFor(records.first);
       await file.append(bytes);
-      await file.sync();
       this.#broken = false;
       this.#goodBytes += bytes.length;
       this.#previous = digest;
@@ -130,7 +129,7 @@ export class Journal {
   async #reopen(): Promise<void> {
     const newest = this.#segments.at(-1);
     if (!newest) return;
-    const file = await this.#options.storage.openAppend(newest.path);
+    const file = await this.#options.storage.openAppend(newest.path, true);
     this.#file = file;
     if (file.size === this.#goodBytes) return;
     await file.truncate(this.#goodBytes);
@@ -140,7 +139,7 @@ export class Journal {
   async #fileFor(position: number): Promise<AppendFile> {
     if (this.#file && this.#goodBytes < this.#options.segmentBytes) return this.#file;
     const path = `${journalDirectory}/${segmentName(position)}`;
-    const file = await this.#options.storage.openAppend(path);
+    const file = await this.#options.storage.openAppend(path, true);
     await this.#options.storage.syncDirectory(journalDirectory);
     if (file.size > 0) await file.truncate(0);
     await this.#file?.close();

@@ -37,8 +37,11 @@ export interface Storage {
   list(path: string): Promise<readonly DirectoryEntry[]>;
   makeDirectory(path: string): Promise<void>;
   syncDirectory(path: string): Promise<void>;
-  /** Opens at the end, creating the file if need be. */
-  openAppend(path: string): Promise<AppendFile>;
+  /**
+   * Opens at the end, creating the file if need be. With `synced`, each append is on stable storage when it returns,
+   * data and size; other changes wait for `sync` as ever.
+   */
+  openAppend(path: string, synced?: boolean): Promise<AppendFile>;
   rename(from: string, to: string): Promise<void>;
   /** Removes a file, or a directory with all in it; what is gone already is no error. */
   remove(path: string): Promise<void>;

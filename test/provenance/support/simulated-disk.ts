@@ -93,7 +93,7 @@ export class SimulatedDisk implements Storage {
       if (name !== '.' && parentOf(name) === path && !this.#names.has(name)) this.#durableNames.delete(name);
   }
 
-  async openAppend(path: string): Promise<AppendFile> {
+  async openAppend(path: string, synced = false): Promise<AppendFile> {
     const known = this.#names.get(path);
     if (known === 'directory') throw failure('EISDIR');
     if (!known) {
@@ -103,7 +103,7 @@ export class SimulatedDisk implements Storage {
     }
     const inode = known ?? { data: Buffer.alloc(0), synced: Buffer.alloc(0) };
     this.#names.set(path, inode);
-    return new SimulatedFile(this, inode);
+    return new SimulatedFile(this, inode, synced);
   }
 
   async rename(from: string, to: string): Promise<void> {
@@ -229,10 +229,12 @@ export class SimulatedDisk implements Storage {
 class SimulatedFile implements AppendFile {
   readonly #disk: SimulatedDisk;
   readonly #inode: Inode;
+  readonly #synced: boolean;
 
-  constructor(disk: SimulatedDisk, inode: Inode) {
+  constructor(disk: SimulatedDisk, inode: Inode, synced: boolean) {
     this.#disk = disk;
     this.#inode = inode;
+    this.#synced = synced;
   }
 
   get size(): number {
@@ -241,6 +243,7 @@ class SimulatedFile implements AppendFile {
 
   async append(bytes: Uint8Array): Promise<void> {
     this.#disk.append(this.#inode, bytes);
+    if (this.#synced) await this.sync();
   }
 
   async truncate(size: number): Promise<void> {
