@@ -33,6 +33,7 @@ export interface MessageLimitsConfig {
 }
 
 export interface TransportLimitsConfig {
+  readonly acceptBacklog: number;
   readonly maxConnections: number;
   readonly maxConnectionsPerSource: number;
   readonly maxUnprovenPerSource: number;
@@ -169,6 +170,7 @@ export const limits: z.ZodType<LimitsConfig> = section({
     maxMultipartParts: count(64),
   }),
   transport: section({
+    acceptBacklog: count(65_535),
     maxConnections: count(50_000),
     maxConnectionsPerSource: count(5_000),
     maxUnprovenPerSource: count(256),

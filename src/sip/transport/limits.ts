@@ -11,6 +11,11 @@ export interface TransportLimits {
   /** Size and shape of a single message; a WebSocket message above `maxMessageBytes` closes with 1009. */
   readonly message: MessageLimits;
 
+  /**
+   * Newcomers that the kernel lets wait at each of the four sockets of a listening address; it grants no more than
+   * `net.core.somaxconn`. More are turned away for a second or longer, by their own systems unseen.
+   */
+  readonly acceptBacklog: number;
   /** Connections at one time over all listeners, those still in a handshake included. */
   readonly maxConnections: number;
   /** Connections at one time from one address (IPv6: one /64). Many phones share an address behind a carrier's NAT. */
@@ -77,6 +82,7 @@ export interface TransportLimits {
 
 export const defaultTransportLimits: TransportLimits = {
   message: defaultMessageLimits,
+  acceptBacklog: 65_535,
   maxConnections: 50_000,
   maxConnectionsPerSource: 5_000,
   maxUnprovenPerSource: 256,

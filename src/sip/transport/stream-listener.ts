@@ -1,11 +1,11 @@
-import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { Acceptor } from './acceptor.ts';
 import type { Ticket } from './admission.ts';
 import type { PeerCertificate } from './flow.ts';
 import { peerCertificateOf } from './peer-certificate.ts';
 import { ProxyFront } from './proxy-front.ts';
-import { type ConnectionListenerOptions, closeServer, openServer } from './server-socket.ts';
+import { type ConnectionListenerOptions, type Listening, openServer } from './server-socket.ts';
 import { StreamConnection } from './stream-connection.ts';
 
 /** Accepts TCP or TLS connections. */
@@ -14,7 +14,7 @@ export class StreamListener {
   readonly #transport: 'tcp' | 'tls';
   readonly #acceptor: Acceptor;
   readonly #front: ProxyFront;
-  #server: Server | undefined;
+  #listening: Listening | undefined;
   #tlsServer: TlsServer | undefined;
 
   constructor(transport: 'tcp' | 'tls', options: ConnectionListenerOptions) {
@@ -30,26 +30,24 @@ export class StreamListener {
   async start(): Promise<number> {
     if (this.#transport === 'tls') this.#tlsServer = this.#createTlsServer();
     // TLS comes second: a balancer's PROXY header stands before the handshake.
-    const server = createTcpServer((socket) => {
+    const accept = (socket: Socket): void =>
       this.#front.receive(socket, (raw, ends) => {
         const ticket = this.#acceptor.accept(raw, ends);
         if (ticket === undefined) return;
         if (this.#tlsServer === undefined) this.#establish(raw, ticket, undefined);
         else this.#tlsServer.emit('connection', raw);
       });
-    });
-    const port = await openServer(server, this.#transport, this.#options);
-    this.#server = server;
-    return port;
+    this.#listening = await openServer(accept, this.#transport, this.#options);
+    return this.#listening.port;
   }
 
   /** Accepts no more; resolves when the last connection has ended. */
   async close(): Promise<void> {
-    const server = this.#server;
-    this.#server = undefined;
+    const listening = this.#listening;
+    this.#listening = undefined;
     this.#front.close();
     if (this.#tlsServer !== undefined) this.#options.tls?.forget(this.#tlsServer);
-    if (server !== undefined) await closeServer(server);
+    await listening?.close();
   }
 
   #createTlsServer(): TlsServer {

@@ -5,13 +5,13 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https';
-import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { Acceptor } from './acceptor.ts';
 import { peerCertificateOf } from './peer-certificate.ts';
 import { ProxyFront } from './proxy-front.ts';
-import { type ConnectionListenerOptions, closeServer, openServer } from './server-socket.ts';
+import { type ConnectionListenerOptions, type Listening, openServer } from './server-socket.ts';
 import { WebSocketConnection } from './websocket-connection.ts';
 
 /** RFC 7118 §4.1. */
@@ -25,7 +25,7 @@ export class WebSocketListener {
   readonly #front: ProxyFront;
   readonly #webSockets: WebSocketServer;
   readonly #origins: ReadonlySet<string> | undefined;
-  #server: Server | undefined;
+  #listening: Listening | undefined;
   #httpsServer: HttpsServer | undefined;
 
   constructor(transport: 'ws' | 'wss', options: ConnectionListenerOptions) {
@@ -51,14 +51,12 @@ export class WebSocketListener {
   async start(): Promise<number> {
     const inner = this.#transport === 'wss' ? this.#createHttpsServer() : this.#createHttpServer();
     // HTTP and TLS come second: a balancer's PROXY header stands before them.
-    const server = createTcpServer((socket) => {
+    const accept = (socket: Socket): void =>
       this.#front.receive(socket, (raw, ends) => {
         if (this.#acceptor.accept(raw, ends) !== undefined) inner.emit('connection', raw);
       });
-    });
-    const port = await openServer(server, this.#transport, this.#options);
-    this.#server = server;
-    return port;
+    this.#listening = await openServer(accept, this.#transport, this.#options);
+    return this.#listening.port;
   }
 
   #createHttpServer(): HttpServer {
@@ -99,17 +97,17 @@ export class WebSocketListener {
 
   /** Accepts no more; resolves when the last connection has ended. */
   async close(): Promise<void> {
-    const server = this.#server;
-    this.#server = undefined;
+    const listening = this.#listening;
+    this.#listening = undefined;
     this.#front.close();
     if (this.#httpsServer !== undefined) this.#options.tls?.forget(this.#httpsServer);
-    if (server !== undefined) await closeServer(server);
+    await listening?.close();
   }
 
   #upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
     stream.on('error', () => stream.destroy());
     const ticket = this.#acceptor.ticketOf(request.socket);
-    if (ticket === undefined || this.#server === undefined) {
+    if (ticket === undefined || this.#listening === undefined) {
       stream.destroy();
       return;
     }

@@ -1,4 +1,5 @@
 import { createSocket } from 'node:dgram';
+import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { silentLogger, systemClock } from '../../../src/base/index.ts';
@@ -25,6 +26,15 @@ async function failure(listen: readonly ListenAddress[]): Promise<TransportError
     throw error;
   }
   throw new Error('the layer started');
+}
+
+/** As the kernel lists them. */
+async function listeningSockets(port: number): Promise<number> {
+  if (process.platform !== 'linux') return 1;
+  const local = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const listening = '0A';
+  const rows = (await readFile('/proc/net/tcp', 'latin1')).split('\n').map((row) => row.trim().split(/\s+/));
+  return rows.filter(([, address, , state]) => address === local && state === listening).length;
 }
 
 describe('TransportLayer.start', () => {
@@ -75,6 +85,16 @@ describe('TransportLayer.start', () => {
     expect(await failure([{ transport, host: '127.0.0.1', port }])).toMatchObject({
       code: 'address-in-use',
       address: `${transport}://127.0.0.1:${port}`,
+    });
+  });
+
+  it.each(['tcp', 'ws'] as const)('takes newcomers over %s on several sockets', async (transport) => {
+    const { layer, port } = await startLayer({ listen: [{ transport, host: '127.0.0.1', port: 0 }] });
+    closers.push(() => layer.close());
+    expect(await listeningSockets(port(transport))).toBe(process.platform === 'linux' ? 4 : 1);
+    // No other gateway gets some of them.
+    expect(await failure([{ transport, host: '127.0.0.1', port: port(transport) }])).toMatchObject({
+      code: 'address-in-use',
     });
   });
 
