@@ -86,16 +86,16 @@ export class AnchoredTransaction implements ClientTransaction, ClientTransaction
   }
 
   /** What comes late is anchored too; of this transaction nothing else is kept. */
-  linger(late: LateAnswers): void {
+  linger(late: LateAnswers, caller: Flow, note: string): void {
     const responses = this.#responses;
-    this.#sent?.linger({
-      flow: this.flow,
-      onAnswer: (answer) => {
+    const hears: LateAnswers = {
+      onAnswer: (answer, settled) => {
         const anchored = responses.anchor(answer);
-        if (anchored === undefined) late.onAnswer(answer);
-        else void anchored.then(({ response }) => late.onAnswer(response));
+        if (anchored === undefined) late.onAnswer(answer, settled);
+        else void anchored.then(({ response }) => late.onAnswer(response, settled));
       },
-    });
+    };
+    this.#sent?.linger(hears, caller, note);
   }
 
   onResponse(response: SipResponse): void {

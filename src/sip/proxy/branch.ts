@@ -8,6 +8,7 @@ import type {
   TimerWheel,
 } from '../transaction/index.ts';
 import type { Flow } from '../transport/index.ts';
+import { noteOf } from './late-answer.ts';
 import { withoutOwnVia } from './own-via.ts';
 import type { ProxyTarget } from './policy.ts';
 
@@ -85,8 +86,8 @@ export class Branch implements ClientTransactionHandler, TimerOwner<'c'> {
   }
 
   /** When its 2xx is upstream and every other branch at its end: nothing of it is kept but `late`. */
-  linger(late: (callee: Flow, dialogs: readonly string[]) => LateAnswers): void {
-    if (this.#dialogs !== undefined) this.#transaction?.linger(late(this.target.flow, this.#dialogs));
+  linger(late: LateAnswers, caller: Flow): void {
+    if (this.#dialogs !== undefined) this.#transaction?.linger(late, caller, noteOf(this.#dialogs));
   }
 
   onResponse(received: SipResponse): void {

@@ -12,6 +12,7 @@ import type { Admission, ServerTransaction, TimerWheel, TransactionUser } from '
 import type { Flow } from '../transport/index.ts';
 import { BranchIds } from './branch-id.ts';
 import { Forwarder, type ForwarderOptions } from './forwarder.ts';
+import { LateAnswerKinds } from './late-answer.ts';
 import { MergedRequests } from './merged-requests.ts';
 import type { ProxyPolicy, RoutingDecision } from './policy.ts';
 import { checkRequest, type Rejection } from './request-check.ts';
@@ -39,6 +40,7 @@ export class ProxyCore implements TransactionUser, ContextHost {
   readonly timerCMs: number;
   readonly random: Random;
   readonly forwarder: Forwarder;
+  readonly lateAnswers: LateAnswerKinds;
   readonly #options: ProxyOptions;
   readonly #branches: BranchIds;
   /** INVITEs that await their final response, for CANCEL. */
@@ -52,6 +54,7 @@ export class ProxyCore implements TransactionUser, ContextHost {
     this.random = options.random;
     this.#branches = new BranchIds(options.random);
     this.forwarder = new Forwarder(options, this.#branches);
+    this.lateAnswers = new LateAnswerKinds(this.forwarder);
   }
 
   /** INVITEs that await their final response. */

@@ -5,7 +5,7 @@ import { type Candidate, chooseBest } from './best-response.ts';
 import type { Branch, BranchFailure } from './branch.ts';
 import { Fork, type ForkHost, type ForkOwner } from './fork.ts';
 import type { Forwarder } from './forwarder.ts';
-import { LateAnswer } from './late-answer.ts';
+import type { LateAnswerKinds } from './late-answer.ts';
 import { Breadth, incomingBreadth } from './max-breadth.ts';
 import type {
   ForwardDecision,
@@ -22,6 +22,7 @@ import { Upstream, type UpstreamOwner } from './upstream.ts';
 /** What a response context needs from its proxy. */
 export interface ContextHost extends ForkHost {
   readonly random: Random;
+  readonly lateAnswers: LateAnswerKinds;
   /** The caller has its final response: a CANCEL would come too late. */
   onContextAnswered(transaction: ServerTransaction): void;
   readonly forwarder: ForkHost['forwarder'] & Pick<Forwarder, 'releaseCallee'>;
@@ -84,7 +85,7 @@ export class ResponseContext implements ForkOwner, UpstreamOwner, ForwardedReque
     const { status, reason, headers = noHeaders, gate, stateless = false } = decision;
     this.#finish();
     if (stateless) this.#toTag = statelessTag(transaction.request);
-    this.#upstream = new Upstream(this, transaction, gate, undefined, [], stateless);
+    this.#upstream = new Upstream(this, transaction, gate, undefined, undefined, stateless);
     this.#upstream.sendOwn(status, reason, headers);
   }
 
@@ -160,12 +161,8 @@ export class ResponseContext implements ForkOwner, UpstreamOwner, ForwardedReque
   #lingerOnceSettled(): void {
     const upstream = this.#upstream;
     if (upstream?.settled !== true) return;
-    const { forwarder } = this.#host;
-    const { flow: caller, makesCall, removes } = upstream;
-    for (const branch of this.#branches)
-      branch.linger(
-        (callee, dialogs) => new LateAnswer({ forwarder, caller, callee, makesCall, removes, dialogs }),
-      );
+    const late = this.#host.lateAnswers.of(upstream.makesCall, upstream.removes);
+    for (const branch of this.#branches) branch.linger(late, upstream.flow);
     this.#branches = [];
   }
 

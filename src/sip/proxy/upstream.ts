@@ -20,6 +20,7 @@ export interface UpstreamOwner {
   onFinalSent(transaction: ServerTransaction): void;
 }
 
+const nothing: readonly string[] = [];
 const plainRefusal: GateRefusal = { reason: 'Service Unavailable', headers: [] };
 
 /** The way back to the caller: nothing above 100 passes before the gate is open, and what waited keeps its order. */
@@ -46,7 +47,7 @@ export class Upstream {
     transaction: ServerTransaction,
     gate: ResponseGate | undefined,
     observer: ForwardObserver | undefined,
-    removes: readonly string[] = [],
+    removes: readonly string[] = nothing,
     declines = false,
   ) {
     this.#owner = owner;

@@ -2,20 +2,15 @@ import type { Clock } from '../../base/index.ts';
 import type { Flow } from '../transport/index.ts';
 import { Lingering } from './lingering.ts';
 
-interface AnsweredRequest {
-  readonly flow: Flow;
-  readonly answer: string | undefined;
-}
-
 /**
  * Requests with their final answer, of which nothing is left but to meet retransmissions for a while: those of the
  * request where the answer was ours, those of the answer where the request was.
  */
 export class AnsweredRequests {
-  readonly #requests: Lingering<AnsweredRequest>;
+  readonly #requests: Lingering<[flow: Flow]>;
 
   constructor(clock: Clock) {
-    this.#requests = new Lingering(clock);
+    this.#requests = new Lingering(clock, 1);
   }
 
   get size(): number {
@@ -31,19 +26,19 @@ export class AnsweredRequests {
     answer: string | undefined,
     durationMs: number,
   ): void {
-    this.#requests.keep(key, { flow, answer }, durationMs);
+    this.#requests.keep(key, [flow], answer, durationMs);
   }
 
   /** Sends the answer again; false when there was no such request. */
   meetRetransmission(key: string): boolean {
     const request = this.#requests.get(key);
     if (request === undefined) return false;
-    if (request.answer !== undefined) request.flow.send(Buffer.from(request.answer, 'latin1'));
+    if (request.text !== undefined) request.objects[0].send(request.text);
     return true;
   }
 
   flowOf(key: string): Flow | undefined {
-    return this.#requests.get(key)?.flow;
+    return this.#requests.get(key)?.objects[0];
   }
 
   forget(key: string): void {

@@ -6,6 +6,7 @@ import type {
   ClientTransaction,
   ClientTransactionHandler,
   LateAnswers,
+  SettledInvite,
 } from './client-transaction.ts';
 import { buildAck, buildCancel } from './derived-requests.ts';
 import { type InviteClientAction, type InviteClientInput, inviteClient } from './invite-client.ts';
@@ -30,7 +31,7 @@ export interface ClientTransactionHost {
   readonly timers: TimerWheel;
   readonly settings: TimerSettings;
   onClientEnded(transaction: ClientTransactionRunner): void;
-  onClientLingers(transaction: ClientTransactionRunner, late: LateAnswers, durationMs: number): void;
+  onClientLingers(key: string, late: LateAnswers, settled: SettledInvite, durationMs: number): void;
   /** All that is left to do is to meet final responses that come again, of an INVITE with `ack`, for `durationMs`. */
   onClientCompleted(transaction: ClientTransactionRunner, ack: string | undefined, durationMs: number): void;
   sendCancel(cancel: SipRequest, flow: Flow, onAnswered: () => void): void;
@@ -106,11 +107,12 @@ export class ClientTransactionRunner implements ClientTransaction, TimerOwner<Cl
     else this.#cancelIfAllowed();
   }
 
-  linger(late: LateAnswers): void {
+  linger(late: LateAnswers, caller: Flow, note: string): void {
     if (this.#state !== 'accepted') return;
     this.discard();
     const durationMs = firstDelayMs('m', this.flow.reliable, this.#host.settings) ?? 0;
-    this.#host.onClientLingers(this, late, durationMs);
+    this.#host.onClientEnded(this);
+    this.#host.onClientLingers(this.key, late, { caller, callee: this.flow, note }, durationMs);
   }
 
   /** Forgets everything without a word to the handler: the layer is closing. */

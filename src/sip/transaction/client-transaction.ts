@@ -15,11 +15,21 @@ export interface ClientTransactionHandler {
   onTransportError(): void;
 }
 
-/** Hears what a settled INVITE may still bring: retransmitted and forked 2xx responses (RFC 6026 §7.2). */
+/**
+ * Hears what settled INVITEs may still bring: retransmitted and forked 2xx responses (RFC 6026 §7.2). Best one for many:
+ * whose they are, the rest tells.
+ */
 export interface LateAnswers {
-  /** On which the INVITE went out. */
-  readonly flow: Flow;
-  onAnswer(response: SipResponse): void;
+  onAnswer(response: SipResponse, settled: SettledInvite): void;
+}
+
+/** What is kept of an INVITE that has its 2xx. */
+export interface SettledInvite {
+  /** On which it came, and on which it went out. */
+  readonly caller: Flow;
+  readonly callee: Flow;
+  /** What its transaction user wants to know again; latin1 text. */
+  readonly note: string;
 }
 
 /** A request under way. */
@@ -32,8 +42,8 @@ export interface ClientTransaction {
    */
   cancel(headers?: readonly HeaderField[]): void;
   /**
-   * Once an INVITE has its 2xx and nobody waits for anything else: `late` alone is kept, in place of the handler.
+   * Once an INVITE has its 2xx and nobody waits for anything else: this alone is kept, in place of the handler.
    * Without a 2xx this does nothing.
    */
-  linger(late: LateAnswers): void;
+  linger(late: LateAnswers, caller: Flow, note: string): void;
 }

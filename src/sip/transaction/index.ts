@@ -4,6 +4,7 @@ export type {
   ClientTransaction,
   ClientTransactionHandler,
   LateAnswers,
+  SettledInvite,
 } from './client-transaction.ts';
 export { buildAck, buildCancel } from './derived-requests.ts';
 export * from './invite-client.ts';

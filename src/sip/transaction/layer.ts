@@ -4,11 +4,16 @@ import type { Flow, TransportUser } from '../transport/index.ts';
 import type { Admission } from './admission.ts';
 import { AnsweredRequests } from './answered-requests.ts';
 import { type ClientTransactionHost, ClientTransactionRunner } from './client-runner.ts';
-import type { ClientTransaction, ClientTransactionHandler, LateAnswers } from './client-transaction.ts';
+import type {
+  ClientTransaction,
+  ClientTransactionHandler,
+  LateAnswers,
+  SettledInvite,
+} from './client-transaction.ts';
 import { isEarned } from './earned-answer.ts';
 import { FlowIndex } from './flow-index.ts';
 import { clientKey, matchedMethod, serverKey } from './key.ts';
-import { Lingering } from './lingering.ts';
+import { LateInvites } from './late-invites.ts';
 import { withOverloadFeedback } from './overload-feedback.ts';
 import { overloadRefusal } from './overload-refusal.ts';
 import { type ServerTransactionHost, ServerTransactionRunner } from './server-runner.ts';
@@ -93,7 +98,7 @@ export class TransactionLayer<Started>
   /** Our own: refused INVITEs (Timer D), and requests of other methods (Timer K). */
   readonly #refusedInvites: AnsweredRequests;
   readonly #completed: AnsweredRequests;
-  readonly #lateAnswers: Lingering<LateAnswers>;
+  readonly #lateAnswers: LateInvites;
   readonly #serversByFlow = new FlowIndex<ServerTransactionRunner>();
   readonly #clientsByFlow = new FlowIndex<ClientTransactionRunner>();
   #user: TransactionUser | undefined;
@@ -115,7 +120,7 @@ export class TransactionLayer<Started>
     this.#confirmed = new AnsweredRequests(options.clock);
     this.#refusedInvites = new AnsweredRequests(options.clock);
     this.#completed = new AnsweredRequests(options.clock);
-    this.#lateAnswers = new Lingering(options.clock);
+    this.#lateAnswers = new LateInvites(options.clock);
   }
 
   /** Opens the transports under this layer; resolves with what they return. */
@@ -206,12 +211,12 @@ export class TransactionLayer<Started>
     const transaction = this.#clients.get(key);
     const late = transaction === undefined ? this.#lateAnswers.get(key) : undefined;
     const ended = key.startsWith('INVITE ') ? this.#refusedInvites : this.#completed;
-    const asked = transaction?.flow ?? late?.flow ?? ended.flowOf(key);
+    const asked = transaction?.flow ?? late?.settled.callee ?? ended.flowOf(key);
     if (asked === undefined || !this.#mayAnswer(flow, asked)) this.#user?.onStrayResponse(response, flow);
     else if (transaction !== undefined) transaction.receive(response);
     else if (late === undefined) {
       if (response.status >= 300) ended.meetRetransmission(key);
-    } else if (response.status >= 200 && response.status < 300) late.onAnswer(response);
+    } else if (response.status >= 200 && response.status < 300) late.hears.onAnswer(response, late.settled);
   }
 
   onFlowOpen(flow: Flow): void {
@@ -255,9 +260,8 @@ export class TransactionLayer<Started>
     this.#confirmed.forget(transaction.key);
   }
 
-  onClientLingers(transaction: ClientTransactionRunner, late: LateAnswers, durationMs: number): void {
-    this.onClientEnded(transaction);
-    this.#lateAnswers.keep(transaction.key, late, durationMs);
+  onClientLingers(key: string, late: LateAnswers, settled: SettledInvite, durationMs: number): void {
+    this.#lateAnswers.keep(key, late, settled, durationMs);
   }
 
   onClientCompleted(transaction: ClientTransactionRunner, ack: string | undefined, durationMs: number): void {
