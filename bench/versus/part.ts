@@ -6,6 +6,8 @@ import type { System } from './system.ts';
 export interface Sizes {
   readonly rate: number;
   readonly seconds: number;
+  /** Seconds of the same load before each measurement: what compiles at run time has then seen what is hot. */
+  readonly warm: number;
   readonly rounds: number;
   readonly flows: number;
   readonly phones: number;

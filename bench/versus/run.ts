@@ -32,11 +32,11 @@ const parts: readonly Part[] = [
 ];
 
 const usual: Sizes = {
-  ...{ rate: 500, seconds: 6, rounds: 3 },
+  ...{ rate: 500, seconds: 6, warm: 15, rounds: 3 },
   ...{ flows: 20_000, phones: 20_000, identities: 1_000_000, minutes: 4 },
 };
 const quick: Sizes = {
-  ...{ rate: 200, seconds: 2, rounds: 1 },
+  ...{ rate: 200, seconds: 2, warm: 3, rounds: 1 },
   ...{ flows: 1_000, phones: 1_000, identities: 20_000, minutes: 2 },
 };
 
@@ -45,7 +45,7 @@ const flag = { type: 'boolean', default: false } as const;
 const { values } = parseArgs({
   options: {
     part: { type: 'string', multiple: true, default: [] },
-    ...{ rate: text, seconds: text, rounds: text },
+    ...{ rate: text, seconds: text, warm: text, rounds: text },
     ...{ flows: text, phones: text, identities: text, minutes: text },
     ...{ quick: flag, json: flag, help: flag },
   },
@@ -58,7 +58,7 @@ if (values.help) {
 const base = values.quick ? quick : usual;
 const size = (name: keyof Sizes): number => Number(values[name] ?? base[name]);
 const sizes: Sizes = {
-  ...{ rate: size('rate'), seconds: size('seconds'), rounds: size('rounds') },
+  ...{ rate: size('rate'), seconds: size('seconds'), warm: size('warm'), rounds: size('rounds') },
   ...{
     flows: size('flows'),
     phones: size('phones'),

@@ -22,9 +22,6 @@ export interface Cost {
   readonly busy: number;
 }
 
-/** Long enough for a compiler at run time to see what is hot. */
-const warmSeconds = 3;
-
 /** Who places calls, at which of the system's ports, and whom they are for. */
 export interface Caller {
   readonly phones: Phones;
@@ -36,7 +33,7 @@ export interface Caller {
 export async function callCost(
   system: System,
   callers: readonly Caller[],
-  { rate, seconds }: Pick<Sizes, 'rate' | 'seconds'>,
+  { rate, seconds, warm }: Pick<Sizes, 'rate' | 'seconds' | 'warm'>,
 ): Promise<Cost> {
   const place = (calls: number): Promise<readonly (CallResult & Busy)[]> =>
     Promise.all(
@@ -44,7 +41,7 @@ export async function callCost(
         phones.ask('call', { port, from: peerAddress, rate, callee, calls }),
       ),
     );
-  await place(rate * warmSeconds);
+  await place(rate * warm);
   const before = cpuSeconds(system);
   const results = await place(rate * seconds);
   const spent = cpuSeconds(system) - before;

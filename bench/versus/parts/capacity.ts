@@ -13,7 +13,6 @@ const sides: readonly [Side, Side] = [
   { name: 'tibet-sip', start: () => startOurs() },
 ];
 
-const warmSeconds = 3;
 /** From the lowest rate upwards by `coarse` until calls fail, then between by halves. */
 const lowest = 200;
 const coarse = 1.5;
@@ -24,7 +23,7 @@ const triesEach = 2;
 
 type Place = (rate: number, seconds?: number) => Promise<CallResult & Busy>;
 
-async function prepared(system: System, phones: Phones): Promise<Place> {
+async function prepared({ sizes }: Bench, system: System, phones: Phones): Promise<Place> {
   const port = system.port('udp');
   await registerCallee(system, phones);
   const place: Place = (rate, seconds = secondsEach) =>
@@ -33,7 +32,7 @@ async function prepared(system: System, phones: Phones): Promise<Place> {
       rate,
       calls: Math.round(rate * seconds),
     });
-  await place(lowest, warmSeconds);
+  await place(sizes.rate, sizes.warm);
   return place;
 }
 
@@ -43,7 +42,7 @@ async function highestRate(
   system: System,
   phones: Phones,
 ): Promise<{ readonly rate: number; readonly busy: number }> {
-  const place = await prepared(system, phones);
+  const place = await prepared(bench, system, phones);
   let busy = 0;
   const stands = async (rate: number): Promise<boolean> => {
     for (let left = triesEach; left > 0; left--) {
@@ -101,7 +100,7 @@ export const capacityParts: readonly Part[] = [
       const highest = found && Math.min(median(found.ours), median(found.other?.numbers ?? []));
       const rate = Math.round(highest === undefined ? bench.sizes.rate / 2 : highest / 2);
       const [theirs, ours] = await inTurn(bench, sides, async (system, phones) => {
-        const result = await (await prepared(system, phones))(rate, bench.sizes.seconds);
+        const result = await (await prepared(bench, system, phones))(rate, bench.sizes.seconds);
         if (result.failed > 0) throw new VoidRun(`${result.failed} calls failed`);
         return result;
       });

@@ -6,7 +6,6 @@ import { cpuSeconds, namesOf, type System } from '../system.ts';
 
 /** Phones that register in turn. */
 const crowd = 500;
-const warmSeconds = 3;
 
 const kamailio: Side = { name: 'kamailio', start: () => startKamailio({ challenges: true }) };
 const ours: Side = { name: 'tibet-sip', start: () => startOurs({ phones: namesOf('phone', crowd) }) };
@@ -18,9 +17,9 @@ interface Cost {
 
 /** REGISTER with digest, two rounds, of many phones in turn over UDP. */
 async function digestCost(bench: Bench, system: System, phones: Phones): Promise<Cost> {
-  const { rate, seconds } = bench.sizes;
+  const { rate, seconds, warm } = bench.sizes;
   const load = { transport: 'udp', port: system.port('udp'), prefix: 'phone', names: crowd, rate } as const;
-  await phones.ask('register', { ...load, count: rate * warmSeconds });
+  await phones.ask('register', { ...load, count: rate * warm });
   return spent(system, rate * seconds, () => phones.ask('register', { ...load, count: rate * seconds }));
 }
 
@@ -30,11 +29,11 @@ async function keyCost(
   system: System,
   phones: Phones,
 ): Promise<{ readonly first: Cost; readonly again: Cost }> {
-  const { rate, seconds } = bench.sizes;
+  const { rate, seconds, warm } = bench.sizes;
   const load = { port: system.port('udp'), rate };
-  const warm = { ...load, count: rate * warmSeconds };
-  await phones.ask('registerKeys', { ...warm, again: false });
-  await phones.ask('registerKeys', { ...warm, again: true });
+  const before = { ...load, count: rate * warm };
+  await phones.ask('registerKeys', { ...before, again: false });
+  await phones.ask('registerKeys', { ...before, again: true });
   const count = rate * seconds;
   const first = await spent(system, count, () =>
     phones.ask('registerKeys', { ...load, count, again: false }),
