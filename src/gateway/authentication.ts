@@ -101,15 +101,18 @@ export class Authentication {
   }
 
   /**
-   * The challenge for a datagram that brings no proof whatever, without waiting for anything: its source may be forged,
-   * so that it must cost no memory and earn its victim little. Undefined for everything else.
+   * The challenge for a REGISTER or a datagram that brings no proof whatever, without waiting for anything: its source
+   * may be forged, so that it must cost no memory and earn its victim little. Undefined for everything else.
    */
   challengeOf(request: SipRequest, flow: Flow): Challenge | undefined {
     if (this.#options.passwordsElsewhere) return undefined;
-    if (flow.reliable || this.#speakers.on(flow) || this.peerOf(flow) !== undefined) return undefined;
-    const brought = ['intent-token', 'authorization', 'proxy-authorization', 'hop-token'];
-    if (request.headers.some(({ name }) => brought.includes(name))) return undefined;
-    const kind = request.method === 'REGISTER' ? 'www' : 'proxy';
+    const registers = request.method === 'REGISTER';
+    // Who registers proves itself each time, unless a certificate does.
+    const mayBeKnown = registers
+      ? flow.peerCertificate?.authorized === true
+      : flow.reliable || this.#speakers.on(flow) || this.peerOf(flow) !== undefined;
+    if (mayBeKnown || request.headers.some(({ name }) => proofs.has(name))) return undefined;
+    const kind = registers ? 'www' : 'proxy';
     const headers = this.#options.digest.challenge(request, flow, kind);
     return { kind: 'challenge', status: kind === 'www' ? 401 : 407, headers };
   }
@@ -343,6 +346,14 @@ export class Authentication {
     return { kind: 'challenge', status, headers };
   }
 }
+
+/** Header fields that may show who sent a request. */
+const proofs: ReadonlySet<string> = new Set([
+  'intent-token',
+  'authorization',
+  'proxy-authorization',
+  'hop-token',
+]);
 
 function proved(principal: Principal): Extract<AuthenticationResult, { kind: 'proved' }> {
   return { kind: 'proved', principal };

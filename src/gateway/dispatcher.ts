@@ -44,6 +44,11 @@ export class Dispatcher implements TransactionUser {
     this.#draining = true;
   }
 
+  answerAtOnce(request: SipRequest, flow: Flow): SipResponse | undefined {
+    if (request.method !== 'REGISTER' || this.#draining) return undefined;
+    return this.#options.registration.challenge(request, flow);
+  }
+
   onRequest(request: SipRequest, transaction: ServerTransaction): void {
     const { proxy, registration, regEvent } = this.#options;
     if (this.#draining && request.to.tag === undefined) {

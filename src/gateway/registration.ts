@@ -12,6 +12,7 @@ import {
   type RegistrationChange,
   type ServerTransaction,
   type SipRequest,
+  type SipResponse,
   statelessTag,
 } from '../sip/index.ts';
 import type { Audit } from './audit.ts';
@@ -70,6 +71,18 @@ export class Registration {
   /** How sure the gateway is of an identity that is registering now. */
   assuranceOf(fingerprint: string): Assurance {
     return this.#assurances.get(fingerprint) ?? 0;
+  }
+
+  /** The challenge for a REGISTER that brings no proof; undefined for any other, which `answer` answers. */
+  challenge(request: SipRequest, flow: Flow): SipResponse | undefined {
+    const { authentication, throughPbx, domain, audit, registrar } = this.#options;
+    if (throughPbx !== undefined || !audit.healthy) return undefined;
+    const challenge = authentication.challengeOf(request, flow);
+    if (challenge === undefined || domain.ownUri(request.uri, flow.local.address) === undefined)
+      return undefined;
+    if (registrar.screen(request) !== undefined) return undefined;
+    const { status, headers } = challenge;
+    return createResponse(request, status, undefined, { toTag: statelessTag(request), headers });
   }
 
   async answer(transaction: ServerTransaction): Promise<void> {

@@ -30,8 +30,8 @@ const latestDue = 2 ** (8 * dueBytes) - 1;
 const nothing = Buffer.alloc(0);
 /** Address space, neither memory nor disk: room for some 50 million identities before the map has to grow. */
 const mapBytes = 2 ** 36;
-/** Registrations come from many phones, each of which can wait so long for others to share its transaction. */
-const lingerMs = 10;
+/** Under load changes wait so long for others to share their transaction (`npm run bench -- --part register`). */
+const lingerMs = 40;
 
 /**
  * LMDB in a directory. Changes that come together are made in one transaction; reads never wait. The gateway and the
@@ -103,7 +103,7 @@ export class EmbeddedStore implements OverlayStore {
       if (next === keep) return stored;
       this.#write(kind, row, stored, next);
       return next;
-    }, kind === 'bindings');
+    });
   }
 
   find<Kind extends DocumentKind>(kind: Kind, term: string): readonly StoreEntry<OverlayDocuments[Kind]>[] {
@@ -210,7 +210,7 @@ export class EmbeddedStore implements OverlayStore {
         if (dueAtMs !== undefined) this.#putDue(kind, dueAtMs, row);
       }
     };
-    this.#writes.add(move, true).catch(() => {});
+    this.#writes.add(move).catch(() => {});
   }
 
   #of(kind: DocumentKind): Table {

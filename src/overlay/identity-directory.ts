@@ -79,9 +79,15 @@ export class IdentityDirectory {
     await this.checkParent(token, nowMs);
     const number = ownNumber(token.subject);
     if (number !== undefined) await this.#claimAlias(number, token.fingerprint);
-    await this.#claimName(token);
+    let named = false;
+    const claim = this.#claimName(token, () => {
+      named = true;
+    });
+    // A local store makes its changes in order, and both of these in one transaction.
+    if (!this.#store.isLocal) await claim;
     let outcome: Enrolled['outcome'] = 'new';
-    const document = await this.#store.update('identity', token.fingerprint, (stored) => {
+    const taken = this.#store.update('identity', token.fingerprint, (stored) => {
+      if (!named) return keep;
       outcome = stored ? 'known' : 'new';
       // An older token must not bring back times or attributes that its owner has replaced.
       if (stored && stored.issuedAt >= token.issuedAt && !expiresLater(token, stored)) return keep;
@@ -89,6 +95,7 @@ export class IdentityDirectory {
       const fresh = { custody, aliases: number === undefined ? [] : [number], createdAtMs: nowMs, status };
       return { ...fresh, ...stored, ...tokenFacts(token) };
     });
+    const [, document] = await Promise.all([claim, taken]);
     if (!document) throw new OverlayError('store-corrupt', 'the identity is gone right after it was stored');
     return { record: identityRecord(document, this.#clock.now(), standing), outcome };
   }
@@ -183,10 +190,11 @@ export class IdentityDirectory {
   }
 
   /** A key that makes itself a second identity under its name takes the name along. */
-  async #claimName({ subject, publicKey, fingerprint }: IdentityToken): Promise<void> {
+  async #claimName({ subject, publicKey, fingerprint }: IdentityToken, onClaimed: () => void): Promise<void> {
     await this.#store.update('name', subject, (stored) => {
       if (stored && !equalBytes(asBuffer(stored.publicKey), publicKey))
         throw new OverlayError('name-taken', `${subject} belongs to another key`);
+      onClaimed();
       return stored?.fingerprint === fingerprint ? keep : { fingerprint, publicKey };
     });
   }

@@ -2,7 +2,6 @@
 interface Waiting {
   /** Runs within the transaction; what it throws, its caller gets, and nobody else. */
   readonly work: () => unknown;
-  readonly lingers: boolean;
   readonly resolve: (result: never) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -10,8 +9,9 @@ interface Waiting {
 type Outcome = { readonly result: unknown } | { readonly error: unknown };
 
 /**
- * Collects changes while a transaction is on its way and makes the next one of all of them: under load a commit
- * serves many, and alone a change waits for nobody. They run one after the other, in the order in which they came.
+ * Collects changes while a transaction is on its way and makes the next one of all of them. Alone a change waits for
+ * nobody; once two have come together, up to `lingerMs` go by between two transactions, since under load a commit and
+ * its sync cost more than the changes do. They run one after the other, in the order in which they came.
  */
 export class WriteQueue {
   readonly #transact: (body: () => void) => Promise<unknown>;
@@ -19,8 +19,8 @@ export class WriteQueue {
   #waiting: Waiting[] = [];
   #running: Promise<void> | undefined;
   #beganAtMs = Number.NEGATIVE_INFINITY;
-  /** Ends a pause; set while there is one. */
-  #wake: (() => void) | undefined;
+  /** The last transaction was of several changes. */
+  #crowded = false;
 
   /** `transact` runs `body` in a write transaction and answers once that is committed. */
   constructor(transact: (body: () => void) => Promise<unknown>, lingerMs: number) {
@@ -28,14 +28,10 @@ export class WriteQueue {
     this.#lingerMs = lingerMs;
   }
 
-  /**
-   * `work` must have written nothing when it throws. Answers once what it has written is committed. What `lingers`
-   * lets up to `lingerMs` go by between two transactions, so that others can join it.
-   */
-  add<Result>(work: () => Result, lingers = false): Promise<Result> {
+  /** `work` must have written nothing when it throws. Answers once what it has written is committed. */
+  add<Result>(work: () => Result): Promise<Result> {
     return new Promise<Result>((resolve, reject) => {
-      this.#waiting.push({ work, lingers, resolve, reject });
-      if (!lingers) this.#wake?.();
+      this.#waiting.push({ work, resolve, reject });
       this.#running ??= this.#run();
     });
   }
@@ -50,6 +46,7 @@ export class WriteQueue {
       await this.#pause();
       const batch = this.#waiting;
       this.#waiting = [];
+      this.#crowded = batch.length > 1;
       this.#beganAtMs = performance.now();
       await this.#commit(batch);
     }
@@ -57,18 +54,11 @@ export class WriteQueue {
   }
 
   #pause(): Promise<void> {
-    const leftMs = this.#beganAtMs + this.#lingerMs - performance.now();
-    const mayLinger = leftMs > 0 && this.#waiting.every(({ lingers }) => lingers);
+    const leftMs = this.#crowded ? this.#beganAtMs + this.#lingerMs - performance.now() : 0;
     return new Promise((resolve) => {
+      if (leftMs > 0) setTimeout(resolve, leftMs);
       // Whoever else comes in this turn of the event loop goes along in any case.
-      if (!mayLinger) return void setImmediate(resolve);
-      const wake = (): void => {
-        clearTimeout(timer);
-        this.#wake = undefined;
-        resolve();
-      };
-      const timer = setTimeout(wake, leftMs);
-      this.#wake = wake;
+      else setImmediate(resolve);
     });
   }
 

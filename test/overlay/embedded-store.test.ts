@@ -87,19 +87,19 @@ describe('EmbeddedStore', () => {
     await store.close();
   });
 
-  it('lets registrations wait for each other, and nothing else for them', async () => {
+  it('stores what lingers for others after two came together, also when it is the last', async () => {
     const store = EmbeddedStore.open({ directory });
     const bound = { sequence: 1, bindings: [storedBinding()] };
-    await store.update('bindings', 'first', () => bound);
     const order: string[] = [];
-    const lingering = store.update('bindings', 'second', () => bound).then(() => order.push('registration'));
-    const urgent = store.update('alias', '1', () => ({ fingerprint: 'a' })).then(() => order.push('alias'));
-    await Promise.all([lingering, urgent]);
-    // One transaction of both: the alias has not waited, and the registration came before it.
-    expect(order).toEqual(['registration', 'alias']);
-    await store.update('bindings', 'third', () => bound);
+    const write = (key: string) => store.update('bindings', key, () => bound).then(() => order.push(key));
+    await Promise.all([write('first'), write('second')]);
+    await write('third');
+    await write('fourth');
+    expect(order).toEqual(['first', 'second', 'third', 'fourth']);
     expect(store.get('bindings', 'third')).toEqual(bound);
+    const last = write('last');
     await store.close();
+    await last;
   });
 
   it('says once what falls due, however often it was put off', async () => {

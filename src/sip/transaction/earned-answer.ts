@@ -17,11 +17,27 @@ const needed: Readonly<Record<string, string>> = {
   'proxy-authenticate': 'Proxy-Authenticate',
 };
 
-/** The response, and the same without reason phrase and what can be done without, in compact form (RFC 3261 §7.3.3). */
-export function inFewerWords(response: SipResponse): readonly [SipResponse, SipResponse] {
+/**
+ * What may go out to somebody unknown over UDP: the whole response, or the same in fewer words, or nothing. `sentBytes`
+ * have gone out already.
+ */
+export function earnedBytes(
+  request: SipRequest,
+  response: SipResponse,
+  serialize: (response: SipResponse) => Uint8Array,
+  sentBytes = 0,
+): Uint8Array | undefined {
+  const whole = serialize(response);
+  if (isEarned(request, sentBytes + whole.length)) return whole;
+  const short = serialize(inFewerWords(response));
+  return isEarned(request, sentBytes + short.length) ? short : undefined;
+}
+
+/** Without reason phrase and what can be done without, in compact form (RFC 3261 §7.3.3). */
+function inFewerWords(response: SipResponse): SipResponse {
   const headers = response.headers.flatMap((field) => {
     const rawName = needed[field.name];
     return rawName === undefined ? [] : [{ ...field, rawName }];
   });
-  return [response, { ...response, reason: '', headers }];
+  return { ...response, reason: '', headers };
 }

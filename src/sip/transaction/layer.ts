@@ -10,11 +10,11 @@ import type {
   LateAnswers,
   SettledInvite,
 } from './client-transaction.ts';
-import { isEarned } from './earned-answer.ts';
+import { earnedBytes, isEarned } from './earned-answer.ts';
 import { FlowIndex } from './flow-index.ts';
 import { clientKey, matchedMethod, serverKey } from './key.ts';
 import { LateInvites } from './late-invites.ts';
-import { withOverloadFeedback } from './overload-feedback.ts';
+import { offersOverloadControl, withOverloadFeedback } from './overload-feedback.ts';
 import { overloadRefusal } from './overload-refusal.ts';
 import { type ServerTransactionHost, ServerTransactionRunner } from './server-runner.ts';
 import type { ServerTransaction } from './server-transaction.ts';
@@ -23,6 +23,8 @@ import { defaultTimerSettings, type TimerSettings } from './timers.ts';
 
 /** Who works above the transactions: the proxy, registrar or user agent. */
 export interface TransactionUser {
+  /** What answers a new request at once and from no memory (RFC 3261 §8.2.7), so that it needs no transaction. */
+  answerAtOnce?(request: SipRequest, flow: Flow): SipResponse | undefined;
   /** A new request that is neither ACK nor CANCEL. */
   onRequest(request: SipRequest, transaction: ServerTransaction): void;
   /** The sender of a pending INVITE cancels it; the CANCEL itself is already answered. */
@@ -200,6 +202,11 @@ export class TransactionLayer<Started>
       this.#refuse(request, flow, this.#admission.limits.retryAfterSeconds);
       return;
     }
+    const answer = this.#user?.answerAtOnce?.(request, flow);
+    if (answer !== undefined) {
+      this.#answerAtOnce(request, answer, flow);
+      return;
+    }
     const transaction = new ServerTransactionRunner(this, key, request, flow);
     this.#servers.set(key, transaction);
     this.#serversByFlow.add(flow, transaction);
@@ -318,6 +325,13 @@ export class TransactionLayer<Started>
     if (this.#logger.debugEnabled) this.#logger.debug({ method: request.method }, 'refused: too much load');
     const bytes = serializeMessage(overloadRefusal(request, retryAfterSeconds, this.feedback));
     if (flow.reliable || isEarned(request, bytes.length)) flow.send(bytes);
+  }
+
+  #answerAtOnce(request: SipRequest, answer: SipResponse, flow: Flow): void {
+    const { feedback } = this;
+    const told = feedback !== undefined && offersOverloadControl(request) ? feedback(answer) : answer;
+    const bytes = flow.reliable ? serializeMessage(told) : earnedBytes(request, told, serializeMessage);
+    if (bytes !== undefined) flow.send(bytes);
   }
 }
 

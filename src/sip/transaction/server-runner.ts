@@ -1,7 +1,7 @@
 import { asBuffer, type Timer } from '../../base/index.ts';
 import { type SipRequest, type SipResponse, serializeMessage } from '../message/index.ts';
 import type { Flow } from '../transport/index.ts';
-import { inFewerWords, isEarned } from './earned-answer.ts';
+import { earnedBytes } from './earned-answer.ts';
 import { type InviteServerAction, type InviteServerInput, inviteServer } from './invite-server.ts';
 import { agreedKeepSeconds } from './keepalive-agreement.ts';
 import {
@@ -137,12 +137,8 @@ export class ServerTransactionRunner implements TimerOwner<ServerTimer> {
   decline(request: SipRequest, response: SipResponse): void {
     if (this.flow.reliable) this.respond(response);
     else if (this.#handle !== undefined) {
-      for (const choice of inFewerWords(response)) {
-        const bytes = this.#serialize(choice);
-        if (!isEarned(request, this.#tryingBytes + bytes.length)) continue;
-        this.flow.send(bytes);
-        break;
-      }
+      const bytes = earnedBytes(request, response, (choice) => this.#serialize(choice), this.#tryingBytes);
+      if (bytes !== undefined) this.flow.send(bytes);
       this.abandon();
     }
   }
