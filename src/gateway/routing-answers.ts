@@ -9,7 +9,7 @@ import {
   type ResponseGate,
   type SipRequest,
 } from '../sip/index.ts';
-import type { Challenge } from './authentication.ts';
+import type { Challenge } from './authentication-result.ts';
 import type { Principal } from './principal.ts';
 import { foreignUriRefusal } from './served-domain.ts';
 

@@ -27,14 +27,17 @@ interface Cached<Document> {
   /** Undefined: the store had none; remembered too, so that strangers do not reach the store. */
   readonly document: Document | undefined;
   readonly readAtMs: number;
+  /** The store's `foreignWrites` when it was last asked before this was read. */
+  readonly foreign: number | undefined;
 }
 
 type Caches = { readonly [Kind in DocumentKind]: RecentCache<Cached<OverlayDocuments[Kind]>> };
 
 /**
- * Answers from memory what this process has read or written less than `freshMs` ago, at once and without a
- * promise; own writes are seen as soon as they are stored. While the store is unavailable old answers go on, so
- * that phones of this node can call each other, and nobody but the first waits to learn of it; writes fail. Secrets in custody are never held.
+ * Answers from memory, at once and without a promise, what this process has read or written less than `freshMs` ago;
+ * of a store on this machine, for as long as nobody else writes there, which is looked at every `freshMs`. Own writes
+ * are seen as soon as they are stored. While the store is unavailable old answers go on, so that phones of this node
+ * can call each other, and nobody but the first waits to learn of it; writes fail. Secrets in custody are never held.
  */
 export class CachedStore implements OverlayStore {
   readonly isLocal: boolean;
@@ -45,6 +48,8 @@ export class CachedStore implements OverlayStore {
   /** The store did not answer when it was last asked. */
   #away = false;
   #probing = false;
+  #foreign: number | undefined;
+  #foreignAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(store: OverlayStore, clock: Clock, limits: CacheLimits = defaultCacheLimits) {
     this.isLocal = store.isLocal;
@@ -69,7 +74,7 @@ export class CachedStore implements OverlayStore {
 
   get<Kind extends DocumentKind>(kind: Kind, key: string): Eventual<OverlayDocuments[Kind] | undefined> {
     const cached = this.#caches[kind].get(key);
-    if (cached && this.#clock.monotonicMs() - cached.readAtMs < this.#limits.freshMs) return cached.document;
+    if (cached && this.#isFresh(cached)) return cached.document;
     if (this.#away && this.#isUsable(cached)) {
       this.#probe(kind, key);
       return cached.document;
@@ -124,8 +129,23 @@ export class CachedStore implements OverlayStore {
     key: string,
     document: OverlayDocuments[Kind] | undefined,
   ): OverlayDocuments[Kind] | undefined {
-    this.#caches[kind].set(key, { document, readAtMs: this.#clock.monotonicMs() });
+    this.#caches[kind].set(key, {
+      document,
+      readAtMs: this.#clock.monotonicMs(),
+      foreign: this.#foreign,
+    });
     return document;
+  }
+
+  #isFresh({ readAtMs, foreign }: Cached<unknown>): boolean {
+    const { freshMs } = this.#limits;
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - readAtMs < freshMs) return true;
+    if (nowMs - this.#foreignAtMs >= freshMs) {
+      this.#foreign = this.#store.foreignWrites?.();
+      this.#foreignAtMs = nowMs;
+    }
+    return foreign !== undefined && foreign === this.#foreign;
   }
 
   #fallBack<Document>(cached: Cached<Document> | undefined, error: unknown): Document | undefined {

@@ -51,7 +51,7 @@ function importKind(root: Root, marks: Database<string, string>, kind: DocumentK
   while (root.transactionSync(importBatch) === batchSize);
 }
 
-function openMarks(root: Root): Database<string, string> {
+export function openMarks(root: Root): Database<string, string> {
   return root.openDB({ name: mark, encoding: 'string' });
 }
 

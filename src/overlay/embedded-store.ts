@@ -4,8 +4,9 @@ import { type Database, open, type RootDatabase } from 'lmdb';
 import { decodeDocument, encodeDocument } from './document-codec.ts';
 import { decodeKey, encodeKey } from './document-key.ts';
 import { type DocumentKind, documentKinds, indexRules, type OverlayDocuments } from './documents.ts';
-import { hasFormat, importFirstFormat } from './embedded-import.ts';
+import { hasFormat, importFirstFormat, openMarks } from './embedded-import.ts';
 import { OverlayError } from './errors.ts';
+import { ForeignWrites } from './foreign-writes.ts';
 import {
   type Change,
   keep,
@@ -46,10 +47,17 @@ export class EmbeddedStore implements OverlayStore {
   /** Kind, time, key. A document's own time may be later than its entry: moved when the entry comes up. */
   readonly #due: Table;
   readonly #writes: WriteQueue;
+  readonly #foreign: ForeignWrites;
 
   private constructor(root: RootDatabase<Buffer, string>) {
     this.#root = root;
-    this.#writes = new WriteQueue((body) => transact(root, body), lingerMs);
+    const marks = openMarks(root);
+    this.#foreign = new ForeignWrites(() => marks);
+    const signed = (body: () => void) => (): void => {
+      this.#foreign.sign();
+      body();
+    };
+    this.#writes = new WriteQueue((body) => transact(root, signed(body)), lingerMs);
     this.#documents = new Map(documentKinds.map((kind) => [kind, openTable(root, kind)]));
     this.#terms = openTable(root, 'terms', true);
     this.#due = openTable(root, 'due');
@@ -142,6 +150,12 @@ export class EmbeddedStore implements OverlayStore {
     for (const { key, value } of this.#of(kind).getRange({ ...from, limit }))
       entries.push([decodeKey(key), decodeDocument(kind, value)]);
     return { entries, cursor: entries.length < limit ? undefined : entries.at(-1)?.[0] };
+  }
+
+  foreignWrites(): number {
+    // Signed for by a transaction of nothing else, so that the next answer can be the same.
+    if (!this.#foreign.isLast) void this.#writes.add(() => {}).catch(() => {});
+    return this.#foreign.count();
   }
 
   async close(): Promise<void> {

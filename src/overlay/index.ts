@@ -11,7 +11,7 @@ export * from './endpoint-record.ts';
 export type { StockDevice } from './enrolment-desk.ts';
 export * from './errors.ts';
 export { parseSpooledRecord, spoolEvent, spoolJson } from './event-spool.ts';
-export type { Eventual } from './eventual.ts';
+export { chain, type Eventual } from './eventual.ts';
 export type { ForeignBook, ForeignEntry } from './foreign-book.ts';
 export type { Predecessor } from './identity-endings.ts';
 export * from './identity-overlay.ts';

@@ -53,6 +53,11 @@ export interface OverlayStore {
     options: ListOptions,
   ): Eventual<StorePage<OverlayDocuments[Kind]>>;
   /**
+   * Only of stores on this machine: a number that stays the same while no other process writes, so that what was read
+   * since it was asked for is still true.
+   */
+  foreignWrites?(): number;
+  /**
    * Only of stores that several gateways share: true for the first who asks within `lifetimeMs`, for nobody else. A
    * server that loses its memory forgets its claims.
    */

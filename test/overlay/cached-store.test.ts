@@ -29,6 +29,26 @@ describe('what another process writes', () => {
     expect(gateway.lookup('alice')).toMatchObject({ status: 'revoked' });
     await gateway.close();
   });
+
+  it('alone has what was read looked up again', async () => {
+    const clock = new FakeClock(startMs);
+    const gateway = new IdentityOverlay({ store: EmbeddedStore.open({ directory }), node: 'node-1', clock });
+    const commandLine = new IdentityOverlay({ store: EmbeddedStore.open({ directory }), node: 'cli', clock });
+    const { token } = sampleIdentity('jis:alice');
+    await gateway.enrol(token);
+    const bytesLater = async (): Promise<Uint8Array | undefined> => {
+      clock.advance(defaultCacheLimits.freshMs);
+      return (await gateway.identity(token.fingerprint))?.token;
+    };
+    const read = await bytesLater();
+    await gateway.enrol(sampleIdentity('jis:bob').token);
+    expect(await bytesLater()).toBe(read);
+    await commandLine.enrol(sampleIdentity('jis:carol').token);
+    const readAgain = await bytesLater();
+    expect(readAgain).toEqual(read);
+    expect(readAgain).not.toBe(read);
+    await gateway.close();
+  });
 });
 
 describe('two gateways on one Redis', () => {

@@ -10,7 +10,8 @@ import {
   type SipRequest,
   type SipResponse,
 } from '../../sip/index.ts';
-import type { Authentication, AuthenticationResult } from '../authentication.ts';
+import type { Authentication } from '../authentication.ts';
+import type { AuthenticationResult } from '../authentication-result.ts';
 import { identityAt } from '../identity-at.ts';
 import { untrustedHeaders } from '../untrusted-headers.ts';
 import { grantedSeconds } from './granted-time.ts';

@@ -44,6 +44,7 @@ export class FailureThrottle {
 
   /** How long this source must wait before it may answer for this name; 0 when it may now. */
   waitMs(source: string, username: string, nowMs: number): number {
+    if (this.#counters.size === 0) return 0;
     const prefix = sourcePrefix(source);
     return Math.max(
       this.#waitOf(prefix, this.#limits.maxFailuresPerSource, nowMs),

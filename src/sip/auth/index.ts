@@ -3,6 +3,7 @@ export {
   type ChallengeAlgorithms,
   type ChallengeKind,
   challengeHeaderFields,
+  challengeStatus,
   defaultAgentAlgorithms,
   defaultChallengeAlgorithms,
 } from './challenge.ts';
