@@ -272,7 +272,7 @@ export const limits: z.ZodType<LimitsConfig> = section({
     unhurriedDelayMs: milliseconds(20),
     maxWaitingRecords: count(65_536),
     checkpointDelayMs: quantity('ms', 500, 1, 1_000),
-    integrateAtRecords: count(8_192),
+    integrateAtRecords: count(4_096),
     indexDelayMs: milliseconds(30_000),
     indexAtRecords: count(8_192),
     journalSegmentBytes: bytes(16_777_216, 65_536),

@@ -3,7 +3,7 @@ import { ByteWriter } from './byte-writer.ts';
 import { tileWidth } from './tile-layout.ts';
 
 /** A backlog may need more for once. */
-const maxKeptBytes = 8_388_608;
+const maxKeptBytes = 16_777_216;
 
 export interface TailBundle {
   readonly width: number;

@@ -1,4 +1,5 @@
 import type { Random } from '../base/index.ts';
+import type { XChaCha20 } from './chacha20.ts';
 import { sha256Latin1, shake256Latin1 } from './digest.ts';
 import { ProvenanceError } from './error.ts';
 
@@ -17,6 +18,8 @@ const initialBytes = 4096;
 const longText = 48;
 /** Up to this length the view that is hashed is kept. */
 const keptViewBytes = 2048;
+/** Up to this length a loop over bytes is faster than a native call. */
+const shortBytes = 64;
 /** The head of a byte string of 24 to 255 bytes, as most layers are. */
 const usualHeadBytes = 2;
 
@@ -26,7 +29,8 @@ const usualHeadBytes = 2;
  * test holds each shape against `encodeCbor`.
  */
 export class ByteWriter {
-  #bytes: Buffer = Buffer.allocUnsafe(initialBytes);
+  #bytes: Buffer = Buffer.allocUnsafeSlow(initialBytes);
+  #words: DataView = new DataView(this.#bytes.buffer);
   #at = 0;
   /** Of all that was written, by its length. */
   #views: (Uint8Array | undefined)[] = [];
@@ -59,6 +63,11 @@ export class ByteWriter {
     this.#bytes.copy(target, 0, 0, this.#at);
   }
 
+  /** Lays the keystream of a key over what was written from `start` to `end`. */
+  mask(cipher: XChaCha20, start: number, end: number, part: number): void {
+    cipher.mask(this.#words, start, end, part);
+  }
+
   /** What was written since `start`, valid until the next write. */
   view(start = 0): Uint8Array {
     return this.#bytes.subarray(start, this.#at);
@@ -75,10 +84,16 @@ export class ByteWriter {
   }
 
   /** What another writer holds from `start` on. */
-  from(other: ByteWriter, start: number): void {
-    const count = other.#at - start;
+  from(other: ByteWriter, start: number, end: number = other.#at): void {
+    this.part(other.#bytes, start, end);
+  }
+
+  /** A part of other memory. */
+  part(source: Buffer, start: number, end: number): void {
+    const count = end - start;
     this.#reserve(count);
-    other.#bytes.copy(this.#bytes, this.#at, start, other.#at);
+    if (count > shortBytes) source.copy(this.#bytes, this.#at, start, end);
+    else for (let i = 0; i < count; i++) this.#bytes[this.#at + i] = source[start + i] ?? 0;
     this.#at += count;
   }
 
@@ -89,9 +104,11 @@ export class ByteWriter {
   }
 
   raw(bytes: Uint8Array): void {
-    this.#reserve(bytes.length);
-    this.#bytes.set(bytes, this.#at);
-    this.#at += bytes.length;
+    const count = bytes.length;
+    this.#reserve(count);
+    if (count > shortBytes) this.#bytes.set(bytes, this.#at);
+    else for (let i = 0; i < count; i++) this.#bytes[this.#at + i] = bytes[i] ?? 0;
+    this.#at += count;
   }
 
   uint8(value: number): void {
@@ -143,13 +160,18 @@ export class ByteWriter {
     this.raw(bytes);
   }
 
+  /** What another writer holds from `start` to `end`, as a byte string; returns where its bytes begin. */
+  byteStringFrom(other: ByteWriter, start: number, end: number): number {
+    this.head(cborMajor.bytes, end - start);
+    const at = this.#at;
+    this.part(other.#bytes, start, end);
+    return at;
+  }
+
   /** A part of other memory as a byte string. */
   byteStringOf(source: Buffer, start: number, end: number): void {
-    const count = end - start;
-    this.head(cborMajor.bytes, count);
-    this.#reserve(count);
-    source.copy(this.#bytes, this.#at, start, end);
-    this.#at += count;
+    this.head(cborMajor.bytes, end - start);
+    this.part(source, start, end);
   }
 
   /** Begins a byte string whose length is not known yet; returns what `endByteString` asks for. */
@@ -213,9 +235,10 @@ export class ByteWriter {
   #reserve(count: number): void {
     const needed = this.#at + count;
     if (needed <= this.#bytes.length) return;
-    const grown = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2));
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#bytes.length * 2));
     this.#bytes.copy(grown, 0, 0, this.#at);
     this.#bytes = grown;
+    this.#words = new DataView(grown.buffer);
     this.#views = [];
   }
 }

@@ -16,7 +16,7 @@ const fileMode = 0o600;
 const directoryMode = 0o700;
 
 /** One call instead of two for each commit of the journal: a third less of its CPU, most of it waking a thread. */
-const { O_RDWR, O_CREAT, O_EXCL, O_DSYNC } = constants;
+const { O_RDWR, O_CREAT, O_DSYNC } = constants;
 
 class DiskFile implements AppendFile {
   readonly #handle: FileHandle;
@@ -138,10 +138,8 @@ export class DiskStorage implements Storage {
 
   async openAppend(path: string, synced = false): Promise<AppendFile> {
     // Not O_APPEND: it would ignore positions, and a part written before an error must be overwritten.
-    const flags = O_RDWR | (synced ? O_DSYNC : 0);
-    const handle =
-      (await openIfThere(this.#path(path), flags)) ??
-      (await open(this.#path(path), flags | O_CREAT | O_EXCL, fileMode));
+    const flags = O_RDWR | O_CREAT | (synced ? O_DSYNC : 0);
+    const handle = await open(this.#path(path), flags, fileMode);
     const { size } = await handle.stat();
     return new DiskFile(handle, size);
   }
@@ -175,15 +173,6 @@ export class DiskStorage implements Storage {
       if (isBusy(cause)) return undefined;
       throw new ProvenanceError('storage', `cannot lock the audit log in ${this.#root}`, { cause });
     }
-  }
-}
-
-async function openIfThere(path: string, flags: number): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, flags);
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
   }
 }
 

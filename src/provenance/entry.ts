@@ -24,11 +24,17 @@ export function decodeEntry(bytes: Uint8Array): LogEntry {
   return { statement, receipt };
 }
 
-export function writeEntry(writer: ByteWriter, statement: Uint8Array, receipt: ByteWriter): void {
+/** The statement is what `bytes` hold from `start` to `end`. */
+export function writeEntry(
+  writer: ByteWriter,
+  bytes: Buffer,
+  start: number,
+  end: number,
+  receipt: ByteWriter,
+): void {
   writer.head(cborMajor.array, 2);
-  writer.byteString(statement);
-  writer.head(cborMajor.bytes, receipt.length);
-  writer.from(receipt, 0);
+  writer.byteStringOf(bytes, start, end);
+  writer.byteStringFrom(receipt, 0, receipt.length);
 }
 
 /** All that opens a record's commitments, in the statement's order; undefined: erased with a party. */

@@ -65,26 +65,34 @@ export class Eraser {
   async #finish(slot: number, fingerprint: Fingerprint, records: number, reason?: string): Promise<Erasure> {
     const { writer, index } = this.#options;
     const known = await this.#redactionOf(slot);
-    const before = known?.position ?? writer.nextPosition;
     const record = known?.id ?? (await this.#record(slot, records, reason));
     await writer.integrate();
-    await this.#unlist(fingerprint, before);
-    await index.forget(fingerprint, before);
+    await index.forget(fingerprint, await this.#unlist(slot, fingerprint));
     writer.ledger.forgotten(fingerprint);
     await writer.keys.destroy(slot);
     return { record, records: known?.records ?? records };
   }
 
-  /** Intents and Call-IDs that could be read up to now. */
-  async #unlist(fingerprint: Fingerprint, before: number): Promise<void> {
+  /**
+   * Intents and Call-IDs that could be read up to now. Returns the position before which the party's records end: it may
+   * have come back meanwhile, under another key.
+   */
+  async #unlist(slot: number, fingerprint: Fingerprint): Promise<number> {
     const { writer, index, reader } = this.#options;
     const { keys, integrator } = writer;
+    const { size } = integrator;
     for (let from = 0; ; ) {
-      const positions = index.positions({ identity: fingerprint }, { from, to: before }, false, chunk);
+      const positions = index.positions({ identity: fingerprint }, { from, to: size }, false, chunk);
       const traces: ErasedTrace[] = [];
+      let end = positions.length < chunk ? size : undefined;
       for (const position of positions) {
-        const raw = await reader.raw(position, integrator.size);
-        const was = factsOf(openRecord(raw, keys.beforeErasure()));
+        const raw = await reader.raw(position, size);
+        const opened = openRecord(raw, keys.beforeErasure());
+        if (!opened.slots.includes(slot)) {
+          end = position;
+          break;
+        }
+        const was = factsOf(opened);
         const is = factsOf(openRecord(raw, keys));
         traces.push({
           position,
@@ -93,9 +101,8 @@ export class Eraser {
         });
       }
       await index.unlist(traces);
-      const last = positions.at(-1);
-      if (last === undefined) return;
-      from = last + 1;
+      if (end !== undefined) return end;
+      from = (positions.at(-1) ?? from) + 1;
     }
   }
 

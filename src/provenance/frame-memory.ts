@@ -1,5 +1,8 @@
 const blockBytes = 1_048_576;
-const maxSpareBlocks = 16;
+/** Larger blocks are a multiple of this. */
+const roundedBytes = 262_144;
+/** A frame of a thousand records is larger than a block: its own block is as long. */
+const maxSpareBytes: number = 32 * blockBytes;
 
 interface Block {
   readonly bytes: Buffer;
@@ -18,6 +21,7 @@ export class FrameMemory {
   /** In use, oldest first. */
   #blocks: Block[] = [];
   readonly #spare: Buffer[] = [];
+  #spareBytes = 0;
 
   /** Room for a frame whose last record comes before the position `end`. */
   take(length: number, end: number): Buffer {
@@ -41,14 +45,19 @@ export class FrameMemory {
   release(position: number): void {
     const kept = this.#blocks.filter((block) => block.end > position);
     for (const { bytes, end, lent } of this.#blocks)
-      if (end <= position && !lent && bytes.length === blockBytes && this.#spare.length < maxSpareBlocks)
+      if (end <= position && !lent && this.#spareBytes + bytes.length <= maxSpareBytes) {
         this.#spare.push(bytes);
+        this.#spareBytes += bytes.length;
+      }
     this.#blocks = kept;
   }
 
   #newBlock(length: number): Buffer {
-    return length > blockBytes
-      ? Buffer.allocUnsafeSlow(length)
-      : (this.#spare.pop() ?? Buffer.allocUnsafeSlow(blockBytes));
+    const at = this.#spare.findLastIndex((bytes) => bytes.length >= length);
+    const [spare] = at < 0 ? [] : this.#spare.splice(at, 1);
+    if (spare) this.#spareBytes -= spare.length;
+    return (
+      spare ?? Buffer.allocUnsafeSlow(Math.max(blockBytes, Math.ceil(length / roundedBytes) * roundedBytes))
+    );
   }
 }

@@ -2,21 +2,23 @@ import { type Clock, epochSeconds, type Logger, type Random, type Timer } from '
 import type { SigningKey } from '../tokens/index.ts';
 import { ByteWriter } from './byte-writer.ts';
 import type { PendingDurability } from './durability.ts';
-import { writeEntry } from './entry.ts';
 import type { FrameMemory } from './frame-memory.ts';
 import type { FrameRecords } from './frame-records.ts';
 import type { Journal } from './journal.ts';
 import { FrameWriter, type OpenFrame } from './journal-frame.ts';
-import { OpeningSealer, type PartyKey, type PlainOpening } from './opening-seal.ts';
-import { sealBatch, writeReceipt } from './receipt.ts';
+import { OpeningSealer, type PartyKey } from './opening-seal.ts';
+import { sealBatch } from './receipt.ts';
+import { type BuiltRecord, statementStart } from './record-builder.ts';
 import type { IndexedRecord } from './record-index.ts';
 
 export interface PendingRecord extends IndexedRecord {
-  readonly statement: Uint8Array;
-  readonly opening: PlainOpening;
-  /** Of each party, as it was when the record was made: an erasure may come between. */
-  readonly keys: readonly PartyKey[];
   readonly durability: PendingDurability;
+}
+
+/** Records on their way to the journal, sealed and signed. */
+interface Batch {
+  readonly frame: OpenFrame;
+  readonly records: readonly PendingRecord[];
 }
 
 /** Records that have a receipt and are in the journal. */
@@ -57,10 +59,11 @@ export class GroupCommit {
   readonly #options: GroupCommitOptions;
   readonly #frame: FrameWriter;
   readonly #sealer: OpeningSealer;
-  readonly #receipt = new ByteWriter();
-  readonly #entry = new ByteWriter();
   readonly #opening = new ByteWriter();
+  /** What the frame writer holds. */
   #waiting: PendingRecord[] = [];
+  /** Whole batches that wait for their turn. */
+  #full: Batch[] = [];
   #inFlight = 0;
   #running: Promise<void> | undefined;
   /** Somebody waits for a record that is not in a batch yet. */
@@ -80,11 +83,16 @@ export class GroupCommit {
 
   /** Records that are not durable yet. */
   get waiting(): number {
-    return this.#waiting.length + this.#inFlight;
+    return this.#waiting.length + this.#full.length * this.#options.maxBatchRecords + this.#inFlight;
   }
 
-  add(record: PendingRecord, unhurried = false): void {
+  /** `keys` are those of the parties, as they are now: an erasure may come before the record is durable. */
+  add(record: PendingRecord, built: BuiltRecord, keys: readonly PartyKey[], unhurried = false): void {
+    if (this.#waiting.length === 0) this.#frame.begin(record.position);
+    this.#sealer.seal(this.#opening, built.opening, keys);
+    this.#frame.add(built.statement, statementStart, this.#opening);
     this.#waiting.push(record);
+    if (this.#waiting.length === this.#options.maxBatchRecords) this.#full.push(this.#cut());
     if (!unhurried) this.#hurried = true;
     if (!this.#running) this.#schedule();
   }
@@ -98,11 +106,10 @@ export class GroupCommit {
   }
 
   #schedule(): void {
-    const { clock, commitIntervalMs, unhurriedDelayMs, maxBatchRecords } = this.#options;
+    const { clock, commitIntervalMs, unhurriedDelayMs } = this.#options;
     const nowMs = clock.monotonicMs();
     const pauseMs = this.#begunMs + commitIntervalMs - nowMs;
-    const full = this.#waiting.length >= maxBatchRecords;
-    const waitMs = full ? 0 : Math.max(this.#hurried ? 0 : unhurriedDelayMs, pauseMs);
+    const waitMs = this.#full.length > 0 ? 0 : Math.max(this.#hurried ? 0 : unhurriedDelayMs, pauseMs);
     if (waitMs <= 0) {
       this.#start();
       return;
@@ -125,7 +132,7 @@ export class GroupCommit {
     this.#hurried = false;
     await this.#commit();
     this.#running = undefined;
-    if (this.#waiting.length > 0) this.#schedule();
+    if (this.waiting > 0) this.#schedule();
   }
 
   /** Notices when the disk takes too long; records under way go on waiting for it. */
@@ -142,20 +149,20 @@ export class GroupCommit {
   }
 
   async #commit(): Promise<void> {
-    const { journal, maxBatchRecords, onDurable, onFailure, logger } = this.#options;
-    const all = this.#waiting;
-    const batch = all.length > maxBatchRecords ? all.slice(0, maxBatchRecords) : all;
-    this.#waiting = all.length > maxBatchRecords ? all.slice(maxBatchRecords) : [];
-    this.#inFlight = batch.length;
+    const { journal, onDurable, onFailure, logger } = this.#options;
     const slow = this.#watch();
+    let batch: Batch | undefined;
     try {
-      const frame = this.#seal(batch);
+      batch = this.#full.shift() ?? this.#cut();
+      this.#inFlight = batch.records.length;
       await this.#options.flushKeys();
-      await journal.append(frame);
-      onDurable({ records: frame.records, indexed: batch });
+      await journal.append(batch.frame);
+      onDurable({ records: batch.frame.records, indexed: batch.records });
     } catch (error) {
-      const failed = [...batch, ...this.#waiting];
+      const failed = [batch, ...this.#full].flatMap((one) => one?.records ?? []);
+      failed.push(...this.#waiting);
       this.#waiting = [];
+      this.#full = [];
       this.#inFlight = 0;
       onFailure(error, failed);
       for (const { durability } of failed) durability.settle('failed', logger);
@@ -165,23 +172,20 @@ export class GroupCommit {
       this.slow = false;
     }
     this.#inFlight = 0;
-    for (const { durability } of batch) durability.settle('durable', logger);
+    for (const { durability } of batch.records) durability.settle('durable', logger);
   }
 
-  #seal(batch: readonly PendingRecord[]): OpenFrame {
+  /** One signature for what has come; the next record begins another frame. */
+  #cut(): Batch {
     const { node, clock } = this.#options;
-    const ids = batch.map(({ facts }) => facts.idBytes);
-    const seal = sealBatch(ids, node, epochSeconds(clock));
-    this.#frame.begin(batch[0]?.position ?? 0);
-    let index = 0;
-    for (const { statement, opening, keys } of batch) {
-      this.#receipt.reset();
-      writeReceipt(this.#receipt, seal, index++);
-      this.#entry.reset();
-      writeEntry(this.#entry, statement, this.#receipt);
-      this.#sealer.seal(this.#opening, opening, keys);
-      this.#frame.add(this.#entry, this.#opening);
-    }
-    return this.#frame.end();
+    const records = this.#waiting;
+    const seal = sealBatch(
+      records.map(({ facts }) => facts.idBytes),
+      node,
+      epochSeconds(clock),
+    );
+    const frame = this.#frame.end(seal);
+    this.#waiting = [];
+    return { frame, records };
   }
 }

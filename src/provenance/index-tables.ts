@@ -9,6 +9,7 @@ export type Table = Database<Buffer, Buffer>;
 const callKeyBytes = 16;
 const maxRememberedIdentities = 10_000;
 const maxRememberedEvents = 1_000;
+const maxRememberedCalls = 4_096;
 /** Of earlier versions. */
 const formerTables = ['ids', 'identity', 'call', 'event'];
 
@@ -28,6 +29,7 @@ export class IndexTables {
   #open: OpenTables;
   readonly #identityKeys = new Map<Fingerprint, Buffer>();
   readonly #eventTags = new Map<string, Tag>();
+  readonly #callTags = new Map<string, Tag>();
 
   constructor(directory: string, readOnly: boolean) {
     this.#directory = directory;
@@ -96,8 +98,15 @@ export class IndexTables {
     return key;
   }
 
+  /** A call's records come one after the other. */
   callTag(id: string): Tag {
-    return digestTag('call', id);
+    let tag = this.#callTags.get(id);
+    if (!tag) {
+      tag = digestTag('call', id);
+      if (this.#callTags.size >= maxRememberedCalls) this.#callTags.clear();
+      this.#callTags.set(id, tag);
+    }
+    return tag;
   }
 
   eventTag(event: string): Tag {

@@ -2,6 +2,7 @@ import type { Logger } from '../base/index.ts';
 import type { SigningKey } from '../tokens/index.ts';
 import { entryLengthBytes, openingLengthBytes } from './bundle.ts';
 import { BundleTail } from './bundle-tail.ts';
+import { ByteWriter } from './byte-writer.ts';
 import { signCheckpoint } from './checkpoint.ts';
 import type { FrameMemory } from './frame-memory.ts';
 import type { FrameRecords } from './frame-records.ts';
@@ -28,6 +29,9 @@ export interface IntegratorOptions {
   /** Where records lie that come to be taken in. */
   readonly frames: FrameMemory;
 }
+
+/** An entry on its way into the tree. */
+const entry = new ByteWriter();
 
 /**
  * Takes durable records into the Merkle tree. Order is what keeps the promise that no signed checkpoint is ever
@@ -109,10 +113,11 @@ export class Integrator {
     this.#entries.undo();
     this.#openings.undo();
     for (const batch of batches)
-      for (const { entry, opening } of batch) {
-        leaves.push(leafHash(entry));
-        this.#entries.add(entry);
-        this.#openings.add(opening);
+      for (let position = batch.first; position < batch.end; position++) {
+        batch.writeEntry(entry, position);
+        leaves.push(leafHash(entry.view()));
+        this.#entries.add(entry.view());
+        this.#openings.add(batch.opening(position));
       }
     const { tree, tiles } = extendTree(this.#tree, leaves);
     const firstBundle = Math.floor(this.#tree.size / tileWidth);

@@ -3,14 +3,19 @@ import { ByteWriter } from './byte-writer.ts';
 import { sha256 } from './digest.ts';
 import { ProvenanceError } from './error.ts';
 import type { FrameMemory } from './frame-memory.ts';
-import { entryHeadBytes, FrameRecords, openingHeadBytes } from './frame-records.ts';
+import { FrameRecords, openingHeadBytes, statementHeadBytes } from './frame-records.ts';
 import { hashBytes } from './merkle-tree.ts';
+import type { BatchSeal } from './receipt.ts';
 
-/** "TSJ1": what a frame begins with. */
-const magic = 0x54534a31;
+/** "TSJ2": what a frame begins with. */
+const magic = 0x54534a32;
 /** magic, payload length, position (uint64), count, digest of the frame before. */
 const headerBytes = 4 + 4 + 8 + 4 + hashBytes;
 const overheadBytes: number = headerBytes + hashBytes;
+
+/** Before the protected header of the seal. */
+const sealHeadBytes = 2;
+const signatureBytes = 64;
 
 const blankHeader: Uint8Array = new Uint8Array(headerBytes);
 
@@ -30,7 +35,10 @@ export interface OpenFrame {
   readonly records: FrameRecords;
 }
 
-/** Header, records ([uint16 entry length, entry, uint32 opening length, opening] each), SHA-256 of all before. */
+/**
+ * Header, records ([uint16 statement length, statement, uint32 opening length, opening] each), seal ([uint16 length,
+ * protected header, signature]), SHA-256 of all before. What a receipt says beside its seal follows from the statements.
+ */
 export class FrameWriter {
   readonly #writer = new ByteWriter();
   readonly #memory: FrameMemory;
@@ -48,25 +56,31 @@ export class FrameWriter {
     this.#writer.raw(blankHeader);
   }
 
-  add(entry: ByteWriter, opening: ByteWriter): void {
+  /** The statement is what its writer holds from `start` on. */
+  add(statement: ByteWriter, start: number, opening: ByteWriter): void {
     this.#starts.push(this.#writer.length);
-    this.#writer.uint16(entry.length);
-    this.#writer.from(entry, 0);
+    this.#writer.uint16(statement.length - start);
+    this.#writer.from(statement, start);
     this.#writer.uint32(opening.length);
     this.#writer.from(opening, 0);
   }
 
-  end(): OpenFrame {
+  end(seal: BatchSeal): OpenFrame {
+    const count = this.#starts.length;
+    this.#starts.push(this.#writer.length);
+    this.#writer.uint16(seal.protectedBytes.length);
+    this.#writer.raw(seal.protectedBytes);
+    this.#writer.raw(seal.signature);
     const end = this.#writer.length;
     this.#writer.raw(noDigest);
-    const bytes = this.#memory.take(this.#writer.length, this.#position + this.#starts.length);
+    const bytes = this.#memory.take(this.#writer.length, this.#position + count);
     this.#writer.copyInto(bytes);
     bytes.writeUInt32BE(magic, 0);
     bytes.writeUInt32BE(end - headerBytes, 4);
     bytes.writeBigUInt64BE(BigInt(this.#position), 8);
-    bytes.writeUInt32BE(this.#starts.length, 16);
-    this.#starts.push(end);
-    return { bytes, records: new FrameRecords(bytes, this.#position, Uint32Array.from(this.#starts)) };
+    bytes.writeUInt32BE(count, 16);
+    const starts = Uint32Array.from(this.#starts);
+    return { bytes, records: new FrameRecords(bytes, this.#position, starts, seal) };
   }
 }
 
@@ -117,9 +131,17 @@ function readFrame(
   const digest = bytes.subarray(digestAt, end);
   if (!digest.equals(sha256(bytes.subarray(start, digestAt)))) return undefined;
   const starts = startsIn(bytes, start);
-  if (starts.at(-1) !== digestAt)
+  const signatureAt = digestAt - signatureBytes;
+  const protectedAt = (starts.at(-1) ?? 0) + sealHeadBytes;
+  if (
+    protectedAt > signatureAt ||
+    bytes.readUInt16BE(protectedAt - sealHeadBytes) !== signatureAt - protectedAt
+  )
     throw new ProvenanceError('journal-damaged', 'a journal frame contradicts its own length');
-  const records = new FrameRecords(bytes, Number(bytes.readBigUInt64BE(start + 8)), starts);
+  const records = new FrameRecords(bytes, Number(bytes.readBigUInt64BE(start + 8)), starts, {
+    protectedBytes: bytes.subarray(protectedAt, signatureAt),
+    signature: bytes.subarray(signatureAt, digestAt),
+  });
   return { frame: { records, previous: bytes.subarray(start + 20, start + 20 + hashBytes), digest }, end };
 }
 
@@ -130,7 +152,7 @@ function startsIn(bytes: Buffer, start: number): Uint32Array {
   for (let i = 0; i < starts.length; i++) {
     starts[i] = at;
     if (i === starts.length - 1) break;
-    at += entryHeadBytes + bytes.readUInt16BE(at);
+    at += statementHeadBytes + bytes.readUInt16BE(at);
     at += openingHeadBytes + bytes.readUInt32BE(at);
   }
   return starts;

@@ -1,5 +1,5 @@
 import { type CborValue, decodeCbor } from '../tokens/index.ts';
-import { type ByteWriter, cborMajor } from './byte-writer.ts';
+import { ByteWriter, cborMajor } from './byte-writer.ts';
 import { ProvenanceError } from './error.ts';
 
 /**
@@ -38,7 +38,6 @@ export class LayerFields {
 
   /** The first to say something about a field is right; undefined leaves it out. */
   put(key: string, value: unknown): void {
-    checkKey(key);
     let at = this.#count;
     for (; at > 0; at--) {
       const before = this.#keys[at - 1] ?? '';
@@ -70,7 +69,7 @@ export class LayerFields {
     for (let at = 0; at < this.#count; at++) {
       const value = this.#values[at];
       if (value === undefined) continue;
-      writer.text(this.#keys[at] ?? '');
+      writer.raw(encodedKey(this.#keys[at] ?? ''));
       this.#writeValue(writer, value, this.#depth + 1);
     }
   }
@@ -110,9 +109,23 @@ export class LayerFields {
   }
 }
 
-function checkKey(key: string): void {
-  for (let i = 0; i < key.length; i++)
-    if (key.charCodeAt(i) > 0x7e || key.charCodeAt(i) < 0x20) throw invalid('a key is not plain ASCII');
+/** Names of fields are few; who calls may have a say in some of them. */
+const maxRememberedKeys = 1_000;
+const encodedKeys = new Map<string, Uint8Array>();
+
+/** The CBOR of a key; throws ProvenanceError `layer-invalid` unless it is plain ASCII. */
+function encodedKey(key: string): Uint8Array {
+  let encoded = encodedKeys.get(key);
+  if (!encoded) {
+    for (let i = 0; i < key.length; i++)
+      if (key.charCodeAt(i) > 0x7e || key.charCodeAt(i) < 0x20) throw invalid('a key is not plain ASCII');
+    const writer = new ByteWriter();
+    writer.text(key);
+    encoded = Uint8Array.from(writer.view());
+    if (encodedKeys.size >= maxRememberedKeys) encodedKeys.clear();
+    encodedKeys.set(key, encoded);
+  }
+  return encoded;
 }
 
 /** RFC 8949 §4.2.1 order for ASCII keys: shorter first, then by character. */

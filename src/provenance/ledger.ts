@@ -10,6 +10,9 @@ export interface Head {
   readonly position: number;
 }
 
+/** A party, with its number in the sequence of its identity and the slot of its key. */
+export type PlacedParty = Party & { readonly seq: number; readonly slot: number };
+
 /** What the books need to know of one record. */
 export interface RecordFacts {
   readonly id: RecordId;
@@ -17,7 +20,7 @@ export interface RecordFacts {
   readonly timeMs: number;
   readonly event: string;
   readonly call: { readonly id: string; readonly phase: CallPhase } | undefined;
-  readonly parties: readonly (Party & { readonly seq: number; readonly slot: number })[];
+  readonly parties: readonly PlacedParty[];
   /** Set in the record that opens a node's run. */
   readonly opensNode: Fingerprint | undefined;
   /** How the call ended: in its closing record. */
@@ -59,7 +62,9 @@ export class Ledger {
   head(fingerprint: Fingerprint): Head | undefined {
     return (
       this.#pendingHeads.get(fingerprint) ??
-      (this.#forgotten.has(fingerprint) ? this.#forgotten.get(fingerprint) : this.#source.head(fingerprint))
+      (this.#forgotten.size > 0 && this.#forgotten.has(fingerprint)
+        ? this.#forgotten.get(fingerprint)
+        : this.#source.head(fingerprint))
     );
   }
 

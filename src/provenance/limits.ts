@@ -35,7 +35,7 @@ export const defaultAuditLimits: AuditLimits = {
   unhurriedDelayMs: 20,
   maxWaitingRecords: 65_536,
   checkpointDelayMs: 500,
-  integrateAtRecords: 8192,
+  integrateAtRecords: 4096,
   indexDelayMs: 30_000,
   indexAtRecords: 8192,
   journalSegmentBytes: 16_777_216,

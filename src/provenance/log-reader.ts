@@ -152,26 +152,15 @@ export function factsOf(raw: OpenedRecord): {
         item ? [{ ...readPartyItem(item.encoding), slot: raw.slots[at] ?? 0 }] : [],
       ),
       opensNode: nodeKey ? record.node : undefined,
-      ...searchedFor(record),
+      outcome: outcomeOf(record.erin),
+      intent: record.call?.phase === 'attempt' ? record.erachter : undefined,
     },
     sipCallId: sipCallIdOf(record.erin),
   };
 }
 
-/** What else a record is looked up by. */
-export function searchedFor({
-  erin,
-  erachter,
-  call,
-}: Pick<StoredRecord, 'erin' | 'erachter'> & { readonly call?: StoredRecord['call'] }): Pick<
-  RecordFacts,
-  'outcome' | 'intent'
-> {
-  const { outcome } = erin;
-  return {
-    outcome: typeof outcome === 'string' ? outcome : undefined,
-    intent: call?.phase === 'attempt' ? erachter : undefined,
-  };
+export function outcomeOf({ outcome }: StoredRecord['erin']): string | undefined {
+  return typeof outcome === 'string' ? outcome : undefined;
 }
 
 export function sipCallIdOf(erin: StoredRecord['erin']): string | undefined {

@@ -5,13 +5,13 @@ import { ProvenanceError } from './error.ts';
 import { FrameMemory } from './frame-memory.ts';
 import { type DurableBatch, GroupCommit, type PendingRecord } from './group-commit.ts';
 import { Integrator } from './integrator.ts';
-import { Ledger, type RecordFacts } from './ledger.ts';
+import { Ledger, type PlacedParty, type RecordFacts } from './ledger.ts';
 import type { AuditLimits } from './limits.ts';
 import { LogHealth } from './log-health.ts';
-import { searchedFor, sipCallIdOf } from './log-reader.ts';
+import { outcomeOf, sipCallIdOf } from './log-reader.ts';
 import type { PartyKeys } from './party-keys.ts';
 import { ReceiptWatch } from './receipt-access.ts';
-import type { RecordDraft, RecordId } from './record.ts';
+import type { Party, RecordDraft, RecordId } from './record.ts';
 import { RecordBuilder, type RecordContext } from './record-builder.ts';
 import type { RecordIndex } from './record-index.ts';
 import type { RecoveredLog } from './recovery.ts';
@@ -134,11 +134,6 @@ export class LogWriter {
     this.#health.onChange(listener);
   }
 
-  /** Where the next record goes, unless one before it fails. */
-  get nextPosition(): number {
-    return this.#next;
-  }
-
   /** Takes what the journal holds into the tree and the index: the last step of recovery, and the first of normal work. */
   integrate(): Promise<void> {
     return this.#integrator.run(true);
@@ -153,7 +148,8 @@ export class LogWriter {
       throw new ProvenanceError('unhealthy', 'the disk does not keep up with the audit log');
     const { call } = draft;
     if (call) this.#ledger.checkPhase(call);
-    const heads = draft.parties.map(({ fingerprint }) => this.#ledger.head(fingerprint));
+    const { parties, erin } = draft;
+    const heads = parties.map(({ fingerprint }) => this.#ledger.head(fingerprint));
     const context: RecordContext = {
       heads,
       previousOfCall: call && this.#ledger.call(call.id)?.lastRecord,
@@ -163,39 +159,23 @@ export class LogWriter {
       draft,
       opening ? { ...context, nodeKey: nodeKey.publicKey, ...(nodeToken ? { nodeToken } : {}) } : context,
     );
-    const keys = draft.parties.map(({ fingerprint }) => this.keys.keyFor(fingerprint));
+    const keys = parties.map(({ fingerprint }) => this.keys.keyFor(fingerprint));
     const facts: RecordFacts = {
       id: built.id,
       idBytes: built.idBytes,
       timeMs: built.timeMs,
-      event: draft.erin.event,
+      event: erin.event,
       call,
-      parties: draft.parties.map(({ fingerprint, role, details }, at) => ({
-        fingerprint,
-        role,
-        ...(details && { details }),
-        seq: (heads[at]?.seq ?? 0) + 1,
-        slot: keys[at]?.slot ?? 0,
-      })),
+      parties: parties.map((party, at) => placed(party, (heads[at]?.seq ?? 0) + 1, keys[at]?.slot ?? 0)),
       opensNode: opening ? this.#options.nodeFingerprint : undefined,
-      ...searchedFor(draft),
+      outcome: outcomeOf(erin),
+      intent: call?.phase === 'attempt' ? draft.erachter : undefined,
     };
     const position = this.#next++;
     this.#ledger.expect(facts, position);
     const durability = new PendingDurability();
-    const sipCallId = sipCallIdOf(draft.erin);
-    this.#commit.add(
-      {
-        position,
-        statement: built.statement,
-        opening: built.opening,
-        keys,
-        facts,
-        sipCallId,
-        durability,
-      },
-      draft.unhurried,
-    );
+    const sipCallId = sipCallIdOf(erin);
+    this.#commit.add({ position, facts, sipCallId, durability }, built, keys, draft.unhurried);
     return { id: facts.id, durability };
   }
 
@@ -266,4 +246,8 @@ export class LogWriter {
     this.#timer = undefined;
     this.#integrating = this.#integrator.run(withIndex).catch((error: unknown) => this.#health.fail(error));
   }
+}
+
+function placed({ fingerprint, role, details }: Party, seq: number, slot: number): PlacedParty {
+  return details ? { fingerprint, role, details, seq, slot } : { fingerprint, role, seq, slot };
 }

@@ -39,10 +39,34 @@ export function splitPoint(size: number): number {
   return split;
 }
 
+/** Room for the hashes of a full tile; larger trees get their own. */
+const folded: Buffer = Buffer.allocUnsafeSlow(256 * hashBytes);
+
 /** MTH over leaf (or equal-height subtree) hashes, level by level; an odd one at the end moves up unchanged. */
 export function rootOf(hashes: readonly Uint8Array[]): Uint8Array {
   if (hashes.length === 0) return emptyRoot;
-  return treeLevels(hashes).at(-1)?.[0] ?? emptyRoot;
+  const bytes = hashes.length * hashBytes;
+  const level = bytes <= folded.length ? folded : Buffer.allocUnsafeSlow(bytes);
+  let end = 0;
+  for (const hash of hashes) {
+    level.set(hash, end);
+    end += hashBytes;
+  }
+  while (end > hashBytes) end = foldLevel(level, 0, end, 0);
+  return Buffer.from(level.subarray(0, hashBytes));
+}
+
+/** Hashes each pair of what lies from `start` to `end` and puts the results from `into` on; returns where they end. */
+export function foldLevel(hashes: Buffer, start: number, end: number, into: number): number {
+  let at = start;
+  let to = into;
+  for (; at + hashBytes < end; at += 2 * hashBytes) {
+    hashed.reset();
+    hashed.uint8(nodePrefix);
+    hashed.part(hashes, at, at + 2 * hashBytes);
+    to += hashes.write(hashed.digest(), to, 'latin1');
+  }
+  return at < end ? to + hashes.copy(hashes, to, at, end) : to;
 }
 
 /** All hashes of a small tree, from its leaves (at least one) up to its root. */

@@ -1,14 +1,14 @@
-import { asBuffer, type Random } from '../base/index.ts';
+import type { Random } from '../base/index.ts';
 import { type CborValue, decodeCbor } from '../tokens/index.ts';
 import { ByteWriter, cborMajor } from './byte-writer.ts';
+import { XChaCha20 } from './chacha20.ts';
 import { layerNames } from './commitment.ts';
-import { keystream, sha256 } from './digest.ts';
+import { sha256 } from './digest.ts';
 import { openingVersion } from './entry.ts';
 import { ProvenanceError } from './error.ts';
-import { KeystreamMask } from './keystream-mask.ts';
 
 /** What an opening looks like on disk as soon as it is about somebody. */
-const sealedVersion = 2;
+const sealedVersion = 3;
 const nonceBytes = 16;
 const recordKeyBytes = 32;
 const sealedParts = 7;
@@ -16,7 +16,10 @@ const sealedParts = 7;
 const checksumBytes = 8;
 const sharedLayers = layerNames.length - 1;
 
-const context = { party: 'tibet-sip/opening/party/v1', shared: 'tibet-sip/opening/shared/v1' } as const;
+/** What a keystream lies over: the last 8 bytes of its nonce. */
+const part = { recordKey: 0, erachter: 1, item: 2, shared: 3 } as const;
+/** Both parties can be one identity: each place has keystreams of its own. */
+const partsOfPlace = 4;
 
 /** The key of one party, and the place in the key file where it is found again. */
 export interface PartyKey {
@@ -24,9 +27,9 @@ export interface PartyKey {
   readonly key: Uint8Array;
 }
 
-/** Where the items of a plain opening begin, and where the last one ends. */
+/** A plain opening as it was written last, and where its items begin. */
 export interface PlainOpening {
-  readonly bytes: Uint8Array;
+  readonly writer: ByteWriter;
   /** Four layers, then the parties. */
   readonly starts: readonly number[];
   readonly layersEnd: number;
@@ -41,69 +44,58 @@ export class OpeningSealer {
   readonly #random: Random;
   readonly #nonce = new Uint8Array(nonceBytes);
   readonly #recordKey = new Uint8Array(recordKeyBytes);
-  readonly #mask = new KeystreamMask();
-  readonly #items = new ByteWriter();
-  readonly #keyed = new ByteWriter();
+  readonly #cipher = new XChaCha20();
+  /** Where each party's copy of the record's key stands. */
+  readonly #wraps: number[] = [];
 
   constructor(random: Random) {
     this.#random = random;
   }
 
   /** Overwrites what the writer holds. */
-  seal(writer: ByteWriter, { bytes, starts, layersEnd }: PlainOpening, parties: readonly PartyKey[]): void {
+  seal(writer: ByteWriter, opening: PlainOpening, parties: readonly PartyKey[]): void {
+    const { writer: plain, starts, layersEnd } = opening;
     writer.reset();
     if (parties.length === 0) {
-      writer.raw(bytes);
+      writer.from(plain, 0);
       return;
     }
-    const mask = this.#mask;
-    const opening = asBuffer(bytes);
+    const cipher = this.#cipher;
     this.#random.fill(this.#nonce, 0, nonceBytes);
     this.#random.fill(this.#recordKey, 0, recordKeyBytes);
-    mask.reserve(recordKeyBytes + bytes.length);
-    const erachterAt = starts[sharedLayers] ?? 0;
-    const itemAt = recordKeyBytes + layersEnd - erachterAt;
     writer.head(cborMajor.array, sealedParts);
     writer.head(cborMajor.unsigned, sealedVersion);
     writer.byteString(this.#nonce);
     writer.head(cborMajor.array, parties.length);
-    this.#items.reset();
-    this.#items.head(cborMajor.array, parties.length);
-    // Under the mask lie record key, ERACHTER and item; ERACHTER stays, so that every party's keystream goes over it.
-    opening.copy(mask.bytes, recordKeyBytes, erachterAt, layersEnd);
-    let party = layerNames.length;
-    for (const { slot, key } of parties) {
-      const start = starts[party++] ?? 0;
-      const end = starts[party] ?? bytes.length;
-      mask.bytes.set(this.#recordKey);
-      opening.copy(mask.bytes, itemAt, start, end);
-      const length = itemAt + end - start;
-      mask.apply(this.#keystream(context.party, key, length));
+    this.#wraps.length = 0;
+    for (const { slot } of parties) {
       writer.head(cborMajor.array, 2);
       writer.head(cborMajor.unsigned, slot);
-      writer.byteStringOf(mask.bytes, 0, recordKeyBytes);
-      this.#items.byteStringOf(mask.bytes, itemAt, length);
+      writer.byteString(this.#recordKey);
+      this.#wraps.push(writer.length - recordKeyBytes);
     }
-    const erachter = mask.bytes.toString('latin1', recordKeyBytes, itemAt);
-    const sharedAt = starts[0] ?? 0;
-    opening.copy(mask.bytes, 0, sharedAt, erachterAt);
-    mask.apply(this.#keystream(context.shared, this.#recordKey, erachterAt - sharedAt));
-    writer.byteStringOf(mask.bytes, 0, erachterAt - sharedAt);
-    writer.head(cborMajor.bytes, erachter.length);
-    writer.latin1(erachter);
-    writer.from(this.#items, 0);
+    const sharedStart = starts[0] ?? 0;
+    const sharedEnd = starts[sharedLayers] ?? 0;
+    const shared = writer.byteStringFrom(plain, sharedStart, sharedEnd);
+    const erachter = writer.byteStringFrom(plain, sharedEnd, layersEnd);
+    const erachterEnd = writer.length;
+    writer.head(cborMajor.array, parties.length);
+    let at = 0;
+    for (const { key } of parties) {
+      const start = starts[layerNames.length + at] ?? 0;
+      const item = writer.byteStringFrom(plain, start, starts[layerNames.length + at + 1] ?? plain.length);
+      const wrap = this.#wraps[at] ?? 0;
+      const place = partsOfPlace * at++;
+      cipher.begin(key, this.#nonce);
+      writer.mask(cipher, wrap, wrap + recordKeyBytes, place + part.recordKey);
+      writer.mask(cipher, erachter, erachterEnd, place + part.erachter);
+      writer.mask(cipher, item, writer.length, place + part.item);
+    }
+    cipher.begin(this.#recordKey, this.#nonce);
+    writer.mask(cipher, shared, shared + sharedEnd - sharedStart, part.shared);
     const checksum = writer.digest().slice(0, checksumBytes);
     writer.head(cborMajor.bytes, checksumBytes);
     writer.latin1(checksum);
-  }
-
-  /** As `keystream` makes it, from memory that is there already. */
-  #keystream(purpose: string, key: Uint8Array, length: number): string {
-    this.#keyed.reset();
-    this.#keyed.latin1(purpose);
-    this.#keyed.raw(key);
-    this.#keyed.raw(this.#nonce);
-    return this.#keyed.keystream(length);
   }
 }
 
@@ -123,6 +115,7 @@ export interface UnsealedOpening {
 export function unsealOpening(sealed: Uint8Array, keys: PartyKeySource): UnsealedOpening {
   if (sealed[0] !== (cborMajor.array | sealedParts)) return { opening: sealed, slots: [] };
   const { nonce, parties, shared, erachter, items } = decodeSealed(sealed);
+  const cipher = new XChaCha20();
   let recordKey: Buffer | undefined;
   let complete = true;
   const opened: (Buffer | undefined)[] = [];
@@ -135,13 +128,13 @@ export function unsealOpening(sealed: Uint8Array, keys: PartyKeySource): Unseale
       opened.push(undefined);
       continue;
     }
-    const stream = keystream([context.party, key, nonce], recordKeyBytes + text.length + item.length);
     const unwrapped = Buffer.from(wrapped);
-    xor(unwrapped, stream, 0);
+    cipher.begin(key, nonce);
+    unmask(cipher, unwrapped, partsOfPlace * at + part.recordKey);
     if (recordKey && !recordKey.equals(unwrapped)) throw malformed();
     recordKey = unwrapped;
-    xor(text, stream, recordKeyBytes);
-    xor(item, stream, recordKeyBytes + text.length);
+    unmask(cipher, text, partsOfPlace * at + part.erachter);
+    unmask(cipher, item, partsOfPlace * at + part.item);
     opened.push(item);
   }
   const writer = new ByteWriter();
@@ -150,7 +143,8 @@ export function unsealOpening(sealed: Uint8Array, keys: PartyKeySource): Unseale
   writer.head(cborMajor.array, layerNames.length);
   if (recordKey) {
     const layers = Buffer.from(shared);
-    xor(layers, keystream([context.shared, recordKey, nonce], layers.length), 0);
+    cipher.begin(recordKey, nonce);
+    unmask(cipher, layers, part.shared);
     writer.raw(layers);
   } else for (let at = 0; at < sharedLayers; at++) writer.uint8(cborNull);
   if (complete) writer.raw(text);
@@ -216,7 +210,6 @@ function checksumOf(bytes: Uint8Array): Buffer {
   return sha256(bytes).subarray(0, checksumBytes);
 }
 
-/** `stream` has one character per byte. */
-function xor(bytes: Buffer, stream: string, from: number): void {
-  for (let at = 0; at < bytes.length; at++) bytes[at] = (bytes[at] ?? 0) ^ stream.charCodeAt(from + at);
+function unmask(cipher: XChaCha20, { buffer, byteOffset, length }: Buffer, lies: number): void {
+  cipher.mask(new DataView(buffer, byteOffset, length), 0, length, lies);
 }

@@ -37,7 +37,7 @@ export interface PartyKeysOptions {
 export class PartyKeys implements PartyKeySource {
   readonly #options: PartyKeysOptions;
   readonly #slots: (Slot | undefined)[];
-  readonly #current = new Map<Fingerprint, number>();
+  readonly #current = new Map<Fingerprint, PartyKey>();
   /** Slots that are on stable storage. */
   #synced: number;
   #existed: boolean;
@@ -49,7 +49,7 @@ export class PartyKeys implements PartyKeySource {
     this.#synced = slots.length;
     this.#existed = existed;
     for (const [at, slot] of slots.entries())
-      if (slot?.state === 'live') this.#current.set(slot.fingerprint, at);
+      if (slot?.state === 'live') this.#current.set(slot.fingerprint, { slot: at, key: slot.key });
   }
 
   /** Cuts off a slot that a crash tore: no durable record was sealed with it. */
@@ -68,12 +68,12 @@ export class PartyKeys implements PartyKeySource {
   /** The party's key, made now if there is none; to be used for a record only after `flush`. */
   keyFor(fingerprint: Fingerprint): PartyKey {
     const known = this.#current.get(fingerprint);
-    const slot = known === undefined ? undefined : this.#slots[known];
-    if (known !== undefined && slot) return { slot: known, key: slot.key };
+    if (known) return known;
     const key = this.#options.random.bytes(32);
-    this.#current.set(fingerprint, this.#slots.length);
+    const made = { slot: this.#slots.length, key };
+    this.#current.set(fingerprint, made);
     this.#slots.push({ state: 'live', fingerprint, key });
-    return { slot: this.#slots.length - 1, key };
+    return made;
   }
 
   keyIn(slot: number): Uint8Array | undefined {
@@ -92,11 +92,11 @@ export class PartyKeys implements PartyKeySource {
   }
 
   isCurrent(fingerprint: Fingerprint, slot: number): boolean {
-    return this.#current.get(fingerprint) === slot;
+    return this.#current.get(fingerprint)?.slot === slot;
   }
 
   currentSlot(fingerprint: Fingerprint): number | undefined {
-    return this.#current.get(fingerprint);
+    return this.#current.get(fingerprint)?.slot;
   }
 
   /** Slots whose erasure has begun: at a start, what a crash interrupted. */
@@ -119,7 +119,7 @@ export class PartyKeys implements PartyKeySource {
     await this.flush();
     await this.#inTurn(() => this.#overwrite(slot, Uint8Array.of(state.erasing)));
     found.state = 'erasing';
-    if (this.#current.get(found.fingerprint) === slot) this.#current.delete(found.fingerprint);
+    if (this.isCurrent(found.fingerprint, slot)) this.#current.delete(found.fingerprint);
     onRetired();
   }
 

@@ -8,9 +8,10 @@ import {
   signCoseSign1,
   verifySignature,
 } from '../tokens/index.ts';
+import { BatchTree } from './batch-tree.ts';
 import { type ByteWriter, cborMajor, headLength } from './byte-writer.ts';
 import { ProvenanceError } from './error.ts';
-import { emptyRoot, hashBytes, leafHash, pathWithin, rootFromInclusion, treeLevels } from './merkle-tree.ts';
+import { hashBytes, leafHash, rootFromInclusion } from './merkle-tree.ts';
 
 /** RFC 9596: keeps a batch signature from passing as any other COSE object of the same key. */
 export const receiptType = 'tibet-receipt+cose';
@@ -30,9 +31,12 @@ const maxPathLength = 32;
 export interface BatchSeal {
   readonly protectedBytes: Uint8Array;
   readonly signature: Uint8Array;
-  readonly size: number;
-  /** Its tree. */
-  readonly levels: readonly (readonly Uint8Array[])[];
+  readonly tree: BatchTree;
+}
+
+/** The tree of a batch whose statements have these leaf hashes. */
+export function batchTree(ids: readonly Uint8Array[]): BatchTree {
+  return new BatchTree(ids.length === 1 ? [...ids, paddingLeaf] : ids);
 }
 
 /** Signs a batch: `ids` are the leaf hashes of the statements, `iat` is in seconds. */
@@ -41,13 +45,12 @@ export function sealBatch(
   signer: { readonly key: SigningKey; readonly kid: Uint8Array },
   iat: number,
 ): BatchSeal {
-  const leaves = ids.length === 1 ? [...ids, paddingLeaf] : ids;
-  const levels = treeLevels(leaves);
+  const tree = batchTree(ids);
   const signed = signCoseSign1({
     key: signer.key,
     kid: signer.kid,
     typ: receiptType,
-    payload: levels.at(-1)?.[0] ?? emptyRoot,
+    payload: tree.root,
     detached: true,
     protectedExtra: new Map<number, CborValue>([
       [label.cwtClaims, new Map([[label.iat, iat]])],
@@ -55,17 +58,13 @@ export function sealBatch(
     ]),
   });
   const { protectedMap, signature } = decodeCoseSign1(signed);
-  return {
-    protectedBytes: encodeCbor(protectedMap),
-    signature,
-    size: leaves.length,
-    levels,
-  };
+  return { protectedBytes: encodeCbor(protectedMap), signature, tree };
 }
 
 /** Appends the receipt of the batch's record number `index`: RFC 9942 §5.2, payload detached. */
 export function writeReceipt(writer: ByteWriter, seal: BatchSeal, index: number): void {
-  const path = pathWithin(seal.levels, index);
+  const { tree } = seal;
+  const length = tree.pathLength(index);
   writer.uint8(0xd2);
   writer.head(cborMajor.array, 4);
   writer.byteString(seal.protectedBytes);
@@ -74,12 +73,12 @@ export function writeReceipt(writer: ByteWriter, seal: BatchSeal, index: number)
   writer.head(cborMajor.map, 1);
   writer.head(cborMajor.negative, -1 - inclusionProofs);
   writer.head(cborMajor.array, 1);
-  writer.head(cborMajor.bytes, proofLength(seal.size, index, path.length));
+  writer.head(cborMajor.bytes, proofLength(tree.size, index, length));
   writer.head(cborMajor.array, 3);
-  writer.head(cborMajor.unsigned, seal.size);
+  writer.head(cborMajor.unsigned, tree.size);
   writer.head(cborMajor.unsigned, index);
-  writer.head(cborMajor.array, path.length);
-  for (const hash of path) writer.byteString(hash);
+  writer.head(cborMajor.array, length);
+  tree.writePath(writer, index);
   writer.uint8(0xf6);
   writer.byteString(seal.signature);
 }

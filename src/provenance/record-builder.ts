@@ -24,14 +24,18 @@ export interface RecordContext {
   readonly nodeToken?: Uint8Array;
 }
 
-/** A record whose id is known and which is not durable yet. */
+/** A record whose id is known and which is not durable yet; its bytes are there until the next one is built. */
 export interface BuiltRecord {
   readonly id: RecordId;
   readonly idBytes: Uint8Array;
   readonly timeMs: number;
-  readonly statement: Uint8Array;
+  /** Behind the prefix that it is hashed with. */
+  readonly statement: ByteWriter;
   readonly opening: PlainOpening;
 }
+
+/** Where the statement begins in its writer. */
+export const statementStart = 1;
 
 export interface RecordBuilderOptions {
   readonly nodeFingerprint: Fingerprint;
@@ -105,8 +109,8 @@ export class RecordBuilder {
       id: encodeBase32(idBytes),
       idBytes,
       timeMs,
-      statement: statement.copy(1),
-      opening: { bytes: opening.copy(), starts, layersEnd },
+      statement,
+      opening: { writer: opening, starts, layersEnd },
     };
   }
 

@@ -25,6 +25,7 @@ const formatVersion = 4;
 const stateKey = Buffer.from('state');
 /** Heads under one LMDB transaction: keeps each stretch of synchronous work short. */
 const chunkHeads = 1024;
+const maxRememberedHeads = 10_000;
 /** Records that are written before the file is mapped anew. */
 const mappedRecords = 16_384;
 
@@ -49,6 +50,8 @@ export class RecordIndex implements HeadSource {
   /** What the tables do not have yet. */
   #tail: IndexTail;
   readonly #heads = new Map<Fingerprint, Head>();
+  /** Some of those that the tables have. */
+  readonly #recentHeads = new Map<Fingerprint, Head>();
   /** undefined as a value: closed. */
   readonly #calls = new Map<string, OpenCall | undefined>();
   readonly #times = new Map<number, TimeSpan>();
@@ -97,16 +100,29 @@ export class RecordIndex implements HeadSource {
 
   /** Sees what another process has written since. */
   refresh(): void {
+    this.#recentHeads.clear();
     this.#tables.root.resetReadTxn();
     this.#head = this.#readHead();
     this.#tail = new IndexTail(this.#head.size);
   }
 
   head(fingerprint: Fingerprint): Head | undefined {
-    return (
-      this.#heads.get(fingerprint) ??
-      decodeHead(this.#tables.heads.get(this.#tables.identityKey(fingerprint)))
-    );
+    return this.#heads.get(fingerprint) ?? this.#writtenHead(fingerprint);
+  }
+
+  /** The same identities call again and again. */
+  #writtenHead(fingerprint: Fingerprint): Head | undefined {
+    let head = this.#recentHeads.get(fingerprint);
+    if (!head) {
+      head = decodeHead(this.#tables.heads.get(this.#tables.identityKey(fingerprint)));
+      if (head) this.#rememberHead(fingerprint, head);
+    }
+    return head;
+  }
+
+  #rememberHead(fingerprint: Fingerprint, head: Head): void {
+    if (this.#recentHeads.size >= maxRememberedHeads) this.#recentHeads.clear();
+    this.#recentHeads.set(fingerprint, head);
   }
 
   /**
@@ -231,6 +247,7 @@ export class RecordIndex implements HeadSource {
         this.#tables.nodes.putSync(this.#tables.identityKey(node), uint64(position));
       this.#putHead(head);
     });
+    for (const [fingerprint, head] of heads) this.#rememberHead(fingerprint, head);
     dropUnchanged(this.#heads, heads);
     dropUnchanged(this.#calls, calls);
     dropUnchanged(this.#times, times);
@@ -255,6 +272,7 @@ export class RecordIndex implements HeadSource {
     for (const [id, call] of this.#calls)
       if (call) this.#calls.set(id, { ...call, parties: withoutParty(call.parties, fingerprint) });
     await forgetIdentity(this.#tables, this.#places, fingerprint, before);
+    this.#recentHeads.delete(fingerprint);
   }
 
   close(): Promise<void> {

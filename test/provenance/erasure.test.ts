@@ -138,6 +138,48 @@ describe('property 12 (erasable): erasing one party', () => {
     await again.close();
   });
 
+  test('leaves alone what comes back at every moment of the erasure', async () => {
+    const disk = new SimulatedDisk();
+    const { log } = await filled(disk);
+    let erased = false;
+    const erasure = log.erase(alice).finally(() => {
+      erased = true;
+    });
+    const written: ReturnType<AuditLog['append']>[] = [];
+    for (let at = 0; !erased; at++) {
+      if (at < 1_000) written.push(log.append(call(`back-${at}`, alice, bob)));
+      await (at % 50 < 49 ? undefined : new Promise((resolve) => setImmediate(resolve)));
+    }
+    await erasure;
+    await Promise.all(written.map(settled));
+    await settled(log.append(call('afterwards', alice, bob)));
+    const hers = (await collect(log.query())).filter(({ parties }) =>
+      parties.some(({ fingerprint }) => fingerprint === alice),
+    );
+    expect(hers.length).toBeGreaterThan(1);
+    expect((await collect(log.query({ identity: alice }))).map(({ id }) => id)).toEqual(
+      hers.map(({ id }) => id),
+    );
+    await log.close();
+    expect((await verifyLog({ directory: '', storage: disk, vkey: log.vkey })).problems).toEqual([]);
+  });
+
+  test('who called itself leaves nothing of what it declared', async () => {
+    const disk = new SimulatedDisk();
+    const log = await openLog(directory.path, { storage: disk, limits });
+    const { id, durability } = log.append({
+      ...call('c1', alice, alice),
+      erachter: 'a call to my other phone',
+    });
+    await settled({ id, durability });
+    expect(await log.get(id)).toMatchObject({ erachter: 'a call to my other phone', redacted: [] });
+    await expect.poll(() => log.size).toBe(2);
+    expect((await everything(disk)).includes('my other phone')).toBe(false);
+    await log.erase(alice);
+    expect((await log.get(id))?.redacted).toContain('erachter');
+    await log.close();
+  });
+
   test('of somebody whom the log does not know is refused', async () => {
     const { log } = await filled(new SimulatedDisk());
     await expect(log.erase(encodeBase32(new Uint8Array(32).fill(9)))).rejects.toMatchObject({

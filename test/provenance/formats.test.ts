@@ -12,7 +12,7 @@ import { closeFrame, FrameWriter, noDigest, scanSegment } from '../../src/proven
 import { decodeLayer, writeLayer } from '../../src/provenance/layer.ts';
 import { leafHash } from '../../src/provenance/merkle-tree.ts';
 import { PartyKeySnapshot } from '../../src/provenance/party-keys.ts';
-import { decodeReceipt, ReceiptChecker } from '../../src/provenance/receipt.ts';
+import { decodeReceipt, ReceiptChecker, sealBatch } from '../../src/provenance/receipt.ts';
 import { openRecord, readRecord } from '../../src/provenance/record.ts';
 import { openingFault } from '../../src/provenance/record-checks.ts';
 import { decodeStatement } from '../../src/provenance/statement.ts';
@@ -168,8 +168,12 @@ describe('journal frames', () => {
   const frameOf = (from: number, to: number, previous: Uint8Array): { bytes: Buffer; digest: Uint8Array } => {
     const writer = new FrameWriter(new FrameMemory());
     writer.begin(from);
-    for (let at = from; at <= to; at++) writer.add(written(`entry ${at}`), written(`opening ${at}`));
-    const frame = writer.end();
+    const ids: Uint8Array[] = [];
+    for (let at = from; at <= to; at++) {
+      writer.add(written(`statement ${at}`), 0, written(`opening ${at}`));
+      ids.push(leafHash(Buffer.from(`statement ${at}`)));
+    }
+    const frame = writer.end(sealBatch(ids, { key: nodeKey, kid: new Uint8Array(32) }, 1));
     return { bytes: frame.bytes, digest: closeFrame(frame, previous) };
   };
   const first = frameOf(5, 6, noDigest);
@@ -182,7 +186,15 @@ describe('journal frames', () => {
     expect(scan.frames.flatMap(({ records }) => [...records]).map(({ position }) => position)).toEqual([
       5, 6, 7,
     ]);
-    expect(Buffer.from(scan.frames[1]?.records.at(7)?.entry ?? []).toString()).toBe('entry 7');
+    for (const { records } of scan.frames)
+      for (const { position, entry, opening } of records) {
+        const { statement, receipt } = decodeEntry(entry);
+        expect(Buffer.from(statement).toString()).toBe(`statement ${position}`);
+        expect(Buffer.from(opening).toString()).toBe(`opening ${position}`);
+        expect(
+          new ReceiptChecker().holds(decodeReceipt(receipt), leafHash(statement), nodeKey.publicKey),
+        ).toBe(true);
+      }
   });
 
   test('cut anywhere, the segment reads up to the last whole frame', () => {

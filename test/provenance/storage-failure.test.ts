@@ -101,7 +101,7 @@ describe.each(faults)('property 14 (fail-closed): a disk that is %s', (_, breakD
 
 test('a disk too full to start on is said to be so', async () => {
   const full = new SimulatedDisk();
-  full.freeBytes = 1_000;
+  full.freeBytes = 600;
   const other = scratch();
   await expect(openLog(other.path, { storage: full })).rejects.toThrow();
   expect(await full.locked()).toBe(false);
