@@ -242,7 +242,7 @@ export const limits: z.ZodType<LimitsConfig> = section({
   overlay: section({
     cache: section({
       maxEntries: count(100_000, 100),
-      maxLocalEntries: count(10_000, 100),
+      maxLocalEntries: count(4_000, 100),
       freshMs: milliseconds(1_000),
       staleMs: milliseconds(600_000),
     }),

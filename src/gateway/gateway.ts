@@ -89,8 +89,7 @@ class RunningGateway implements Gateway {
     const listen = await parts.transactions.start(parts.dispatcher);
     parts.addresses.opened(listen);
     closing.opened(() => closeSip(parts, clock));
-    // Connections do not outlive the process; UDP flows do.
-    await parts.overlay.removeDeadFlows(({ flowId }) => parts.transport.flow(flowId) !== undefined);
+    removeDeadFlows(around, parts);
     await startHops(around, parts, listen);
     parts.peers.start();
     const federation = await parts.federation?.start();
@@ -105,6 +104,20 @@ class RunningGateway implements Gateway {
   close(): Promise<void> {
     return this.#around.closing.close();
   }
+}
+
+/** Connections do not outlive the process; UDP flows do. Nothing is routed to a dead one, so that nobody waits for it. */
+function removeDeadFlows({ logger, closing }: Surroundings, { overlay, transport }: Parts): void {
+  const stopping = new AbortController();
+  const removed = overlay
+    .removeDeadFlows(({ flowId }) => transport.flow(flowId) !== undefined, stopping.signal)
+    .catch((error: unknown) =>
+      logger.error({ error: String(error) }, 'bindings of an earlier run remain until they expire'),
+    );
+  closing.opened(() => {
+    stopping.abort();
+    return removed;
+  });
 }
 
 /** Opens and closes every socket: a port in use must be found before anything is written. */

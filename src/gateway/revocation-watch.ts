@@ -62,15 +62,16 @@ export class RevocationWatch {
     }
   }
 
-  /** Revocations are rare, so that everything which is up may be looked at. */
+  /** Revocations are rare, so that everything which is up may be looked at: first who calls, then who could. */
   async #end(keys: ReadonlySet<string>): Promise<void> {
+    const { overlay, authentication, calls } = this.#options;
+    await this.#endAmong(new Set([...authentication.speakers(), ...[...calls].flatMap(partiesOf)]), keys);
+    for await (const bound of overlay.boundHere()) await this.#endAmong(bound, keys);
+  }
+
+  async #endAmong(fingerprints: Iterable<string>, keys: ReadonlySet<string>): Promise<void> {
     const { overlay, authentication, calls, records, cutting, logger } = this.#options;
-    const inProgress = new Set<string>([
-      ...(await overlay.boundHere()),
-      ...authentication.speakers(),
-      ...[...calls].flatMap(partiesOf),
-    ]);
-    for (const fingerprint of inProgress) {
+    for (const fingerprint of fingerprints) {
       const identity = await overlay.identity(fingerprint);
       if (identity === undefined || !(await this.#rests(identity, keys))) continue;
       authentication.bar(fingerprint);

@@ -8,7 +8,10 @@ import type { Change, ListOptions, OverlayStore, StoreEntry, StorePage } from '.
 export interface CacheLimits {
   /** Documents of one kind of a shared store: what calls go on with while it is away. 1 to 2 kB each. */
   readonly maxEntries: number;
-  /** The same of an embedded store, whose documents cost a few microseconds to read again. */
+  /**
+   * The same of an embedded store, whose documents cost a few microseconds to read again: less than the collector's
+   * work on very many that nobody asks for a second time.
+   */
   readonly maxLocalEntries: number;
   /** For how long what another process has written may go unnoticed. */
   readonly freshMs: number;
@@ -18,7 +21,7 @@ export interface CacheLimits {
 
 export const defaultCacheLimits: CacheLimits = {
   maxEntries: 100_000,
-  maxLocalEntries: 10_000,
+  maxLocalEntries: 4_000,
   freshMs: 1_000,
   staleMs: 600_000,
 };
@@ -103,6 +106,13 @@ export class CachedStore implements OverlayStore {
     term: string,
   ): Eventual<readonly StoreEntry<OverlayDocuments[Kind]>[]> {
     return this.#store.find(kind, term);
+  }
+
+  pages<Kind extends DocumentKind>(
+    kind: Kind,
+    term: string,
+  ): AsyncIterable<readonly StoreEntry<OverlayDocuments[Kind]>[]> {
+    return this.#store.pages(kind, term);
   }
 
   due(kind: DocumentKind, untilMs: number, limit: number): Eventual<readonly string[]> {

@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
-import { type Database, open, type RootDatabase } from 'lmdb';
 import { decodeDocument, encodeDocument } from './document-codec.ts';
 import { decodeKey, encodeKey } from './document-key.ts';
 import { type DocumentKind, documentKinds, indexRules, type OverlayDocuments } from './documents.ts';
-import { hasFormat, importFirstFormat, openMarks } from './embedded-import.ts';
+import { hasFormat, importFirstFormat } from './embedded-import.ts';
+import { EmbeddedTables, type Root } from './embedded-tables.ts';
 import { OverlayError } from './errors.ts';
 import { ForeignWrites } from './foreign-writes.ts';
 import {
@@ -20,17 +20,18 @@ import { WriteQueue } from './write-queue.ts';
 export interface EmbeddedStoreOptions {
   /** Made when missing, readable for its owner only: it holds the keys of stock phones. */
   readonly directory: string;
+  /** How much of the file may count as this process's memory; reading it again from the kernel's costs some 10 us. */
+  readonly maxMappedBytes?: number;
 }
-
-type Table = Database<Buffer, Buffer>;
 
 /** Of a term only so much is a key: `find` looks at the documents themselves. */
 const termBytes = 8;
 const dueBytes = 6;
 const latestDue = 2 ** (8 * dueBytes) - 1;
 const nothing = Buffer.alloc(0);
-/** Address space, neither memory nor disk: room for some 50 million identities before the map has to grow. */
-const mapBytes = 2 ** 36;
+/** Documents that a walk through all of them looks at in one turn: about a millisecond. */
+const pageSize = 200;
+const defaultMaxMappedBytes = 384 * 2 ** 20;
 /** Under load changes wait so long for others to share their transaction (`npm run bench -- --part register`). */
 const lingerMs = 40;
 
@@ -40,51 +41,28 @@ const lingerMs = 40;
  */
 export class EmbeddedStore implements OverlayStore {
   readonly isLocal = true;
-  readonly #root: RootDatabase<Buffer, string>;
-  readonly #documents: ReadonlyMap<DocumentKind, Table>;
-  /** Hash of kind and term -> key, one entry for each. */
-  readonly #terms: Table;
-  /** Kind, time, key. A document's own time may be later than its entry: moved when the entry comes up. */
-  readonly #due: Table;
+  readonly #tables: EmbeddedTables;
   readonly #writes: WriteQueue;
   readonly #foreign: ForeignWrites;
+  #refreshing = false;
 
-  private constructor(root: RootDatabase<Buffer, string>) {
-    this.#root = root;
-    const marks = openMarks(root);
-    this.#foreign = new ForeignWrites(() => marks);
-    const signed = (body: () => void) => (): void => {
-      this.#foreign.sign();
-      body();
-    };
-    this.#writes = new WriteQueue((body) => transact(root, signed(body)), lingerMs);
-    this.#documents = new Map(documentKinds.map((kind) => [kind, openTable(root, kind)]));
-    this.#terms = openTable(root, 'terms', true);
-    this.#due = openTable(root, 'due');
+  private constructor(tables: EmbeddedTables) {
+    this.#tables = tables;
+    this.#foreign = new ForeignWrites(() => tables.marks);
+    this.#writes = new WriteQueue((body) => this.#transact(body), lingerMs);
   }
 
   /**
    * Throws OverlayError `store-open` when the directory cannot be made, read or written, or a later version has
    * written there. The first start after an upgrade from the first format takes its time: some 20 s for a million identities.
    */
-  static open({ directory }: EmbeddedStoreOptions): EmbeddedStore {
+  static open({ directory, maxMappedBytes = defaultMaxMappedBytes }: EmbeddedStoreOptions): EmbeddedStore {
     try {
       mkdirSync(directory, { recursive: true, mode: 0o700 });
-      const root = open<Buffer, string>({
-        path: directory,
-        noSubdir: false,
-        // The tables of the first format are there until they are taken over.
-        maxDbs: 2 * documentKinds.length + 5,
-        encoding: 'binary',
-        // Its batches answer with promises of their own, which would fail unseen when the disk is full.
-        eventTurnBatching: false,
-        // Growing beyond it, LMDB maps the file once more and keeps the old map, with all the pages in it.
-        mapSize: mapBytes,
-      });
-      const isKnown = hasFormat(root);
-      const store = new EmbeddedStore(root);
-      if (!isKnown)
-        importFirstFormat(root, (kind, key, document) => {
+      const tables = new EmbeddedTables(directory, maxMappedBytes);
+      const store = new EmbeddedStore(tables);
+      if (!hasFormat(tables.root))
+        importFirstFormat(tables.root, (kind, key, document) => {
           store.#write(kind, encodeKey(key), undefined, document);
         });
       return store;
@@ -95,7 +73,9 @@ export class EmbeddedStore implements OverlayStore {
   }
 
   get<Kind extends DocumentKind>(kind: Kind, key: string): OverlayDocuments[Kind] | undefined {
-    return this.#read(kind, encodeKey(key));
+    const document = this.#read(kind, encodeKey(key));
+    this.#looked();
+    return document;
   }
 
   update<Kind extends DocumentKind>(
@@ -121,16 +101,34 @@ export class EmbeddedStore implements OverlayStore {
       if (document !== undefined && terms(document).includes(term)) found.push([decodeKey(row), document]);
     };
     if (isCommon(term))
-      for (const { key, value } of this.#of(kind).getRange({})) add(key, decodeDocument(kind, value));
-    else for (const row of this.#terms.getValues(termKey(kind, term))) add(row, this.#read(kind, row));
+      for (const { key, value } of this.#tables.of(kind).getRange({})) add(key, decodeDocument(kind, value));
+    else for (const row of this.#tables.terms.getValues(termKey(kind, term))) add(row, this.#read(kind, row));
     return found;
+  }
+
+  async *pages<Kind extends DocumentKind>(
+    kind: Kind,
+    term: string,
+  ): AsyncGenerator<readonly StoreEntry<OverlayDocuments[Kind]>[]> {
+    const { terms, isCommon = () => false } = indexRules[kind];
+    if (!isCommon(term)) return yield this.find(kind, term);
+    let from: { readonly cursor?: string } | undefined = {};
+    while (from) {
+      const { entries, cursor }: StorePage<OverlayDocuments[Kind]> = this.list(kind, {
+        ...from,
+        limit: pageSize,
+      });
+      yield entries.filter(([, document]) => terms(document).includes(term));
+      from = cursor === undefined ? undefined : { cursor };
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   due(kind: DocumentKind, untilMs: number, limit: number): readonly string[] {
     const due = new Set<string>();
     const early: Buffer[] = [];
     const range = { start: dueKey(kind, 0), end: dueKey(kind, untilMs + 1) };
-    for (const { key: entry } of this.#due.getRange(range)) {
+    for (const { key: entry } of this.#tables.due.getRange(range)) {
       const row = entry.subarray(1 + dueBytes);
       const dueAtMs = this.#dueAtMs(kind, row);
       if (dueAtMs !== undefined && dueAtMs <= untilMs) due.add(decodeKey(row));
@@ -147,8 +145,9 @@ export class EmbeddedStore implements OverlayStore {
   ): StorePage<OverlayDocuments[Kind]> {
     const from = cursor === undefined ? {} : { start: encodeKey(cursor), exclusiveStart: true };
     const entries: StoreEntry<OverlayDocuments[Kind]>[] = [];
-    for (const { key, value } of this.#of(kind).getRange({ ...from, limit }))
+    for (const { key, value } of this.#tables.of(kind).getRange({ ...from, limit }))
       entries.push([decodeKey(key), decodeDocument(kind, value)]);
+    this.#looked();
     return { entries, cursor: entries.length < limit ? undefined : entries.at(-1)?.[0] };
   }
 
@@ -160,12 +159,11 @@ export class EmbeddedStore implements OverlayStore {
 
   async close(): Promise<void> {
     await this.#writes.idle();
-    await this.#root.flushed;
-    await this.#root.close();
+    await this.#tables.close();
   }
 
   #read<Kind extends DocumentKind>(kind: Kind, row: Buffer): OverlayDocuments[Kind] | undefined {
-    const table = this.#of(kind);
+    const table = this.#tables.of(kind);
     // In memory that the next read uses again: decoding copies what it needs.
     const bytes = table.getBinaryFast(row);
     return bytes && decodeDocument(kind, bytes);
@@ -178,8 +176,8 @@ export class EmbeddedStore implements OverlayStore {
     before: OverlayDocuments[Kind] | undefined,
     after: OverlayDocuments[Kind] | undefined,
   ): void {
-    if (after === undefined) void this.#of(kind).remove(row);
-    else void this.#of(kind).put(row, encodeDocument(kind, after));
+    if (after === undefined) void this.#tables.of(kind).remove(row);
+    else void this.#tables.of(kind).put(row, encodeDocument(kind, after));
     this.#writeTerms(kind, row, before, after);
     const { dueAtMs } = indexRules[kind];
     const oldDue = before && dueAtMs(before);
@@ -187,7 +185,7 @@ export class EmbeddedStore implements OverlayStore {
     // Later than it was is the rule, with each refresh: that entry stays until it comes up.
     if (newDue !== undefined && (oldDue === undefined || newDue < oldDue)) this.#putDue(kind, newDue, row);
     if (newDue === undefined && oldDue !== undefined)
-      void this.#due.remove(Buffer.concat([dueKey(kind, oldDue), row]));
+      void this.#tables.due.remove(Buffer.concat([dueKey(kind, oldDue), row]));
   }
 
   #writeTerms<Kind extends DocumentKind>(
@@ -200,9 +198,10 @@ export class EmbeddedStore implements OverlayStore {
     const oldTerms = before ? terms(before) : [];
     const newTerms = after ? terms(after) : [];
     for (const term of newTerms)
-      if (!oldTerms.includes(term) && !isCommon(term)) void this.#terms.put(termKey(kind, term), row);
+      if (!oldTerms.includes(term) && !isCommon(term)) void this.#tables.terms.put(termKey(kind, term), row);
     for (const term of oldTerms)
-      if (!newTerms.includes(term) && !isCommon(term)) void this.#terms.remove(termKey(kind, term), row);
+      if (!newTerms.includes(term) && !isCommon(term))
+        void this.#tables.terms.remove(termKey(kind, term), row);
   }
 
   #dueAtMs(kind: DocumentKind, row: Buffer): number | undefined {
@@ -211,7 +210,7 @@ export class EmbeddedStore implements OverlayStore {
   }
 
   #putDue(kind: DocumentKind, dueAtMs: number, row: Buffer): void {
-    void this.#due.put(Buffer.concat([dueKey(kind, dueAtMs), row]), nothing);
+    void this.#tables.due.put(Buffer.concat([dueKey(kind, dueAtMs), row]), nothing);
   }
 
   /** To where their documents say now. Nobody waits for it: what fails comes up again. */
@@ -220,22 +219,37 @@ export class EmbeddedStore implements OverlayStore {
       for (const entry of entries) {
         const row = entry.subarray(1 + dueBytes);
         const dueAtMs = this.#dueAtMs(kind, row);
-        void this.#due.remove(entry);
+        void this.#tables.due.remove(entry);
         if (dueAtMs !== undefined) this.#putDue(kind, dueAtMs, row);
       }
     };
     this.#writes.add(move).catch(() => {});
   }
 
-  #of(kind: DocumentKind): Table {
-    const documents = this.#documents.get(kind);
-    if (!documents) throw new OverlayError('store-corrupt', `there are no documents of kind ${kind}`);
-    return documents;
+  /** A transaction of nothing, so that no other is on its way when the file is opened again. */
+  #looked(): void {
+    if (this.#refreshing || !this.#tables.isWorn) return;
+    this.#refreshing = true;
+    this.#writes
+      .add(() => {})
+      .catch(() => {})
+      .finally(() => {
+        this.#refreshing = false;
+      });
+  }
+
+  async #transact(body: () => void): Promise<void> {
+    await transact(this.#tables.root, () => {
+      this.#foreign.sign();
+      body();
+    });
+    if (!this.#refreshing && !this.#tables.isWorn) return;
+    await this.#tables.mapAnew();
   }
 }
 
 /** Throws OverlayError `store-unavailable` when the disk does not take it; then nothing of it is stored. */
-async function transact(root: RootDatabase<Buffer, string>, body: () => void): Promise<void> {
+async function transact(root: Root, body: () => void): Promise<void> {
   try {
     await root.transaction(body);
   } catch (cause) {
@@ -243,10 +257,6 @@ async function transact(root: RootDatabase<Buffer, string>, body: () => void): P
     if (cause instanceof Error && 'commitError' in cause) Promise.resolve(cause.commitError).catch(() => {});
     throw new OverlayError('store-unavailable', 'the overlay store cannot be written', { cause });
   }
-}
-
-function openTable(root: RootDatabase<Buffer, string>, name: string, dupSort = false): Table {
-  return root.openDB({ name: `2.${name}`, encoding: 'binary', keyEncoding: 'binary', dupSort });
 }
 
 /** Two terms of one hash are told apart by their documents. */

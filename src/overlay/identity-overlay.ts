@@ -230,9 +230,12 @@ export class IdentityOverlay {
     return this.#lost(this.#parts.locations.removeFlow(flowId), 'flow-lost');
   }
 
-  /** After a start: takes out what this node held on connections that have not outlived it. */
-  removeDeadFlows(isAlive: (binding: Binding) => boolean): Promise<readonly LostBinding[]> {
-    return this.#lost(this.#parts.locations.removeDeadFlows(isAlive), 'flow-lost');
+  /** After a start: takes out, page by page, what this node held on connections that have not outlived it. */
+  async removeDeadFlows(isAlive: (binding: Binding) => boolean, signal?: AbortSignal): Promise<void> {
+    for await (const lost of this.#parts.locations.removeDeadFlows(isAlive)) {
+      await this.#report(lost, 'flow-lost');
+      if (signal?.aborted) return;
+    }
   }
 
   /** Takes the phones of a revoked key out of routing; each leaves an event. */
@@ -240,8 +243,8 @@ export class IdentityOverlay {
     return this.#lost(this.#parts.locations.removeIdentity(fingerprint), 'revoked');
   }
 
-  /** The identities that have phones at this node. */
-  boundHere(): Promise<readonly Fingerprint[]> {
+  /** The identities that have phones at this node, in pages. */
+  boundHere(): AsyncIterable<readonly Fingerprint[]> {
     return this.#parts.locations.identitiesOfNode();
   }
 
@@ -342,7 +345,13 @@ export class IdentityOverlay {
     removal: Promise<readonly LostBinding[]>,
     cause: 'flow-lost' | 'expired' | 'revoked',
   ): Promise<readonly LostBinding[]> {
-    const lost = await removal;
+    return this.#report(await removal, cause);
+  }
+
+  async #report(
+    lost: readonly LostBinding[],
+    cause: 'flow-lost' | 'expired' | 'revoked',
+  ): Promise<readonly LostBinding[]> {
     for (const { fingerprint, binding } of lost) {
       const identity = await this.#parts.directory.byFingerprint(fingerprint);
       const { contactUri, flowId, transport } = binding;

@@ -80,17 +80,20 @@ export class LocationBook {
     return this.#remove(fingerprint, () => true);
   }
 
-  async identitiesOfNode(): Promise<readonly Fingerprint[]> {
-    const found = await this.#store.find('bindings', term.node(this.#node));
-    return found.map(([fingerprint]) => fingerprint);
+  /** In pages: of a node with many phones it takes its time. */
+  async *identitiesOfNode(): AsyncGenerator<readonly Fingerprint[]> {
+    for await (const page of this.#store.pages('bindings', term.node(this.#node)))
+      yield page.map(([fingerprint]) => fingerprint);
   }
 
-  /** After a restart: those of this node whose flow no longer exists. */
-  async removeDeadFlows(isAlive: (binding: Binding) => boolean): Promise<readonly LostBinding[]> {
-    return this.#removeFrom(
-      await this.#store.find('bindings', term.node(this.#node)),
-      (binding) => binding.node === this.#node && !isAlive(binding),
-    );
+  /** After a restart: those of this node whose flow no longer exists, page by page. */
+  async *removeDeadFlows(isAlive: (binding: Binding) => boolean): AsyncGenerator<readonly LostBinding[]> {
+    const isLost = (binding: Binding): boolean => binding.node === this.#node && !isAlive(binding);
+    for await (const page of this.#store.pages('bindings', term.node(this.#node)))
+      yield await this.#removeFrom(
+        page.filter(([, { bindings }]) => bindings.some(isLost)),
+        isLost,
+      );
   }
 
   /** Takes out what has expired, of up to `maxIdentities` identities; returns each binding to one sweeper only. */

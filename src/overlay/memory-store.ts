@@ -50,6 +50,13 @@ export class MemoryStore implements OverlayStore {
     return [...this.#documents(kind)].filter(([, document]) => terms(document).includes(term));
   }
 
+  async *pages<Kind extends DocumentKind>(
+    kind: Kind,
+    term: string,
+  ): AsyncGenerator<readonly StoreEntry<OverlayDocuments[Kind]>[]> {
+    yield this.find(kind, term);
+  }
+
   due(kind: DocumentKind, untilMs: number, limit: number): string[] {
     return this.#due(kind, untilMs).slice(0, limit);
   }

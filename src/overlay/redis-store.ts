@@ -36,6 +36,9 @@ export interface RedisStoreOptions {
 /** Documents of one kind are spread over that many hashes, and these over the nodes of a cluster. */
 const shardCount = 64;
 
+/** Members of an index that are asked for at once. */
+const pageSize = 200;
+
 /** In front of a stored document: its version in decimal. */
 const versionLength = 16;
 
@@ -100,7 +103,39 @@ export class RedisStore implements OverlayStore {
     term: string,
   ): Promise<readonly StoreEntry<OverlayDocuments[Kind]>[]> {
     const index = this.#termKey(kind, term);
-    const keys = texts(await this.#connection.command(index, ['ZRANGE', index, '0', '-1']));
+    return this.#carriers(
+      kind,
+      term,
+      texts(await this.#connection.command(index, ['ZRANGE', index, '0', '-1'])),
+    );
+  }
+
+  async *pages<Kind extends DocumentKind>(
+    kind: Kind,
+    term: string,
+  ): AsyncGenerator<readonly StoreEntry<OverlayDocuments[Kind]>[]> {
+    const index = this.#termKey(kind, term);
+    let cursor = '0';
+    do {
+      const scan = ['ZSCAN', index, cursor, 'COUNT', String(pageSize)];
+      const reply = await this.#connection.command(index, scan);
+      if (!Array.isArray(reply)) throw unexpected();
+      const [[next = '0'], members] = [texts([reply[0] ?? '']), texts(reply[1] ?? [])];
+      // Each with its score behind it.
+      yield await this.#carriers(
+        kind,
+        term,
+        members.filter((_, at) => at % 2 === 0),
+      );
+      cursor = next;
+    } while (cursor !== '0');
+  }
+
+  async #carriers<Kind extends DocumentKind>(
+    kind: Kind,
+    term: string,
+    keys: readonly string[],
+  ): Promise<readonly StoreEntry<OverlayDocuments[Kind]>[]> {
     const found: StoreEntry<OverlayDocuments[Kind]>[] = [];
     const read = await Promise.all(keys.map(async (key) => [key, await this.#read(kind, key)] as const));
     for (const [key, stored] of read) {

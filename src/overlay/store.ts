@@ -45,6 +45,14 @@ export interface OverlayStore {
     kind: Kind,
     term: string,
   ): Eventual<readonly StoreEntry<OverlayDocuments[Kind]>[]>;
+  /**
+   * The same in pages, between which others have their turn: for terms that very many carry. A document that is there
+   * all the time comes at least once.
+   */
+  pages<Kind extends DocumentKind>(
+    kind: Kind,
+    term: string,
+  ): AsyncIterable<readonly StoreEntry<OverlayDocuments[Kind]>[]>;
   /** Keys of documents that fall due up to `untilMs`, at most `limit`. */
   due(kind: DocumentKind, untilMs: number, limit: number): Eventual<readonly string[]>;
   /** All documents in pages, in no order that a caller may rely on. */

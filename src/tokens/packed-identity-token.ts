@@ -28,7 +28,17 @@ const issuerAt = 0;
 const coreSignatureAt = keyBytes;
 const signatureAt = coreSignatureAt + signatureBytes;
 const packedBytes = signatureAt + signatureBytes;
-const issuerInToken = beforeKid.length + keyBytes + afterKid.length + 1 + beforeIssuer.length;
+const payloadAt = beforeKid.length + keyBytes + afterKid.length + 1;
+const issuerInToken = payloadAt + beforeIssuer.length;
+const timeBytes = 6;
+/** All but the name and the key. */
+const fixedPayloadBytes =
+  beforeIssuer.length +
+  fingerprintLength +
+  3 * timeBytes +
+  beforeKey.length +
+  beforeCoreSignature.length +
+  signatureBytes;
 const maxPayloadBytes = 0xff;
 
 /** The parts of a token that nothing else tells: issuer and two signatures, half its size. Undefined for tokens of another form. */
@@ -49,36 +59,41 @@ export function packIdentityToken(token: Uint8Array, known: KnownIdentity): Uint
 export function unpackIdentityToken(packed: Uint8Array, known: KnownIdentity): Uint8Array | undefined {
   const { fingerprint, subject, publicKey, issuedAt, notBefore, expires } = known;
   const kid = decodeBase32(fingerprint);
-  const name = Buffer.from(subject);
   const times = [expires, notBefore, issuedAt];
   if (packed.length !== packedBytes || kid?.length !== keyBytes || !times.every(hasFourBytes))
     return undefined;
-  const parts: readonly Uint8Array[] = [
-    beforeIssuer,
-    Buffer.from(encodeBase32(packed.subarray(issuerAt, coreSignatureAt)), 'latin1'),
-    Buffer.from(name.length < 24 ? [0x02, 0x60 + name.length] : [0x02, 0x78, name.length]),
-    name,
-    timesOf(times),
-    beforeKey,
-    publicKey,
-    beforeCoreSignature,
-    packed.subarray(coreSignatureAt, signatureAt),
-  ];
-  const payloadBytes = parts.reduce((sum, { length }) => sum + length, 0);
+  const nameBytes = Buffer.byteLength(subject);
+  const nameHead = nameBytes < 24 ? [0x02, 0x60 + nameBytes] : [0x02, 0x78, nameBytes];
+  const payloadBytes = fixedPayloadBytes + nameHead.length + nameBytes + publicKey.length;
   if (payloadBytes > maxPayloadBytes) return undefined;
-  const all = [beforeKid, kid, afterKid, Uint8Array.of(payloadBytes), ...parts, beforeSignature];
-  return Buffer.concat([...all, packed.subarray(signatureAt)]);
-}
-
-/** Claims 4, 5 and 6 (RFC 8392 §3.1): four bytes each. */
-function timesOf(times: readonly number[]): Buffer {
-  const bytes = Buffer.allocUnsafe(times.length * 6);
-  for (const [at, time] of times.entries()) {
-    bytes[at * 6] = 4 + at;
-    bytes[at * 6 + 1] = 0x1a;
-    bytes.writeUInt32BE(time, at * 6 + 2);
+  // Memory of its own, since it may be kept: a part of a shared piece would keep all of that.
+  const token = Buffer.allocUnsafeSlow(payloadAt + payloadBytes + beforeSignature.length + signatureBytes);
+  let at = 0;
+  const put = (part: ArrayLike<number>): void => {
+    token.set(part, at);
+    at += part.length;
+  };
+  put(beforeKid);
+  put(kid);
+  put(afterKid);
+  token[at++] = payloadBytes;
+  put(beforeIssuer);
+  at += token.write(encodeBase32(packed.subarray(issuerAt, coreSignatureAt)), at, 'latin1');
+  put(nameHead);
+  at += token.write(subject, at, 'utf8');
+  // Claims 4, 5 and 6 (RFC 8392 §3.1): four bytes each.
+  for (const [index, time] of times.entries()) {
+    token[at++] = 4 + index;
+    token[at++] = 0x1a;
+    at = token.writeUInt32BE(time, at);
   }
-  return bytes;
+  put(beforeKey);
+  put(publicKey);
+  put(beforeCoreSignature);
+  put(packed.subarray(coreSignatureAt, signatureAt));
+  put(beforeSignature);
+  put(packed.subarray(signatureAt));
+  return token;
 }
 
 /** Written in four bytes by deterministic CBOR. */

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -20,7 +20,58 @@ describeStore('EmbeddedStore', async () => {
   return { store, other: store, dispose: () => store.close() };
 });
 
+describeStore('EmbeddedStore, its file mapped anew after every look', async () => {
+  const store = EmbeddedStore.open({ directory, maxMappedBytes: 0 });
+  return { store, other: store, dispose: () => store.close() };
+});
+
 describe('EmbeddedStore', () => {
+  it('maps its file anew while it is read and written, here and by another process', async () => {
+    const store = EmbeddedStore.open({ directory, maxMappedBytes: 0 });
+    const token = 'x'.repeat(1_000);
+    const written = new Map<string, number>();
+    const write = async (round: number): Promise<void> => {
+      const key = `${round % 100}`;
+      await store.update('home', key, () => ({ token, issuedAt: round }));
+      written.set(key, round);
+    };
+    for (let round = 0; round < 1_000; round += 10) {
+      const writing = Promise.all(Array.from({ length: 10 }, (_, at) => write(round + at)));
+      for (const [key, issuedAt] of written)
+        expect(store.get('home', key)?.issuedAt).toBeGreaterThanOrEqual(issuedAt);
+      await writing;
+    }
+    const seen = runBeside(`
+      await store.update('alias', '2', () => ({ fingerprint: 'from the command line' }));
+      process.stdout.write(String(store.get('home', '99').issuedAt));
+    `);
+    expect(seen).toBe('999');
+    expect(store.get('alias', '2')).toEqual({ fingerprint: 'from the command line' });
+    expect(store.list('home', { limit: 200 }).entries).toHaveLength(100);
+    await store.close();
+  });
+
+  it('keeps no more of its file in memory than it may', async (context) => {
+    if (process.platform !== 'linux') return context.skip('only Linux says what is mapped');
+    const maxMappedBytes = 2 ** 22;
+    const store = EmbeddedStore.open({ directory, maxMappedBytes });
+    const before = mappedBytes();
+    const token = 'x'.repeat(3_000);
+    let most = 0;
+    for (let round = 0; round < 30; round++) {
+      const write = (at: number) => store.update('home', `${round}-${at}`, () => ({ token, issuedAt: at }));
+      await Promise.all(Array.from({ length: 300 }, (_, at) => write(at)));
+      for (let at = 0; at < 300; at += 10) {
+        expect(store.get('home', `${at % (round + 1)}-${at}`)?.issuedAt).toBe(at);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      most = Math.max(most, mappedBytes() - before);
+    }
+    // 36 MB were written and read.
+    expect(most).toBeLessThan(3 * maxMappedBytes);
+    await store.close();
+  });
+
   it('keeps documents over a restart', async () => {
     const first = EmbeddedStore.open({ directory });
     await first.update('alias', '1007', () => ({ fingerprint: 'a' }));
@@ -153,6 +204,11 @@ describe('EmbeddedStore', () => {
     chmodSync(directory, 0o700);
   });
 });
+
+/** Of files, in this process's memory. */
+function mappedBytes(): number {
+  return 1_024 * Number(/RssFile:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
+}
 
 /** False without the right to mount. */
 function mountSmall(path: string): boolean {

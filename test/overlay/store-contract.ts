@@ -123,6 +123,25 @@ export function describeStore(name: string, open: () => Promise<StorePair>): voi
       expect(await keysOn('b')).toEqual(['alice', 'bob']);
     });
 
+    it('finds the many documents of one term in pages, also while they lose it', async () => {
+      const onNode = (node: string): BindingsDocument => ({
+        sequence: 1,
+        bindings: [storedBinding({ node })],
+      });
+      const keys = Array.from({ length: 500 }, (_, at) => `phone-${String(at).padStart(3, '0')}`);
+      await Promise.all(
+        keys.map((key, at) => store.update('bindings', key, () => onNode(at % 5 ? 'node-1' : 'node-2'))),
+      );
+      const seen = new Set<string>();
+      for await (const page of store.pages('bindings', term.node('node-1'))) {
+        for (const [key] of page) seen.add(key);
+        await Promise.all(page.map(([key]) => store.update('bindings', key, () => onNode('node-3'))));
+      }
+      expect([...seen].sort()).toEqual(keys.filter((_, at) => at % 5));
+      expect(await store.find('bindings', term.node('node-1'))).toEqual([]);
+      expect(await store.find('bindings', term.node('node-2'))).toHaveLength(100);
+    });
+
     it('keeps the index right while two doors change one document', async () => {
       await Promise.all(
         Array.from({ length: 20 }, (_, at) =>
