@@ -15,7 +15,8 @@ describe('many flows that end at once', () => {
     const agents = await Promise.all(
       Array.from({ length: phones }, (_, at) => gateway.keyPhone(`phone-${at}`, 'tcp')),
     );
-    for (const agent of agents) expect((await agent.register()).status).toBe(200);
+    const answers = await Promise.all(agents.map((agent) => agent.register()));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
     await Promise.all(agents.map((agent) => agent.close()));
     await gateway.stop();
     const lost = (await gateway.records()).filter(({ event }) => event.includes('deregistration'));

@@ -84,12 +84,23 @@ export class StreamFramer {
     }
     if (this.#end - this.#start < this.#frameBytes) return undefined;
     const frame = this.#buffer.subarray(this.#start, this.#start + this.#frameBytes);
-    this.#start += this.#frameBytes;
-    this.#frameBytes = 0;
-    this.#searched = this.#start;
     // The frame is given away: what follows must not be written over it.
     if (this.#buffer === this.#own) this.#own = nothing;
+    this.#advance(this.#frameBytes);
+    this.#frameBytes = 0;
     return frame;
+  }
+
+  /** An idle connection holds no bytes. */
+  #advance(bytes: number): void {
+    this.#start += bytes;
+    this.#searched = this.#start;
+    if (this.#start < this.#end) return;
+    this.#buffer = nothing;
+    this.#own = nothing;
+    this.#start = 0;
+    this.#end = 0;
+    this.#searched = 0;
   }
 
   #takeKeepalive(): StreamFrame | undefined {
@@ -107,8 +118,7 @@ export class StreamFramer {
   }
 
   #skip(bytes: number, frame: StreamFrame): StreamFrame {
-    this.#start += bytes;
-    this.#searched = this.#start;
+    this.#advance(bytes);
     return frame;
   }
 

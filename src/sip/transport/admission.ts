@@ -19,6 +19,7 @@ export class Ticket {
   readonly source: string;
   readonly #admission: Admission;
   #occupant: Occupant | undefined;
+  #onOccupied: (() => void) | undefined;
   #held = true;
 
   constructor(admission: Admission, socket: Socket, acceptedAtMs: number, ends: ConnectionEnds) {
@@ -41,6 +42,13 @@ export class Ticket {
   /** The handshakes are done; from here on the occupant keeps the deadlines. */
   occupy(occupant: Occupant): void {
     this.#occupant = occupant;
+    this.#onOccupied?.();
+    this.#onOccupied = undefined;
+  }
+
+  /** For whoever watches over the handshakes. */
+  onceOccupied(listener: () => void): void {
+    this.#onOccupied = listener;
   }
 
   /** It has delivered a valid SIP message: not pushed out any more. */

@@ -6,7 +6,7 @@ import { vouchesFor } from './peer-certificate.ts';
 /** RFC 3261 §19.1.2: the port of a TLS peer whose Via names none. */
 const defaultTlsPort = 5061;
 /** One peer has a handful of listening ports at most. */
-const maxKeysPerConnection = 8;
+const maxAliasesPerConnection = 8;
 
 /** The topmost Via of a request that came in, as far as it matters here. */
 export interface SentBy {
@@ -20,12 +20,12 @@ export interface SentBy {
  */
 export class ConnectionReuse {
   readonly #connections = new Map<string, Connection>();
-  readonly #keys = new Map<string, Set<string>>();
+  /** By the connection's id: the keys of its aliases. */
+  readonly #aliases = new Map<string, Set<string>>();
 
   add(connection: Connection): void {
-    const { transport, remote } = connection;
-    if (transport === 'tcp' || transport === 'tls')
-      this.#set(keyOf(transport, remote.address, remote.port), connection);
+    const key = ownKey(connection);
+    if (key !== undefined) this.#connections.set(key, connection);
   }
 
   /**
@@ -35,14 +35,19 @@ export class ConnectionReuse {
   alias(flow: Flow, sentBy: SentBy, connection: Connection | undefined): boolean {
     if (connection === undefined || flow.transport !== 'tls') return false;
     if (!vouchesFor(flow.peerCertificate, withoutBrackets(sentBy.host))) return false;
-    this.#set(keyOf('tls', flow.remote.address, sentBy.port ?? defaultTlsPort), connection);
+    const key = keyOf('tls', flow.remote.address, sentBy.port ?? defaultTlsPort);
+    const keys = this.#aliases.get(connection.id) ?? new Set();
+    if (keys.size >= maxAliasesPerConnection && !keys.has(key)) return true;
+    this.#aliases.set(connection.id, keys.add(key));
+    this.#connections.set(key, connection);
     return true;
   }
 
   remove(connection: Connection): void {
-    for (const key of this.#keys.get(connection.id) ?? [])
-      if (this.#connections.get(key) === connection) this.#connections.delete(key);
-    this.#keys.delete(connection.id);
+    const key = ownKey(connection);
+    if (key !== undefined) this.#forget(key, connection);
+    for (const alias of this.#aliases.get(connection.id) ?? []) this.#forget(alias, connection);
+    this.#aliases.delete(connection.id);
   }
 
   /** An open connection to that target; over TLS its certificate must name whom we want to reach. */
@@ -54,13 +59,16 @@ export class ConnectionReuse {
     return vouchesFor(connection.peerCertificate, wanted) ? connection : undefined;
   }
 
-  #set(key: string, connection: Connection): void {
-    const keys = this.#keys.get(connection.id) ?? new Set();
-    if (keys.size >= maxKeysPerConnection && !keys.has(key)) return;
-    keys.add(key);
-    this.#keys.set(connection.id, keys);
-    this.#connections.set(key, connection);
+  #forget(key: string, connection: Connection): void {
+    if (this.#connections.get(key) === connection) this.#connections.delete(key);
   }
+}
+
+/** Where the connection came from; a WebSocket is nothing that we would dial. */
+function ownKey({ transport, remote }: Connection): string | undefined {
+  return transport === 'tcp' || transport === 'tls'
+    ? keyOf(transport, remote.address, remote.port)
+    : undefined;
 }
 
 function keyOf(transport: string, address: string, port: number): string {

@@ -20,9 +20,9 @@ export class StreamListener {
   constructor(transport: 'tcp' | 'tls', options: ConnectionListenerOptions) {
     this.#options = options;
     this.#transport = transport;
-    const { admission, balancers, tally } = options;
+    const { address, admission, balancers, tally } = options;
     const { limits, clock } = options.host;
-    this.#acceptor = new Acceptor({ admission, limits, clock, tally });
+    this.#acceptor = new Acceptor({ address, admission, limits, clock, tally });
     this.#front = new ProxyFront({ balancers, limits, clock, tally });
   }
 
@@ -35,7 +35,10 @@ export class StreamListener {
         const ticket = this.#acceptor.accept(raw, ends);
         if (ticket === undefined) return;
         if (this.#tlsServer === undefined) this.#establish(raw, ticket, undefined);
-        else this.#tlsServer.emit('connection', raw);
+        else {
+          this.#acceptor.await(ticket);
+          this.#tlsServer.emit('connection', raw);
+        }
       });
     this.#listening = await openServer(accept, this.#transport, this.#options);
     return this.#listening.port;

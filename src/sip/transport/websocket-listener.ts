@@ -29,11 +29,11 @@ export class WebSocketListener {
   #httpsServer: HttpsServer | undefined;
 
   constructor(transport: 'ws' | 'wss', options: ConnectionListenerOptions) {
-    const { host, admission, balancers, tally, origins } = options;
+    const { address, host, admission, balancers, tally, origins } = options;
     const { limits, clock } = host;
     this.#options = options;
     this.#transport = transport;
-    this.#acceptor = new Acceptor({ admission, limits, clock, tally });
+    this.#acceptor = new Acceptor({ address, admission, limits, clock, tally });
     this.#front = new ProxyFront({ balancers, limits, clock, tally });
     this.#origins =
       origins === undefined ? undefined : new Set(origins.map((origin) => origin.toLowerCase()));
@@ -53,7 +53,10 @@ export class WebSocketListener {
     // HTTP and TLS come second: a balancer's PROXY header stands before them.
     const accept = (socket: Socket): void =>
       this.#front.receive(socket, (raw, ends) => {
-        if (this.#acceptor.accept(raw, ends) !== undefined) inner.emit('connection', raw);
+        const ticket = this.#acceptor.accept(raw, ends);
+        if (ticket === undefined) return;
+        this.#acceptor.await(ticket);
+        inner.emit('connection', raw);
       });
     this.#listening = await openServer(accept, this.#transport, this.#options);
     return this.#listening.port;
@@ -105,7 +108,7 @@ export class WebSocketListener {
   }
 
   #upgrade(request: IncomingMessage, stream: Duplex, head: Buffer): void {
-    stream.on('error', () => stream.destroy());
+    stream.on('error', destroyFailed);
     const ticket = this.#acceptor.ticketOf(request.socket);
     if (ticket === undefined || this.#listening === undefined) {
       stream.destroy();
@@ -153,6 +156,10 @@ export class WebSocketListener {
     stream.once('finish', () => stream.destroy());
     stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
   }
+}
+
+function destroyFailed(this: Duplex): void {
+  this.destroy();
 }
 
 /** The header is a list of tokens (RFC 6455 §11.3.4). */
