@@ -26,6 +26,8 @@ export const placeBytes = 10;
 const bucketBits = 7;
 const buckets: number = 1 << bucketBits;
 const kinds: Readonly<Record<PlaceKind, number>> = { id: 0, identity: 1, call: 2, event: 3 };
+/** Room for a list and what is added to it; grows with them. */
+const initialJoinedBytes = 8_192;
 /** Buckets of all kinds in one segment. */
 export const segmentBuckets: number = 4 * buckets;
 
@@ -55,6 +57,7 @@ export function bucketOf(kind: PlaceKind, high: number): number {
  */
 export class Places {
   readonly #tables: { readonly places: Table };
+  #joined = Buffer.allocUnsafeSlow(initialJoinedBytes);
 
   constructor(tables: { readonly places: Table }) {
     this.#tables = tables;
@@ -63,8 +66,19 @@ export class Places {
   /** Within a transaction. */
   append(segment: number, bucket: number, added: Buffer): void {
     const key = placesKey(segment, bucket);
-    const before = this.#tables.places.get(key);
-    this.#tables.places.putSync(key, before ? Buffer.concat([before, added]) : added);
+    const { places } = this.#tables;
+    // Its memory is the store's own, and so is the next one's: a list is copied once, to where the last one was.
+    const before = places.getBinaryFast(key);
+    if (before === undefined) {
+      places.putSync(key, added);
+      return;
+    }
+    const length = before.length + added.length;
+    if (length > this.#joined.length) this.#joined = Buffer.allocUnsafeSlow(2 * length);
+    // Only its `length` is that of the list.
+    this.#joined.set(before.subarray(0, before.length));
+    this.#joined.set(added, before.length);
+    places.putSync(key, this.#joined.subarray(0, length));
   }
 
   /** Within a transaction: takes out all from `end` on, which a crash has left unfinished; it comes again. */

@@ -1,4 +1,4 @@
-import { encodeBase32, equalBytes } from '../base/index.ts';
+import { encodeBase32, equalBytes, TransientMap } from '../base/index.ts';
 import type { Fingerprint } from '../tokens/index.ts';
 import { ProvenanceError } from './error.ts';
 import { byFingerprint, type KnownHead, overlaid } from './heads-order.ts';
@@ -19,6 +19,13 @@ export interface IndexedRecord {
   readonly position: number;
   readonly facts: RecordFacts;
   readonly sipCallId: string | undefined;
+}
+
+interface NotedCall {
+  /** undefined: closed. */
+  readonly call: OpenCall | undefined;
+  /** The position of its attempt; 0 where that is not known. */
+  readonly since: number;
 }
 
 const formatVersion = 4;
@@ -52,8 +59,9 @@ export class RecordIndex implements HeadSource {
   readonly #heads = new Map<Fingerprint, Head>();
   /** Some of those that the tables have. */
   readonly #recentHeads = new Map<Fingerprint, Head>();
-  /** undefined as a value: closed. */
-  readonly #calls = new Map<string, OpenCall | undefined>();
+  readonly #calls = new TransientMap<NotedCall>();
+  /** Calls that began from here on are in no table; after a crash the tables may be ahead, until the next write. */
+  #callsFrom = Number.POSITIVE_INFINITY;
   readonly #times = new Map<number, TimeSpan>();
   readonly #nodes = new Map<Fingerprint, number>();
 
@@ -153,7 +161,7 @@ export class RecordIndex implements HeadSource {
       const call = decodeCall(value);
       calls.set(call.id, call);
     }
-    for (const [id, call] of this.#calls) calls.set(id, call);
+    for (const [id, { call }] of this.#calls) calls.set(id, call);
     return [...calls.values()].filter((call) => call !== undefined);
   }
 
@@ -197,13 +205,7 @@ export class RecordIndex implements HeadSource {
       this.#note(record);
       for (const { fingerprint, seq } of facts.parties)
         this.#heads.set(fingerprint, { seq, id: facts.idBytes, position });
-      if (facts.call) {
-        const { id } = facts.call;
-        this.#calls.set(
-          id,
-          nextState(facts, () => (this.#calls.has(id) ? this.#calls.get(id) : this.#call(id))),
-        );
-      }
+      if (facts.call) this.#noteCall(facts, facts.call, position);
       const bundle = Math.floor(position / tileWidth);
       const span = this.#times.get(bundle) ?? this.#time(bundle);
       if (!span || facts.timeMs < span.from || facts.timeMs > span.to || !this.#times.has(bundle))
@@ -236,10 +238,11 @@ export class RecordIndex implements HeadSource {
           this.#tables.heads.putSync(this.#tables.identityKey(fingerprint), encodeHead(one));
       });
     const calls = [...this.#calls];
+    this.#callsFrom = this.#tail.end;
     const times = [...this.#times];
     const nodes = [...this.#nodes];
     await root.transaction(() => {
-      for (const [id, call] of calls)
+      for (const [id, { call }] of calls)
         if (call) this.#tables.calls.putSync(callKey(id), encodeCall(call));
         else this.#tables.calls.removeSync(callKey(id));
       for (const [bundle, span] of times) this.#tables.times.putSync(uint64(bundle), encodeSpan(span));
@@ -269,8 +272,9 @@ export class RecordIndex implements HeadSource {
   async #forget(fingerprint: Fingerprint, before: number): Promise<void> {
     const noted = this.#heads.get(fingerprint);
     if (noted && noted.position < before) this.#heads.delete(fingerprint);
-    for (const [id, call] of this.#calls)
-      if (call) this.#calls.set(id, { ...call, parties: withoutParty(call.parties, fingerprint) });
+    for (const [id, { call, since }] of this.#calls)
+      if (call)
+        this.#calls.set(id, { call: { ...call, parties: withoutParty(call.parties, fingerprint) }, since });
     await forgetIdentity(this.#tables, this.#places, fingerprint, before);
     this.#recentHeads.delete(fingerprint);
   }
@@ -302,6 +306,15 @@ export class RecordIndex implements HeadSource {
     if (sipCallId !== undefined && sipCallId !== facts.call?.id) note(tables.callTag(sipCallId));
     if (facts.opensNode !== undefined) this.#nodes.set(facts.opensNode, position);
     tail.noted(position);
+  }
+
+  /** A call that has ended before anything of it was written leaves nothing to write. */
+  #noteCall(facts: RecordFacts, { id, phase }: NonNullable<RecordFacts['call']>, position: number): void {
+    const noted = this.#calls.get(id);
+    const call = nextState(facts, () => (noted === undefined ? this.#call(id) : noted.call));
+    const since = noted?.since ?? (phase === 'attempt' ? position : 0);
+    if (call === undefined && since >= this.#callsFrom) this.#calls.delete(id);
+    else this.#calls.set(id, { call, since });
   }
 
   #parted({ from, to }: PositionRange): Readonly<Record<'written' | 'noted', Part>> {
@@ -362,7 +375,10 @@ function partOf(source: Places | IndexTail, range: PositionRange): Part {
 }
 
 /** What came while the rest was being written stays. */
-function dropUnchanged<K, V>(noted: Map<K, V>, written: readonly (readonly [K, V])[]): void {
+function dropUnchanged<K, V>(
+  noted: Pick<Map<K, V>, 'get' | 'delete'>,
+  written: readonly (readonly [K, V])[],
+): void {
   for (const [key, value] of written) if (noted.get(key) === value) noted.delete(key);
 }
 

@@ -1,7 +1,13 @@
 import { hash, hkdfSync, timingSafeEqual } from 'node:crypto';
-import { decodeBase32, decodeBase64Url, encodeBase32, HmacSha256, type Random } from '../../base/index.ts';
-import { ownText } from '../message/index.ts';
-import { RecentMap } from './recent-map.ts';
+import {
+  asBuffer,
+  decodeBase32,
+  decodeBase64Url,
+  encodeBase32,
+  HmacSha256,
+  type Random,
+} from '../../base/index.ts';
+import { OpenedTokens } from './opened-tokens.ts';
 
 export interface FlowTokenKey {
   /** 0 to 255; a new secret takes a new id. */
@@ -47,8 +53,6 @@ const packedFingerprint = 0xff;
 const context = 'sip-flow-token 2 ';
 /** No token spells this: SIPp takes the first one anywhere in a response for the header field, one token in 80,000. */
 const headerName = 'CSeq';
-/** Tokens that are remembered, with what they say: a call opens its token twice after it was minted. About half a kilobyte each. */
-const rememberedTokens = 2_048;
 
 interface Keys {
   readonly mac: HmacSha256;
@@ -70,7 +74,9 @@ export class FlowTokens {
   readonly #keys = new Map<number, Keys>();
   /** Where a token is made: five fields of up to 255 bytes with their lengths at most. */
   readonly #minting = Buffer.allocUnsafeSlow(sealedAt + 5 * 256 + macBytes);
-  readonly #opened = new RecentMap<FlowTokenContents>(rememberedTokens);
+  /** The same before it is sealed. */
+  readonly #plain = Buffer.allocUnsafeSlow(5 * 256);
+  readonly #opened = new OpenedTokens();
 
   /** Mints with the first key, opens with any: a rotation puts the new key first and later drops the old one. */
   constructor(options: {
@@ -100,10 +106,10 @@ export class FlowTokens {
 
   /** `[A-Za-z0-9_-]`: about 120 characters for two flows, 43 more for each fingerprint. Never the same twice. */
   mint(fields: FlowTokenFields): string {
-    const token = this.#sealed(fields);
+    const length = this.#write(fields);
+    const token = this.#sealed(length);
     if (token.includes(headerName)) return this.mint(fields);
-    const { callerFlow, calleeFlow, callerIdentity, calleeIdentity } = fields;
-    this.#opened.set(token, { node: this.#node, callerFlow, calleeFlow, callerIdentity, calleeIdentity });
+    this.#opened.keep(token, this.#plain.subarray(0, length));
     return token;
   }
 
@@ -111,7 +117,7 @@ export class FlowTokens {
   open(text: string): FlowTokenContents | FlowTokenFault {
     if (text.length > maxTokenLength) return 'malformed';
     const known = this.#opened.get(text);
-    if (known !== undefined) return known;
+    if (known !== undefined) return readFields(known);
     const bytes = decodeBase64Url(text);
     if (bytes === undefined || bytes.length < sealedAt + macBytes || bytes[0] !== version) return 'malformed';
     const keys = this.#keys.get(bytes[1] ?? -1);
@@ -120,24 +126,30 @@ export class FlowTokens {
     const mac = Buffer.from(keys.mac.of(context, payload), 'latin1');
     if (!timingSafeEqual(mac, bytes.subarray(-macBytes))) return 'forged';
     applySeal(keys.seal, payload);
-    const contents = readFields(payload);
-    // A copy: what is cut out of a message would keep all of it alive.
-    this.#opened.set(ownText(text), contents);
-    return contents;
+    const contents = asBuffer(payload).subarray(sealedAt);
+    this.#opened.keep(text, contents);
+    return readFields(contents);
   }
 
-  #sealed({ callerFlow, calleeFlow, callerIdentity, calleeIdentity }: FlowTokenFields): string {
+  /** What the token holds, into `#plain`; returns its length. */
+  #write({ callerFlow, calleeFlow, callerIdentity, calleeIdentity }: FlowTokenFields): number {
+    const bytes = this.#plain;
+    let end = writeText(bytes, 0, this.#node);
+    end = writeText(bytes, end, callerFlow);
+    end = writeText(bytes, end, calleeFlow);
+    end = writeIdentity(bytes, end, callerIdentity);
+    return writeIdentity(bytes, end, calleeIdentity);
+  }
+
+  #sealed(length: number): string {
     const keys = this.#keys.get(this.#mintingKey);
     if (keys === undefined) throw new RangeError('flow tokens need a key');
     const bytes = this.#minting;
     bytes[0] = version;
     bytes[1] = this.#mintingKey;
     bytes.set(this.#random.bytes(nonceBytes), prefixBytes);
-    let end = writeText(bytes, sealedAt, this.#node);
-    end = writeText(bytes, end, callerFlow);
-    end = writeText(bytes, end, calleeFlow);
-    end = writeIdentity(bytes, end, callerIdentity);
-    end = writeIdentity(bytes, end, calleeIdentity);
+    bytes.set(this.#plain.subarray(0, length), sealedAt);
+    let end = sealedAt + length;
     const payload = bytes.subarray(0, end);
     applySeal(keys.seal, payload);
     end += bytes.write(keys.mac.of(context, payload), end, 'latin1');
@@ -181,19 +193,19 @@ function writeIdentity(bytes: Buffer, at: number, identity: string | undefined):
   return at + 1 + packed.length;
 }
 
-function readFields(payload: Uint8Array): FlowTokenContents {
-  let at = sealedAt;
-  const take = (length: number): Buffer => {
-    const end = at + length;
-    const part = Buffer.from(payload.subarray(at, end));
-    at = end;
-    return part;
+function readFields(contents: Buffer): FlowTokenContents {
+  let at = 0;
+  const take = (length: number): string => {
+    at += length;
+    return contents.toString('utf8', at - length, at);
   };
-  const text = (): string => take(take(1)[0] ?? 0).toString('utf8');
+  const text = (): string => take(contents[at++] ?? 0);
   const identity = (): string | undefined => {
-    const length = take(1)[0] ?? absent;
+    const length = contents[at++] ?? absent;
     if (length === absent) return undefined;
-    return length === packedFingerprint ? encodeBase32(take(32)) : take(length).toString('utf8');
+    if (length !== packedFingerprint) return take(length);
+    at += 32;
+    return encodeBase32(contents.subarray(at - 32, at));
   };
   return {
     node: text(),

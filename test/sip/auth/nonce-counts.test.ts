@@ -48,3 +48,14 @@ test('nonces past their lifetime leave the memory', () => {
   expect(counts.use('later', now + 60_001, 1, now + 60_001)).toBe(true);
   expect(counts.size).toBe(1);
 });
+
+test('thousands of nonces at once are told apart while old ones make way', () => {
+  const counts = new NonceCounts({ lifetimeMs: 60_000, maxNonces: 3_000 });
+  for (let i = 0; i < 10_000; i++) {
+    expect(counts.use(`nonce-${i}`, now + i, 1, now + i)).toBe(true);
+    const before = Math.max(0, i - 2_500);
+    expect(counts.use(`nonce-${before}`, now + before, 1, now + i)).toBe(false);
+    if (i % 7 === 0) expect(counts.use(`nonce-${i}`, now + i, 2, now + i)).toBe(true);
+  }
+  expect(counts.size).toBe(3_000);
+});
