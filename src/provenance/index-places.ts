@@ -19,8 +19,13 @@ export interface Tag {
   readonly low: number;
 }
 
-/** Records whose places share buckets; an offset within them has two bytes. */
-export const segmentRecords = 65_536;
+/**
+ * Records whose places share buckets, about as many as are written at once: a list that grew with each write would be
+ * read and written again each time. An offset within them has two bytes.
+ */
+export const segmentRecords = 8_192;
+/** Segments whose lists of one bucket lie side by side. */
+const groupSegments = 8;
 /** Tag, offset. */
 export const placeBytes = 10;
 const bucketBits = 7;
@@ -83,9 +88,10 @@ export class Places {
 
   /** Within a transaction: takes out all from `end` on, which a crash has left unfinished; it comes again. */
   trim(end: number): void {
-    const start = placesKey(Math.floor(end / segmentRecords), 0);
+    const segment = Math.floor(end / segmentRecords);
+    const start = placesKey(segment - (segment % groupSegments), 0);
     for (const { key, value } of [...this.#tables.places.getRange({ start })]) {
-      const first = key.readUInt32BE(0) * segmentRecords;
+      const first = (key.readUInt32BE(0) * groupSegments + key.readUInt8(6)) * segmentRecords;
       let kept = value.length;
       while (kept > 0 && first + value.readUInt16BE(kept - 2) >= end) kept -= placeBytes;
       if (kept < value.length) this.#tables.places.putSync(key, value.subarray(0, kept));
@@ -163,8 +169,9 @@ export class Places {
 }
 
 function placesKey(segment: number, bucket: number): Buffer {
-  const key = Buffer.allocUnsafe(6);
-  key.writeUInt32BE(segment, 0);
+  const key = Buffer.allocUnsafe(7);
+  key.writeUInt32BE(Math.floor(segment / groupSegments), 0);
   key.writeUInt16BE(bucket, 4);
+  key.writeUInt8(segment % groupSegments, 6);
   return key;
 }

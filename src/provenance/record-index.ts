@@ -28,7 +28,7 @@ interface NotedCall {
   readonly since: number;
 }
 
-const formatVersion = 4;
+const formatVersion = 5;
 const stateKey = Buffer.from('state');
 /** Heads under one LMDB transaction: keeps each stretch of synchronous work short. */
 const chunkHeads = 1024;

@@ -19,7 +19,7 @@ export class OpenedTokens {
   get(token: string): Buffer | undefined {
     const slot = this.#hash.of(token) & (slots - 1);
     const tokenEnd = this.#tokenEnds[slot] ?? 0;
-    if (tokenEnd !== token.length) return undefined;
+    if (tokenEnd === 0 || tokenEnd !== token.length) return undefined;
     const start = slot * slotBytes;
     if (this.#bytes.toString('latin1', start, start + tokenEnd) !== token) return undefined;
     return this.#bytes.subarray(start + tokenEnd, start + (this.#ends[slot] ?? 0));
