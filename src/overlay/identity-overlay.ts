@@ -2,6 +2,7 @@ import { type Clock, type Logger, silentLogger, systemClock, type Timer } from '
 import {
   type Fingerprint,
   type IdentityToken,
+  jisPrefix,
   nameOfSipUser,
   type SeededSigningKey,
   type Tombstone,
@@ -92,7 +93,8 @@ export class IdentityOverlay {
     if (identity.predecessors.includes(user)) return true;
     // Somebody else may have had the number before `jis:<number>` came.
     if (isAlias(user)) return identity.aliases.includes(user);
-    return nameOfSipUser(user)?.text === identity.name;
+    // Most names are written as they are: then nothing has to be parsed.
+    return identity.name === jisPrefix + user || nameOfSipUser(user)?.text === identity.name;
   }
 
   /** Takes in a token whose holder has proved its key. Refusals are values. */

@@ -1,4 +1,11 @@
-import { headerValues, parseAuthValue, parseUri, SipParseError, type SipRequest } from '../message/index.ts';
+import {
+  type AuthValue,
+  headerValues,
+  parseAuthValue,
+  parseUri,
+  SipParseError,
+  type SipRequest,
+} from '../message/index.ts';
 import { type DigestAlgorithm, type DigestQop, digestAlgorithmNamed } from './digest.ts';
 
 /** What a phone answered to a challenge (RFC 7616 §3.4); all of it chosen by the peer. */
@@ -41,10 +48,7 @@ function parseOrNothing<T>(text: string, parse: (text: string) => T): T | undefi
   }
 }
 
-function readAnswer(
-  params: ReadonlyMap<string, string>,
-  algorithm: DigestAlgorithm,
-): DigestAnswer | undefined {
+function readAnswer(params: AuthValue['params'], algorithm: DigestAlgorithm): DigestAnswer | undefined {
   const username = params.get('username');
   const nonce = params.get('nonce');
   const uri = params.get('uri');

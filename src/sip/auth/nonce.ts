@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
-import { decodeBase64Url, encodeBase64Url, HmacSha256, type Random } from '../../base/index.ts';
+import { asBuffer, decodeBase64Url, encodeBase64Url, HmacSha256, type Random } from '../../base/index.ts';
 
 /** `foreign`: not of this secret, or minted for another flow. Nobody but the holder of the secret can tell these apart. */
 export type NonceState = 'fresh' | 'stale' | 'foreign' | 'malformed';
@@ -9,6 +9,8 @@ const saltBytes = 5;
 const macBytes = 16;
 const macStart = timeBytes + saltBytes;
 const nonceBytes = macStart + macBytes;
+const timeCharacters = (timeBytes * 4) / 3;
+const nonceCharacters = (nonceBytes * 4) / 3;
 const macContext = 'tibet-sip nonce 1';
 
 /**
@@ -18,6 +20,7 @@ const macContext = 'tibet-sip nonce 1';
 export class NonceMint {
   readonly #mac: HmacSha256;
   readonly #random: Random;
+  readonly #expected = Buffer.alloc(macBytes);
   readonly lifetimeMs: number;
 
   /** `secret`: 32 random bytes. Kept over a restart it spares phones one round trip; a new one makes old nonces foreign. */
@@ -32,10 +35,10 @@ export class NonceMint {
   }
 
   mint(scope: string, nowMs: number): string {
-    const nonce = Buffer.alloc(nonceBytes);
+    const nonce = Buffer.allocUnsafe(nonceBytes);
     nonce.writeUIntBE(Math.floor(nowMs), 0, timeBytes);
     nonce.set(this.#random.bytes(saltBytes), timeBytes);
-    nonce.set(this.#macOf(nonce.subarray(0, macStart), scope), macStart);
+    this.#writeMac(nonce, scope, nonce, macStart);
     return encodeBase64Url(nonce);
   }
 
@@ -43,25 +46,27 @@ export class NonceMint {
   check(nonce: string, scope: string, nowMs: number): NonceState {
     const bytes = decodeNonce(nonce);
     if (!bytes) return 'malformed';
-    const mac = this.#macOf(bytes.subarray(0, macStart), scope);
-    if (!timingSafeEqual(mac, bytes.subarray(macStart))) return 'foreign';
+    this.#writeMac(bytes, scope, this.#expected, 0);
+    if (!timingSafeEqual(this.#expected, bytes.subarray(macStart))) return 'foreign';
     const ageMs = Math.floor(nowMs) - bytes.readUIntBE(0, timeBytes);
     // A nonce from the future means that the wall clock was set back; a fresh one costs one round trip.
     return ageMs >= 0 && ageMs <= this.lifetimeMs ? 'fresh' : 'stale';
   }
 
-  #macOf(timeAndSalt: Uint8Array, scope: string): Buffer {
-    return Buffer.from(this.#mac.of(macContext, timeAndSalt, scope), 'latin1').subarray(0, macBytes);
+  /** The MAC over time and salt of `nonce`, and the scope. */
+  #writeMac(nonce: Buffer, scope: string, into: Buffer, at: number): void {
+    into.write(this.#mac.of(macContext, nonce.subarray(0, macStart), scope), at, macBytes, 'latin1');
   }
 }
 
 /** When a nonce says that it was minted; true only after `check`. Undefined for what is no nonce of ours. */
 export function nonceMintedAtMs(nonce: string): number | undefined {
-  return decodeNonce(nonce)?.readUIntBE(0, timeBytes);
+  const time = Buffer.from(nonce.slice(0, timeCharacters), 'base64url');
+  const ours = nonce.length === nonceCharacters && time.length === timeBytes;
+  return ours ? time.readUIntBE(0, timeBytes) : undefined;
 }
 
 function decodeNonce(nonce: string): Buffer | undefined {
-  if (nonce.length !== (nonceBytes * 4) / 3) return undefined;
-  const bytes = decodeBase64Url(nonce);
-  return bytes && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const bytes = nonce.length === nonceCharacters ? decodeBase64Url(nonce) : undefined;
+  return bytes && asBuffer(bytes);
 }
