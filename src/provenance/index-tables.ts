@@ -1,5 +1,5 @@
 import { type Database, open, type RootDatabase } from 'lmdb';
-import { asBuffer } from '../base/index.ts';
+import { asBuffer, KeyedHash } from '../base/index.ts';
 import { type Fingerprint, fingerprintBytes } from '../tokens/index.ts';
 import { sha256Latin1 } from './digest.ts';
 import { type PlaceKind, type Tag, tagFrom } from './index-places.ts';
@@ -9,9 +9,15 @@ export type Table = Database<Buffer, Buffer>;
 const callKeyBytes = 16;
 const maxRememberedIdentities = 10_000;
 const maxRememberedEvents = 1_000;
-const maxRememberedCalls = 4_096;
+/** A power of two; few, so that what is remembered is forgotten before it comes to lie in the old heap. */
+const rememberedCalls = 128;
 /** Of earlier versions. */
 const formerTables = ['ids', 'identity', 'call', 'event'];
+
+interface CallTag {
+  readonly id: string;
+  readonly tag: Tag;
+}
 
 interface OpenTables {
   readonly root: RootDatabase<Buffer, Buffer>;
@@ -29,7 +35,10 @@ export class IndexTables {
   #open: OpenTables;
   readonly #identityKeys = new Map<Fingerprint, Buffer>();
   readonly #eventTags = new Map<string, Tag>();
-  readonly #callTags = new Map<string, Tag>();
+  readonly #callHash = new KeyedHash();
+  readonly #callTags: (CallTag | undefined)[] = new Array<CallTag | undefined>(rememberedCalls).fill(
+    undefined,
+  );
 
   constructor(directory: string, readOnly: boolean) {
     this.#directory = directory;
@@ -100,12 +109,11 @@ export class IndexTables {
 
   /** A call's records come one after the other. */
   callTag(id: string): Tag {
-    let tag = this.#callTags.get(id);
-    if (!tag) {
-      tag = digestTag('call', id);
-      if (this.#callTags.size >= maxRememberedCalls) this.#callTags.clear();
-      this.#callTags.set(id, tag);
-    }
+    const slot = this.#callHash.of(id) & (rememberedCalls - 1);
+    const known = this.#callTags[slot];
+    if (known?.id === id) return known.tag;
+    const tag = digestTag('call', id);
+    this.#callTags[slot] = { id, tag };
     return tag;
   }
 

@@ -34,7 +34,7 @@ const stateKey = Buffer.from('state');
 const chunkHeads = 1024;
 const maxRememberedHeads = 10_000;
 /** Records that are written before the file is mapped anew. */
-const mappedRecords = 16_384;
+const mappedRecords = 8_192;
 
 /**
  * What can be looked up without reading the log: derived from it, outside its directory, rebuilt when it is gone.
