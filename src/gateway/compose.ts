@@ -82,7 +82,7 @@ export async function compose(
     regEvent.changed(identity.fingerprint);
     peering.phonesChanged(identity.fingerprint);
   });
-  const lostFlows = new LostFlows({ overlay, logger });
+  const lostFlows = new LostFlows({ overlay, clock, logger });
   closing.opened(() => lostFlows.settled());
   const domain = new ServedDomain(config.domain, config.listen, config.advertise);
   const addresses = new OwnAddresses({ domain, transport, advertise: config.advertise });

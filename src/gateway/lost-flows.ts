@@ -1,47 +1,62 @@
-import type { Logger } from '../base/index.ts';
+import type { Clock, Logger, Timer } from '../base/index.ts';
 import type { IdentityOverlay } from '../overlay/index.ts';
 import type { Flow } from '../sip/index.ts';
 
 export interface LostFlowsOptions {
   readonly overlay: Pick<IdentityOverlay, 'removeBindingsOfFlow'>;
+  readonly clock: Clock;
   readonly logger: Logger;
 }
 
-/** When a network fails, thousands of flows end in one moment: calls and registrations must not wait behind them. */
+/** When a network fails, thousands of flows end in one moment: calls, and phones that come back, go first. */
 const maxAtOnce = 64;
+const pauseMs = 100;
 
 /**
- * Takes the bindings of closed connections out of the store, some at a time. Nothing is routed to them meanwhile, and of
- * a phone that has registered anew before its turn came there is nothing left to take.
+ * Takes the bindings of closed connections out of the store, the first at once, many in steps. Nothing is routed to them
+ * meanwhile, and of a phone that has registered anew before its turn came there is nothing left to take.
  */
 export class LostFlows {
   readonly #options: LostFlowsOptions;
-  readonly #waiting = new Set<string>();
-  readonly #removals = new Set<Promise<void>>();
+  #waiting: string[] = [];
+  #begunInStep = 0;
+  #pause: Timer | undefined;
+  readonly #removals = new Set<Promise<unknown>>();
 
   constructor(options: LostFlowsOptions) {
     this.#options = options;
   }
 
   onFlowClosed(flow: Flow): void {
-    this.#waiting.add(flow.id);
-    if (this.#removals.size >= maxAtOnce) return;
-    const removal = this.#removeAll().finally(() => this.#removals.delete(removal));
-    this.#removals.add(removal);
+    this.#pause ??= this.#options.clock.setTimer(pauseMs, this.#nextStep);
+    if (this.#begunInStep >= maxAtOnce) this.#waiting.push(flow.id);
+    else this.#remove(flow.id);
   }
 
-  /** Resolves when what has begun is stored: the store must not close under it. */
+  /** Takes out the rest; resolves when it is stored: the store must not close under it. */
   async settled(): Promise<void> {
+    this.#pause?.cancel();
+    for (const id of this.#waiting.splice(0)) this.#remove(id);
     await Promise.all(this.#removals);
   }
 
-  async #removeAll(): Promise<void> {
+  readonly #nextStep = (): void => {
+    const due = this.#waiting.slice(0, maxAtOnce);
+    this.#waiting = this.#waiting.slice(maxAtOnce);
+    this.#begunInStep = 0;
+    this.#pause = due.length === 0 ? undefined : this.#options.clock.setTimer(pauseMs, this.#nextStep);
+    for (const id of due) this.#remove(id);
+  };
+
+  #remove(flowId: string): void {
+    this.#begunInStep++;
     const { overlay, logger } = this.#options;
-    for (const id of this.#waiting) {
-      this.#waiting.delete(id);
-      await overlay.removeBindingsOfFlow(id).catch((error: unknown) => {
-        logger.error({ flow: id, error: String(error) }, 'bindings of a closed flow remain');
-      });
-    }
+    const removal = overlay
+      .removeBindingsOfFlow(flowId)
+      .catch((error: unknown) =>
+        logger.error({ flow: flowId, error: String(error) }, 'bindings of a closed flow remain'),
+      )
+      .finally(() => this.#removals.delete(removal));
+    this.#removals.add(removal);
   }
 }

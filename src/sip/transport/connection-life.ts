@@ -40,6 +40,8 @@ export interface ConnectionHost {
   /** It can't be found any more, but is swept until its socket is gone. */
   closing(connection: Connection): void;
   gone(connection: Connection): void;
+  /** Tells the user, soon. */
+  tellClosed(connection: Connection, reason: string, tally: Tally): void;
 }
 
 /** The states that every connection goes through, once each: open, closing (farewells under way), closed. */
@@ -82,7 +84,7 @@ export class ConnectionLife {
     this.#ticket?.prove();
   }
 
-  /** Leaves the open state and tells the user; false when that has happened before. */
+  /** Leaves the open state and has the user told; false when that has happened before. */
   end(reason: string): boolean {
     if (this.#state !== 'open') return false;
     this.#state = 'closing';
@@ -90,7 +92,7 @@ export class ConnectionLife {
     this.#tally.connectionsOpen--;
     countReason(this.#tally.closed, reason);
     this.#host.closing(this.#connection);
-    this.#host.reception.flowClosed(this.#connection, reason, this.#tally);
+    this.#host.tellClosed(this.#connection, reason, this.#tally);
     return true;
   }
 

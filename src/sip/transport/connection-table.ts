@@ -2,8 +2,10 @@ import type { Clock, Timer } from '../../base/index.ts';
 import { Admission } from './admission.ts';
 import type { Connection, ConnectionHost } from './connection-life.ts';
 import { ConnectionReuse } from './connection-reuse.ts';
+import { Farewells } from './farewells.ts';
 import type { TransportLimits } from './limits.ts';
 import type { Reception } from './reception.ts';
+import type { Tally } from './statistics.ts';
 
 export interface ConnectionTableOptions {
   readonly limits: TransportLimits;
@@ -26,6 +28,7 @@ export class ConnectionTable implements ConnectionHost {
   /** Open ones and those whose farewells are under way. */
   readonly #live = new Set<Connection>();
   readonly #swept = new Set<Swept>();
+  readonly #farewells = new Farewells();
   #sweepTimer: Timer | undefined;
   #onEmpty: (() => void) | undefined;
 
@@ -61,6 +64,10 @@ export class ConnectionTable implements ConnectionHost {
     if (this.#live.size === 0) this.#onEmpty?.();
   }
 
+  tellClosed(connection: Connection, reason: string, tally: Tally): void {
+    this.#farewells.add(() => this.reception.flowClosed(connection, reason, tally));
+  }
+
   startSweeping(): void {
     this.#sweepTimer = this.clock.setTimer(this.limits.sweepIntervalMs, () => {
       const nowMs = this.clock.monotonicMs();
@@ -78,6 +85,7 @@ export class ConnectionTable implements ConnectionHost {
     if (this.#live.size > 0) await this.#drained();
     this.#sweepTimer?.cancel();
     this.#sweepTimer = undefined;
+    this.#farewells.finish();
   }
 
   async #drained(): Promise<void> {
