@@ -170,10 +170,13 @@ export async function compose(
     audit,
     clock,
     random,
+    publish:
+      federation &&
+      ((request, fingerprint) =>
+        federation.publishing
+          .registered(request, fingerprint)
+          .catch((error: unknown) => logger.warn({ error: String(error) }, 'a home could not be kept'))),
     onRegistered: (request, flow, fingerprint) => {
-      federation?.publishing
-        .registered(request, fingerprint)
-        .catch((error: unknown) => logger.warn({ error: String(error) }, 'a home could not be kept'));
       receipts
         .registered(request, flow, fingerprint)
         .catch((error: unknown) => logger.warn({ error: String(error) }, 'receipts could not be read'));

@@ -42,6 +42,8 @@ export interface RegistrationOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly onAccepted: (change: RegistrationChange['kind']) => void;
+  /** Keeps a phone's word that its home is here; does not fail. Undefined where nothing is published. */
+  readonly publish: ((request: SipRequest, fingerprint: string) => Promise<void>) | undefined;
   /** Told once a phone has its 200. */
   readonly onRegistered: (request: SipRequest, flow: Flow, fingerprint: string) => void;
   /** Told once the changes are stored. */
@@ -138,7 +140,7 @@ export class Registration {
     info: readonly HeaderField[],
   ): Promise<void> {
     const { request, flow } = transaction;
-    const { registrar, authentication, clock, onAccepted } = this.#options;
+    const { registrar, authentication, clock, onAccepted, publish } = this.#options;
     const { identity } = principal;
     this.#assurances.set(identity.fingerprint, principal.assurance);
     const outcome = registrar.handle(request, flow, identity.fingerprint, { nowMs: clock.now() });
@@ -148,7 +150,11 @@ export class Registration {
         authentication.remember(flow, identity.fingerprint, principal.assurance);
       }
       const written = changes.map((change) => this.#record(request, flow, principal, change));
+      const binds = changes.some(({ kind }) => kind !== 'removed');
+      const published = binds ? publish?.(request, identity.fingerprint) : undefined;
       await allDurable(written);
+      // Who comes may call another operator at once, which then asks for it; who stays need not wait.
+      if (changes.some(({ kind }) => kind === 'added')) await published;
       for (const { kind } of changes) onAccepted(kind);
     }
     transaction.respond(response.status === 200 ? appendHeaders(response, info) : response);

@@ -75,10 +75,21 @@ describe('two operators without a common store', () => {
     expect(await attempts('mallory', 'udp')).toBe('foreign-over-udp');
     const ivan = newIdentity('jis:ivan');
     const registered = await a.keyPhone('ivan', 'tcp', { identity: ivan });
-    // It is published once it has its 200; changes are stored in order, so it is when the next 200 comes.
-    await registered.register();
     await registered.register();
     expect(await attempts('alice', 'tcp', ivan)).toBe('from');
+  });
+
+  it('phones are published before they have their 200, so that they can call in the same moment', async () => {
+    const heidi = await b.keyPhone('heidi', 'ws');
+    await heidi.register();
+    const names = Array.from({ length: 8 }, (_, at) => `newcomer-${at}`);
+    const phones = await Promise.all(names.map((name) => a.keyPhone(name, 'ws')));
+    const answers = phones.map(async (phone) => {
+      await phone.register();
+      return (await phone.ask('INVITE', heidi.address)).response.status;
+    });
+    for (const _phone of phones) heidi.reply(await heidi.incoming('INVITE'), 486);
+    expect(await Promise.all(answers)).toEqual(phones.map(() => 486));
   });
 
   it('nobody passes through one operator on the way to another, and nobody unknown is found', async () => {
