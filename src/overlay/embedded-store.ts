@@ -147,6 +147,7 @@ export class EmbeddedStore implements OverlayStore {
     const entries: StoreEntry<OverlayDocuments[Kind]>[] = [];
     for (const { key, value } of this.#tables.of(kind).getRange({ ...from, limit }))
       entries.push([decodeKey(key), decodeDocument(kind, value)]);
+    this.#tables.walked(entries.length);
     this.#looked();
     return { entries, cursor: entries.length < limit ? undefined : entries.at(-1)?.[0] };
   }

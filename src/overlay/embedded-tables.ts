@@ -22,6 +22,8 @@ const mapBytes = 2 ** 36;
 const faultBytes = 2 ** 16;
 /** Of `maxMappedBytes`: what may be mapped at most between two looks at how much it is. */
 const shareBetweenLooks = 0.25;
+/** Of most kinds there are more. */
+const rowsOnPage = 8;
 const mappedField = 'RssFile:';
 
 /**
@@ -74,6 +76,11 @@ export class EmbeddedTables {
     if (this.#touches * faultBytes < this.#maxMappedBytes * shareBetweenLooks) return false;
     this.#touches = 0;
     return mappedBytes() - this.#mappedBefore >= this.#maxMappedBytes;
+  }
+
+  /** Rows lie on pages that may be anywhere in the file. */
+  walked(rows: number): void {
+    this.#touches += rows / rowsOnPage;
   }
 
   /** Between two transactions. Whoever holds a table or walks through one must have it from after that. */

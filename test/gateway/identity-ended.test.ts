@@ -124,6 +124,30 @@ describe('calls.whenRevoked', () => {
   });
 });
 
+describe('an identity that expires', () => {
+  it('seed 34: calls of its pseudonym that are up go on and can be ended, new ones are refused', async () => {
+    const own = await TestGateway.open();
+    const parent = person('jis:principal', { lifetimeSeconds: 3_600 });
+    await (await own.keyPhone('principal', 'ws', { identity: parent })).register();
+    const deputy = person('jis:deputy', { parent, shown: true });
+    const phone = await own.keyPhone('deputy', 'ws', { identity: deputy });
+    const other = await own.keyPhone('other', 'ws');
+    await phone.register();
+    await other.register();
+    const call = await establish(phone, other);
+    own.clock.shiftMs = 7_200_000;
+    await exchange(other, phone, call.calleeSide, 'INFO');
+    expect((await phone.register()).reason).toBe('Parent Identity Not Valid');
+    await other.register();
+    expect((await phone.ask('INVITE', other.address)).response).toMatchObject({
+      status: 403,
+      reason: 'Parent Identity Not Valid',
+    });
+    await exchange(phone, other, call.callerSide, 'BYE');
+    await own.close();
+  });
+});
+
 describe('a rotated identity', () => {
   it('is called under its name and its old fingerprint, and its phone takes the place by registering', async () => {
     const { file, who } = await saved('jis:rose');

@@ -28,26 +28,27 @@ export interface PersonOptions {
   readonly shown?: boolean;
   readonly realm?: Fingerprint;
   readonly attributes?: readonly Attribute[];
+  readonly lifetimeSeconds?: number;
 }
 
 const day = 86_400;
 
-const times = (): { notBefore: number; expires: number; now: number } => {
+// Tests move the gateway's clock within a day.
+const times = (lifetimeSeconds: number = 2 * day): { notBefore: number; expires: number; now: number } => {
   const now = Math.floor(Date.now() / 1000);
-  // Tests move the gateway's clock within a day.
-  return { notBefore: now - 2 * day, expires: now + 2 * day, now };
+  return { notBefore: now - 2 * day, expires: now + lifetimeSeconds, now };
 };
 
 export function person(
   subject: string,
-  { parent, shown, realm, attributes = [] }: PersonOptions = {},
+  { parent, shown, realm, attributes = [], lifetimeSeconds }: PersonOptions = {},
 ): Person {
   const key = generateSigningKey();
   const issuer = parent && { key: parent.key, fingerprint: parent.token.fingerprint };
   const token = createIdentityToken({
     key,
     subject,
-    ...times(),
+    ...times(lifetimeSeconds),
     ...(issuer && (shown ? { issuer } : { hiddenIssuer: issuer })),
     ...(realm === undefined ? {} : { realm }),
     attributes,
