@@ -15,6 +15,7 @@ import {
 import type { RegEvent } from './reg-event.ts';
 import type { Registration } from './registration.ts';
 import { respond, whileAway } from './routing-answers.ts';
+import { Turns } from './turns.ts';
 
 /** When a phone may try again at a gateway that is being restarted, in seconds. */
 const retryAfterSeconds = 5;
@@ -33,6 +34,7 @@ export interface DispatcherOptions {
 export class Dispatcher implements TransactionUser {
   readonly #options: DispatcherOptions;
   readonly #merged = new MergedRequests();
+  readonly #registrations = new Turns();
   #draining = false;
 
   constructor(options: DispatcherOptions) {
@@ -59,8 +61,8 @@ export class Dispatcher implements TransactionUser {
       );
       return;
     }
-    if (request.method === 'REGISTER') this.#answer(transaction, registration);
-    else if (regEvent.takes(request, transaction.flow)) this.#answer(transaction, regEvent);
+    if (request.method === 'REGISTER') this.#answer(transaction, registration, this.#registrations);
+    else if (regEvent.takes(request, transaction.flow)) this.#answer(transaction, regEvent, atOnce);
     else proxy.onRequest(request, transaction);
   }
 
@@ -87,6 +89,7 @@ export class Dispatcher implements TransactionUser {
   #answer(
     transaction: ServerTransaction,
     server: { answer(transaction: ServerTransaction): Promise<void> },
+    turns: Pick<Turns, 'add'>,
   ): void {
     const { request } = transaction;
     const { admission, logger } = this.#options;
@@ -96,19 +99,22 @@ export class Dispatcher implements TransactionUser {
       return;
     }
     admission.entered();
-    server
-      .answer(transaction)
-      .catch((error: unknown) => {
+    const answering = async (): Promise<void> => {
+      try {
+        await server.answer(transaction);
+      } catch (error) {
         const { status, reason, headers } = whileAway(error) ?? failed;
         logger.error({ method: request.method, error: String(error), status }, 'a request failed');
         const toTag = statelessTag(request);
         transaction.decline(createResponse(request, status, reason, { toTag, ...(headers && { headers }) }));
-      })
-      .finally(() => {
+      } finally {
         admission.left();
         if (outside) this.#merged.end(request);
-      });
+      }
+    };
+    turns.add(answering);
   }
 }
 
 const failed = respond(500);
+const atOnce: Pick<Turns, 'add'> = { add: (work) => void work() };

@@ -36,17 +36,24 @@ export class LostFlows {
   /** Takes out the rest; resolves when it is stored: the store must not close under it. */
   async settled(): Promise<void> {
     this.#pause?.cancel();
-    for (const id of this.#waiting.splice(0)) this.#remove(id);
-    await Promise.all(this.#removals);
+    for (;;) {
+      await Promise.all(this.#removals);
+      if (this.#waiting.length === 0) return;
+      this.#removeSome();
+    }
   }
 
   readonly #nextStep = (): void => {
+    this.#begunInStep = 0;
+    this.#removeSome();
+    this.#pause = this.#begunInStep === 0 ? undefined : this.#options.clock.setTimer(pauseMs, this.#nextStep);
+  };
+
+  #removeSome(): void {
     const due = this.#waiting.slice(0, maxAtOnce);
     this.#waiting = this.#waiting.slice(maxAtOnce);
-    this.#begunInStep = 0;
-    this.#pause = due.length === 0 ? undefined : this.#options.clock.setTimer(pauseMs, this.#nextStep);
     for (const id of due) this.#remove(id);
-  };
+  }
 
   #remove(flowId: string): void {
     this.#begunInStep++;
