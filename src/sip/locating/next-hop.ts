@@ -39,8 +39,11 @@ export function nextHopOf(uri: SipUri): NextHop | undefined {
   return { secure, transport, host, port: uri.port };
 }
 
+/** What a Via says of where its responses belong. */
+export type SentBy = Pick<Via, 'transport' | 'host' | 'port'>;
+
 /** Where RFC 3263 §5 looks for the sender of a request whose connection is gone: what its Via says of it. */
-export function nextHopOfVia(via: Via): NextHop | undefined {
+export function nextHopOfVia(via: SentBy): NextHop | undefined {
   const transport = hopTransport(via.transport, false);
   if (transport === undefined) return undefined;
   return { secure: transport === 'tls', transport, host: withoutBrackets(via.host), port: via.port };

@@ -3,7 +3,7 @@ import type { Logger } from '../../base/index.ts';
 import { type SipMessage, type SipRequest, type SipResponse, serializeMessage } from '../message/index.ts';
 import type { Endpoint, Flow, PeerCertificate, TransportName, TransportUser } from '../transport/index.ts';
 import type { Locator } from './locator.ts';
-import { defaultPort, type LocatedTarget, nextHopOfVia } from './next-hop.ts';
+import { defaultPort, type LocatedTarget, nextHopOfVia, type SentBy } from './next-hop.ts';
 import { type FlowOpener, reach } from './reach.ts';
 
 /** The transport layer, as far as this stage stands before it. */
@@ -22,6 +22,11 @@ export interface ReturnRoutingOptions<Started> {
   readonly logger: Logger;
 }
 
+/** What is kept of a request's Via: transactions linger, and must not keep their messages alive (`bench/calls.ts`). */
+interface ReturnVia extends SentBy {
+  readonly hasRport: boolean;
+}
+
 /** Responses that wait for one connection; more than a transaction ever sends. */
 const maxWaiting = 16;
 
@@ -31,6 +36,8 @@ const maxWaiting = 16;
  */
 export class ReturnRouting<Started> implements TransportUser {
   readonly #options: ReturnRoutingOptions<Started>;
+  /** Of each flow: a peer sends the same with every request. */
+  readonly #lastVias = new WeakMap<Flow, ReturnVia>();
   #user: TransportUser | undefined;
 
   constructor(options: ReturnRoutingOptions<Started>) {
@@ -45,7 +52,10 @@ export class ReturnRouting<Started> implements TransportUser {
   onRequest(request: SipRequest, flow: Flow): void {
     // An ACK is never answered.
     const returning = request.method !== 'ACK' && this.#options.trustsVia(flow);
-    this.#user?.onRequest(request, returning ? new ReturningFlow(flow, request, this.#options) : flow);
+    this.#user?.onRequest(
+      request,
+      returning ? new ReturningFlow(flow, this.#viaOf(request, flow), this.#options) : flow,
+    );
   }
 
   onResponse(response: SipResponse, flow: Flow): void {
@@ -59,23 +69,42 @@ export class ReturnRouting<Started> implements TransportUser {
   onFlowClosed(flow: Flow, reason: string): void {
     this.#user?.onFlowClosed(flow, reason);
   }
+
+  #viaOf({ via: { transport, host, port, hasRport } }: SipRequest, flow: Flow): ReturnVia {
+    const last = this.#lastVias.get(flow);
+    if (
+      last?.host === host &&
+      last.port === port &&
+      last.transport === transport &&
+      last.hasRport === hasRport
+    )
+      return last;
+    const via = { transport: copied(transport), host: copied(host), port, hasRport };
+    this.#lastVias.set(flow, via);
+    return via;
+  }
+}
+
+/** A part of a message's text keeps all of it alive; this does not. */
+function copied(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1');
 }
 
 /** The flow of one request, whose responses find another way when it is closed. */
 class ReturningFlow implements Flow {
   readonly #flow: Flow;
-  readonly #request: SipRequest;
+  readonly #via: ReturnVia;
   readonly #options: Omit<ReturnRoutingOptions<unknown>, 'trustsVia'>;
   /** Where responses go instead, once that is known. */
   #replacement: Flow | undefined;
-  #waiting: Uint8Array[] = [];
+  #waiting: Uint8Array[] | undefined;
   /** While it is looked for. */
   #search: Promise<boolean> | undefined;
   #lost = false;
 
-  constructor(flow: Flow, request: SipRequest, options: Omit<ReturnRoutingOptions<unknown>, 'trustsVia'>) {
+  constructor(flow: Flow, via: ReturnVia, options: Omit<ReturnRoutingOptions<unknown>, 'trustsVia'>) {
     this.#flow = flow;
-    this.#request = request;
+    this.#via = via;
     this.#options = options;
   }
 
@@ -116,7 +145,8 @@ class ReturningFlow implements Flow {
     if (this.#isWayBack()) return this.#flow.send(message);
     if (this.#replacement?.open === true) return this.#replacement.send(message);
     const bytes = message instanceof Uint8Array ? message : serializeMessage(message);
-    if (this.#lost || this.#waiting.length === maxWaiting) return false;
+    if (this.#lost || this.#waiting?.length === maxWaiting) return false;
+    this.#waiting ??= [];
     this.#waiting.push(bytes);
     void this.restore();
     return true;
@@ -136,8 +166,8 @@ class ReturningFlow implements Flow {
   /** RFC 3261 §18.2.2: the connection while it is open; over UDP, without rport, the port in sent-by. */
   #isWayBack(): boolean {
     if (this.#flow.reliable) return this.#flow.open;
-    const { via } = this.#request;
-    return via.hasRport || (via.port ?? defaultPort('udp')) === this.#flow.remote.port;
+    const { hasRport, port } = this.#via;
+    return hasRport || (port ?? defaultPort('udp')) === this.#flow.remote.port;
   }
 
   async #findWayBack(): Promise<boolean> {
@@ -154,15 +184,16 @@ class ReturningFlow implements Flow {
       logger.warn({ transport, remote }, 'a response cannot be returned to its peer');
     }
     this.#search = undefined;
-    for (const bytes of this.#waiting.splice(0)) this.#replacement?.send(bytes);
+    const waiting = this.#waiting ?? [];
+    this.#waiting = undefined;
+    for (const bytes of waiting) this.#replacement?.send(bytes);
     return this.#replacement !== undefined;
   }
 
   /** First the address that the request came from at the port of its Via, then what the Via's name leads to. */
   async #open(): Promise<Flow | undefined> {
-    const { via } = this.#request;
     const { transport, locator, logger } = this.#options;
-    const hop = nextHopOfVia(via);
+    const hop = nextHopOfVia(this.#via);
     if (hop?.transport === undefined) return undefined;
     const source: LocatedTarget = {
       transport: hop.transport,

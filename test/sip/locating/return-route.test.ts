@@ -1,17 +1,21 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger, systemClock, systemRandom } from '../../../src/base/index.ts';
 import { DnsNames, defaultLocatingLimits, Locator, ReturnRouting } from '../../../src/sip/locating/index.ts';
-import { createResponse } from '../../../src/sip/message/index.ts';
+import { createResponse, type SipRequest } from '../../../src/sip/message/index.ts';
 import { type ServerTransaction, TransactionLayer } from '../../../src/sip/transaction/index.ts';
 import {
   defaultTransportLimits,
+  type Flow,
   type ListenAddress,
   TransportLayer,
 } from '../../../src/sip/transport/index.ts';
 import { DnsServer } from '../../support/dns-server.ts';
+import { until } from '../../support/until.ts';
 import { Queue } from '../transport/support.ts';
 
 /** A peer's own listener: what comes on new connections. */
@@ -228,5 +232,43 @@ describe('a response over UDP (RFC 3261 §18.2.2, RFC 3581 §4)', () => {
     transaction.respond(createResponse(transaction.request, 200, undefined, { toTag: 'x' }));
     const [datagram] = (await answered) as [Buffer];
     expect(datagram.toString()).toMatch(/^SIP\/2\.0 200 /);
+  });
+});
+
+describe('what is kept of a request to find the way back', () => {
+  it('does not keep the request, for as long as a transaction of it may linger', async () => {
+    const transport = new TransportLayer({
+      listen: [{ transport: 'udp', host: '127.0.0.1', port: 0 }],
+      limits: defaultTransportLimits,
+      clock: systemClock,
+      logger: silentLogger,
+    });
+    const names = new DnsNames({ servers: [dns.address], timeoutMs: 500, tries: 1 });
+    const locator = new Locator({
+      ...{ names, clock: systemClock, random: systemRandom },
+      ...{ limits: defaultLocatingLimits, transports: ['udp'] },
+    });
+    const came: Queue<{ readonly request: WeakRef<SipRequest>; readonly flow: Flow }> = new Queue();
+    const routing = new ReturnRouting({ transport, locator, trustsVia: () => true, logger: silentLogger });
+    const [address] = await routing.start({
+      onRequest: (request, flow) => came.push({ request: new WeakRef(request), flow }),
+      onResponse: () => {},
+      onFlowClosed: () => {},
+    });
+    closing.push(
+      () => locator.close(),
+      () => transport.close(),
+    );
+    const phone = createSocket('udp4');
+    closing.push(() => void phone.close());
+    phone.send(request('OPTIONS', 'SIP/2.0/UDP 127.0.0.1'), address?.port ?? 0, '127.0.0.1');
+    const { request: kept, flow } = await came.next();
+    setFlagsFromString('--expose-gc');
+    const collectGarbage = runInNewContext('gc') as () => void;
+    await until('the request is forgotten', () => {
+      collectGarbage();
+      return kept.deref() === undefined;
+    });
+    expect(flow.open).toBe(true);
   });
 });
