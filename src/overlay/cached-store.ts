@@ -148,14 +148,15 @@ export class CachedStore implements OverlayStore {
   }
 
   #isFresh({ readAtMs, foreign }: Cached<unknown>): boolean {
-    const { freshMs } = this.#limits;
+    const { freshMs, staleMs } = this.#limits;
     const nowMs = this.#clock.monotonicMs();
     if (nowMs - readAtMs < freshMs) return true;
     if (nowMs - this.#foreignAtMs >= freshMs) {
       this.#foreign = this.#store.foreignWrites?.();
       this.#foreignAtMs = nowMs;
     }
-    return foreign !== undefined && foreign === this.#foreign;
+    // An earlier version that writes beside this one does not say so.
+    return foreign !== undefined && foreign === this.#foreign && nowMs - readAtMs < staleMs;
   }
 
   #fallBack<Document>(cached: Cached<Document> | undefined, error: unknown): Document | undefined {
