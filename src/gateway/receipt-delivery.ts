@@ -63,9 +63,10 @@ export class ReceiptDelivery {
   /** A REGISTER was accepted. */
   async registered(request: SipRequest, flow: Flow, fingerprint: string): Promise<void> {
     const asked = headerValue(request, receiptsAfter);
+    if (asked === undefined) return;
     const contact = uriOf(headerItems(request, 'contact')[0]);
     const after = Number(asked);
-    if (asked === undefined || !Number.isSafeInteger(after) || after < 0 || contact === '') return;
+    if (!Number.isSafeInteger(after) || after < 0 || contact === '') return;
     const { audit } = this.#options;
     this.onFlowClosed(flow);
     const keeper: Keeper = {
