@@ -20,7 +20,7 @@ const lookups = 200_000;
 const bindings = 200_000;
 const batch = 1_000;
 const sampleEvery = 500;
-/** What is aimed at (docs/identities.md); resident: 1 GB. */
+/** What is aimed at (docs/overlay.md); resident: 1 GB. */
 const aims = { resolveUs: 1_000, bindUs: 100, residentMib: 953 } as const;
 /** Issuer and two signatures. */
 const packedTokenBytes = 160;
@@ -152,7 +152,7 @@ async function lookUp(
   return { p99Us: p99, memory: phase.end() };
 }
 
-/** Known identities at random, each from its name to its stored binding. */
+/** Known identities at random, as a phone's token or its address names them, each up to its stored binding. */
 async function bindAgain(
   overlay: IdentityOverlay,
 ): Promise<{ readonly cpuUs: number; readonly memory: number }> {
@@ -161,7 +161,7 @@ async function bindAgain(
   await inBatches(bindings, async (at) => {
     if (at % sampleEvery === 0) phase.sample();
     const who = Math.floor(Math.random() * count);
-    const identity = await overlay.lookup(nameOf(who));
+    const identity = await overlay.lookup(at % 2 ? nameOf(who) : fingerprintAt(who));
     if (identity === undefined) throw new Error(`${nameOf(who)} was not found`);
     await overlay.saveBindings(identity.fingerprint, [{ kind: 'refreshed', binding: bindingOf(who) }]);
   });

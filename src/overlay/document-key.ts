@@ -1,11 +1,4 @@
-import {
-  asBuffer,
-  concatBytes,
-  decodeBase32,
-  decodeBase64Url,
-  encodeBase32,
-  encodeBase64Url,
-} from '../base/index.ts';
+import { decodeBase32, decodeBase64Url, encodeBase32, encodeBase64Url } from '../base/index.ts';
 
 /** The first byte of a stored key: how the text behind it is written. */
 const keyForm = { text: 0, fingerprint: 1, publicKey: 2 } as const;
@@ -14,8 +7,12 @@ const publicKeyCharacters = 43;
 
 /** A document's key in bytes, the shortest that stands for this text and no other. */
 export function encodeKey(key: string): Buffer {
-  const [form, bytes] = encoded(key);
-  return asBuffer(concatBytes(Uint8Array.of(form), bytes));
+  const fingerprint = key.length === fingerprintCharacters ? decodeBase32(key) : undefined;
+  if (fingerprint !== undefined) return behind(keyForm.fingerprint, fingerprint);
+  const publicKey = key.length === publicKeyCharacters ? decodeBase64Url(key) : undefined;
+  return publicKey === undefined
+    ? behind(keyForm.text, Buffer.from(key))
+    : behind(keyForm.publicKey, publicKey);
 }
 
 export function decodeKey(bytes: Buffer): string {
@@ -30,9 +27,9 @@ export function decodeKey(bytes: Buffer): string {
   }
 }
 
-function encoded(key: string): readonly [form: number, bytes: Uint8Array] {
-  const fingerprint = key.length === fingerprintCharacters ? decodeBase32(key) : undefined;
-  if (fingerprint !== undefined) return [keyForm.fingerprint, fingerprint];
-  const publicKey = key.length === publicKeyCharacters ? decodeBase64Url(key) : undefined;
-  return publicKey === undefined ? [keyForm.text, Buffer.from(key)] : [keyForm.publicKey, publicKey];
+function behind(form: number, bytes: Uint8Array): Buffer {
+  const row = Buffer.allocUnsafe(1 + bytes.length);
+  row[0] = form;
+  row.set(bytes, 1);
+  return row;
 }

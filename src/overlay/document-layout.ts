@@ -97,6 +97,10 @@ export function structure<Document extends object>(layouts: MemberLayouts<Docume
       return { name, layout, absent, flag };
     },
   );
+  // Copied, it has room for all members at once; growing with each of them costs as much as reading them.
+  const blank: Readonly<Record<string, unknown>> = Object.fromEntries(
+    members.filter(({ absent }) => absent !== 'omitted').map(({ name }) => [name, undefined]),
+  );
   return {
     write: (out, document) => {
       const values = document as Record<string, unknown>;
@@ -111,11 +115,9 @@ export function structure<Document extends object>(layouts: MemberLayouts<Docume
     read: (source) => {
       const head = nextFlag > 1 ? source.count() : 0;
       if (head >= nextFlag) throw unreadable();
-      const values: Record<string, unknown> = {};
-      for (const { name, layout, absent, flag } of members) {
+      const values: Record<string, unknown> = { ...blank };
+      for (const { name, layout, flag } of members)
         if (flag === 0 || (head & flag) !== 0) values[name] = layout.read(source);
-        else if (absent === 'undefined') values[name] = undefined;
-      }
       return values as Document;
     },
   };

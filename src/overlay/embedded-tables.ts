@@ -21,7 +21,7 @@ const mapBytes = 2 ** 36;
 /** Around what is touched Linux maps up to so much (fault_around_bytes). */
 const faultBytes = 2 ** 16;
 /** Of `maxMappedBytes`: what may be mapped at most between two looks at how much it is. */
-const shareBetweenLooks = 0.25;
+const shareBetweenLooks = 0.125;
 /** Of most kinds there are more. */
 const rowsOnPage = 8;
 const mappedField = 'RssFile:';
