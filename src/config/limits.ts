@@ -173,7 +173,7 @@ export const limits: z.ZodType<LimitsConfig> = section({
     acceptBacklog: count(65_535),
     maxConnections: count(50_000),
     maxConnectionsPerSource: count(5_000),
-    maxUnprovenPerSource: count(256),
+    maxUnprovenPerSource: count(1_024),
     firstByteTimeoutMs: milliseconds(8_000, 100),
     messageTimeoutMs: milliseconds(8_000, 100),
     idleTimeoutMs: milliseconds(3_900_000, 1_000),

@@ -85,7 +85,7 @@ export const defaultTransportLimits: TransportLimits = {
   acceptBacklog: 65_535,
   maxConnections: 50_000,
   maxConnectionsPerSource: 5_000,
-  maxUnprovenPerSource: 256,
+  maxUnprovenPerSource: 1_024,
   firstByteTimeoutMs: 8_000,
   messageTimeoutMs: 8_000,
   idleTimeoutMs: 3_900_000,

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
-import type { TransportName } from '../../../src/sip/transport/index.ts';
+import { defaultTransportLimits, type TransportName } from '../../../src/sip/transport/index.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { connectTcp, requestText, StreamClient, startLayer, type TestLayer, UdpClient } from './support.ts';
 
@@ -145,7 +145,9 @@ describe('hostile peers', () => {
       }
       await expectAlive(gateway);
     }
-    expect(gateway.layer.stats().unprovenConnections).toBeLessThanOrEqual(256);
+    expect(gateway.layer.stats().unprovenConnections).toBeLessThanOrEqual(
+      defaultTransportLimits.maxUnprovenPerSource,
+    );
     clock.advance(12_000);
     while (gateway.layer.stats().connections > 0) await new Promise(setImmediate);
     expect(gateway.layer.stats().unprovenConnections).toBe(0);
