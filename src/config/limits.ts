@@ -146,6 +146,7 @@ export interface AuditLimitsConfig {
   readonly integrateAtRecords: number;
   readonly indexDelayMs: number;
   readonly indexAtRecords: number;
+  readonly maxUnindexedRecords: number;
   readonly journalSegmentBytes: number;
   readonly healDelayMs: number;
   readonly slowDiskMs: number;
@@ -275,6 +276,7 @@ export const limits: z.ZodType<LimitsConfig> = section({
     integrateAtRecords: count(4_096),
     indexDelayMs: milliseconds(30_000),
     indexAtRecords: count(8_192),
+    maxUnindexedRecords: count(20_480),
     journalSegmentBytes: bytes(16_777_216, 65_536),
     healDelayMs: milliseconds(500, 10),
     slowDiskMs: milliseconds(0, 0),

@@ -1,3 +1,4 @@
+import { ByteWriter } from './byte-writer.ts';
 import type { Table } from './index-tables.ts';
 
 /** What records are looked up by. Outcomes and words of intents are events of a kind, too. */
@@ -25,7 +26,7 @@ export interface Tag {
  */
 export const segmentRecords = 8_192;
 /** Segments whose lists of one bucket lie side by side. */
-const groupSegments = 8;
+const neighbours = 8;
 /** Tag, offset. */
 export const placeBytes = 10;
 const bucketBits = 7;
@@ -35,6 +36,27 @@ const kinds: Readonly<Record<PlaceKind, number>> = { id: 0, identity: 1, call: 2
 const initialJoinedBytes = 8_192;
 /** Buckets of all kinds in one segment. */
 export const segmentBuckets: number = 4 * buckets;
+
+/** What is looked for in the whole log, and seldom found twice: a look-up reads one list of a group, not one a segment. */
+const groupedKinds = ['id', 'call'] as const;
+/** Segments that become a group once all of them are written. */
+const groupSegments = 128;
+export const groupRecords: number = groupSegments * segmentRecords;
+/** As many times as many buckets, so that a list stays as long; an offset within a group has three bytes. */
+const groupBucketBits: number = bucketBits + 4;
+const groupPlaceBytes: number = placeBytes + 1;
+/** Buckets of a group that are made in one transaction: about a millisecond. */
+const bucketsAtOnce = 4;
+/** In the place of the segment, in a group's key. */
+const groupMark = 0x8000_0000;
+
+/** Places of one bucket, of a segment or of a group. */
+interface PlaceList {
+  readonly bytes: Buffer;
+  readonly placeBytes: number;
+  /** The first position of the segment or group. */
+  readonly start: number;
+}
 
 export function tagFrom(kind: PlaceKind, bytes: Uint8Array): Tag {
   return { kind, high: uint32At(bytes, 0), low: uint32At(bytes, 4) };
@@ -89,42 +111,71 @@ export class Places {
   /** Within a transaction: takes out all from `end` on, which a crash has left unfinished; it comes again. */
   trim(end: number): void {
     const segment = Math.floor(end / segmentRecords);
-    const start = placesKey(segment - (segment % groupSegments), 0);
-    for (const { key, value } of [...this.#tables.places.getRange({ start })]) {
-      const first = (key.readUInt32BE(0) * groupSegments + key.readUInt8(6)) * segmentRecords;
+    const start = placesKey(segment - (segment % neighbours), 0);
+    for (const { key, value } of [...this.#tables.places.getRange({ start, end: groupKey(0, 0) })]) {
+      const first = (key.readUInt32BE(0) * neighbours + key.readUInt8(6)) * segmentRecords;
       let kept = value.length;
       while (kept > 0 && first + value.readUInt16BE(kept - 2) >= end) kept -= placeBytes;
       if (kept < value.length) this.#tables.places.putSync(key, value.subarray(0, kept));
     }
   }
 
+  /**
+   * Makes one group of whole segments, a few buckets in each transaction: what was done before a crash is not done
+   * again.
+   */
+  async group(group: number, inTransaction: (write: () => void) => Promise<void>): Promise<void> {
+    for (const kind of groupedKinds)
+      for (let bucket = 0; bucket < buckets; bucket += bucketsAtOnce)
+        await inTransaction(() => {
+          for (let at = bucket; at < bucket + bucketsAtOnce; at++) this.#groupBucket(group, kind, at);
+        });
+  }
+
+  #groupBucket(group: number, kind: PlaceKind, bucket: number): void {
+    const { places } = this.#tables;
+    const first = groupBucketOf(kind, bucket << (32 - bucketBits));
+    if (places.get(groupKey(group, first))) return;
+    const segments = Array.from({ length: groupSegments }, (_, at) =>
+      placesKey(group * groupSegments + at, kinds[kind] * buckets + bucket),
+    );
+    const lists = segments.map((key) => places.get(key));
+    const grouped = Array.from({ length: 1 << (groupBucketBits - bucketBits) }, () => new ByteWriter());
+    for (const [segment, list] of lists.entries())
+      for (let at = 0; list && at < list.length; at += placeBytes) {
+        const writer = grouped[groupBucketOf(kind, list.readUInt32BE(at)) - first];
+        writer?.part(list, at, at + 8);
+        const offset = segment * segmentRecords + list.readUInt16BE(at + 8);
+        writer?.uint8(offset >>> 16);
+        writer?.uint16(offset & 0xffff);
+      }
+    for (const [at, writer] of grouped.entries()) places.putSync(groupKey(group, first + at), writer.copy());
+    for (const key of segments) places.removeSync(key);
+  }
+
   /** Up to `limit` positions in rising (or, with `newestFirst`, falling) order. */
   positions(tag: Tag, range: PositionRange, newestFirst: boolean, limit: number): number[] {
     const found: number[] = [];
     if (range.from >= range.to) return found;
-    const bucket = bucketOf(tag.kind, tag.high);
-    const first = Math.floor(range.from / segmentRecords);
-    const last = Math.floor((range.to - 1) / segmentRecords);
-    for (let at = 0; at <= last - first && found.length < limit; at++)
-      this.#within(newestFirst ? last - at : first + at, bucket, tag, range, newestFirst, limit, found);
+    for (const list of this.#lists(tag, tag, range, newestFirst)) {
+      this.#within(list, tag, range, newestFirst, limit, found);
+      if (found.length === limit) break;
+    }
     return found;
   }
 
   #within(
-    segment: number,
-    bucket: number,
+    { bytes, placeBytes: step, start }: PlaceList,
     { high, low }: Tag,
     range: PositionRange,
     newestFirst: boolean,
     limit: number,
     found: number[],
   ): void {
-    const list = this.#tables.places.get(placesKey(segment, bucket));
-    if (!list) return;
-    const step = newestFirst ? -placeBytes : placeBytes;
-    for (let at = newestFirst ? list.length - placeBytes : 0; at >= 0 && at < list.length; at += step) {
-      if (list.readUInt32BE(at) !== high || list.readUInt32BE(at + 4) !== low) continue;
-      const position = segment * segmentRecords + list.readUInt16BE(at + 8);
+    for (let index = 0; index < bytes.length / step; index++) {
+      const at = newestFirst ? bytes.length - (index + 1) * step : index * step;
+      if (bytes.readUInt32BE(at) !== high || bytes.readUInt32BE(at + 4) !== low) continue;
+      const position = start + bytes.readUIntBE(at + 8, step - 8);
       // Both parties of a call can be one identity.
       if (position < range.from || position >= range.to || found.at(-1) === position) continue;
       found.push(position);
@@ -135,43 +186,94 @@ export class Places {
   /** Up to `limit` positions of ids of whose first 64 bits those of `mask` agree with `tag`; in no order. */
   startingWith(tag: Tag, mask: Pick<Tag, 'high' | 'low'>, range: PositionRange, limit: number): number[] {
     const found: number[] = [];
-    const lastBucket = bucketOf('id', (tag.high | ~mask.high) >>> 0);
-    const segments = Math.ceil(range.to / segmentRecords);
-    for (let segment = Math.floor(range.from / segmentRecords); segment < segments; segment++)
-      for (let bucket = bucketOf('id', tag.high); bucket <= lastBucket; bucket++) {
-        const list = this.#tables.places.get(placesKey(segment, bucket));
-        for (let at = 0; list && at < list.length; at += placeBytes) {
-          if (((list.readUInt32BE(at) ^ tag.high) & mask.high) !== 0) continue;
-          if (((list.readUInt32BE(at + 4) ^ tag.low) & mask.low) !== 0) continue;
-          const position = segment * segmentRecords + list.readUInt16BE(at + 8);
-          if (position >= range.from && position < range.to) found.push(position);
-          if (found.length === limit) return found;
-        }
+    if (range.from >= range.to) return found;
+    const last = { ...tag, high: (tag.high | ~mask.high) >>> 0 };
+    for (const { bytes, placeBytes: step, start } of this.#lists(tag, last, range, false))
+      for (let at = 0; at < bytes.length; at += step) {
+        if (((bytes.readUInt32BE(at) ^ tag.high) & mask.high) !== 0) continue;
+        if (((bytes.readUInt32BE(at + 4) ^ tag.low) & mask.low) !== 0) continue;
+        const position = start + bytes.readUIntBE(at + 8, step - 8);
+        if (position >= range.from && position < range.to) found.push(position);
+        if (found.length === limit) return found;
       }
     return found;
   }
 
   /** Within a transaction: takes out the places of a tag in one segment that lie within the range. */
   remove(tag: Tag, segment: number, range: PositionRange): void {
-    const key = placesKey(segment, bucketOf(tag.kind, tag.high));
-    const list = this.#tables.places.get(key);
+    const inGroup = groupKey(Math.floor(segment / groupSegments), groupBucketOf(tag.kind, tag.high));
+    const grouped = isGrouped(tag.kind) ? this.#tables.places.get(inGroup) : undefined;
+    const key = grouped ? inGroup : placesKey(segment, bucketOf(tag.kind, tag.high));
+    const list = grouped ?? this.#tables.places.get(key);
     if (!list) return;
+    const step = grouped ? groupPlaceBytes : placeBytes;
+    const start = grouped ? Math.floor(segment / groupSegments) * groupRecords : segment * segmentRecords;
     let kept = 0;
-    for (let at = 0; at < list.length; at += placeBytes) {
-      const position = segment * segmentRecords + list.readUInt16BE(at + 8);
+    for (let at = 0; at < list.length; at += step) {
+      const position = start + list.readUIntBE(at + 8, step - 8);
       const within = position >= range.from && position < range.to;
       if (within && list.readUInt32BE(at) === tag.high && list.readUInt32BE(at + 4) === tag.low) continue;
-      list.copy(list, kept, at, at + placeBytes);
-      kept += placeBytes;
+      list.copy(list, kept, at, at + step);
+      kept += step;
     }
     if (kept < list.length) this.#tables.places.putSync(key, list.subarray(0, kept));
   }
+
+  /** The lists in which tags from `first` to `last` of one kind can be, segment after segment or group after group. */
+  *#lists(first: Tag, last: Tag, range: PositionRange, newestFirst: boolean): Generator<PlaceList> {
+    const { kind } = first;
+    const lowest = Math.floor(range.from / segmentRecords);
+    const highest = Math.floor((range.to - 1) / segmentRecords);
+    let segment = newestFirst ? highest : lowest;
+    let ungrouped = -1;
+    while (segment >= lowest && segment <= highest) {
+      const group = Math.floor(segment / groupSegments);
+      if (isGrouped(kind) && group !== ungrouped) {
+        const lists = [...this.#inGroup(group, first, last)];
+        yield* lists;
+        // Of a group that is being made, some buckets still lie in its segments.
+        if (lists.length === groupBucketOf(kind, last.high) - groupBucketOf(kind, first.high) + 1) {
+          segment = newestFirst ? group * groupSegments - 1 : (group + 1) * groupSegments;
+          continue;
+        }
+        ungrouped = group;
+      }
+      for (let bucket = bucketOf(kind, first.high); bucket <= bucketOf(kind, last.high); bucket++) {
+        const bytes = this.#tables.places.get(placesKey(segment, bucket));
+        if (bytes) yield { bytes, placeBytes, start: segment * segmentRecords };
+      }
+      segment += newestFirst ? -1 : 1;
+    }
+  }
+
+  *#inGroup(group: number, { kind, high }: Tag, last: Tag): Generator<PlaceList> {
+    for (let bucket = groupBucketOf(kind, high); bucket <= groupBucketOf(kind, last.high); bucket++) {
+      const bytes = this.#tables.places.get(groupKey(group, bucket));
+      if (bytes) yield { bytes, placeBytes: groupPlaceBytes, start: group * groupRecords };
+    }
+  }
+}
+
+function isGrouped(kind: PlaceKind): boolean {
+  return groupedKinds.some((one) => one === kind);
+}
+
+function groupBucketOf(kind: PlaceKind, high: number): number {
+  return (kinds[kind] << groupBucketBits) + (high >>> (32 - groupBucketBits));
 }
 
 function placesKey(segment: number, bucket: number): Buffer {
   const key = Buffer.allocUnsafe(7);
-  key.writeUInt32BE(Math.floor(segment / groupSegments), 0);
+  key.writeUInt32BE(Math.floor(segment / neighbours), 0);
   key.writeUInt16BE(bucket, 4);
-  key.writeUInt8(segment % groupSegments, 6);
+  key.writeUInt8(segment % neighbours, 6);
+  return key;
+}
+
+/** Behind all segments. */
+function groupKey(group: number, bucket: number): Buffer {
+  const key = Buffer.alloc(7);
+  key.writeUInt32BE(groupMark + group, 0);
+  key.writeUInt16BE(bucket, 4);
   return key;
 }

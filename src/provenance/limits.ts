@@ -18,6 +18,11 @@ export interface AuditLimits {
   readonly indexDelayMs: number;
   /** Records that bring the index on disk up to date before `indexDelayMs` has passed. */
   readonly indexAtRecords: number;
+  /**
+   * Durable records that the index on disk may lack; beyond that `append` refuses. A start after a crash reads them
+   * again, at some 12,000 a second.
+   */
+  readonly maxUnindexedRecords: number;
   /** A journal segment is left behind for a new one at this size. */
   readonly journalSegmentBytes: number;
   /** Pause between attempts to write again after the disk failed. */
@@ -38,6 +43,7 @@ export const defaultAuditLimits: AuditLimits = {
   integrateAtRecords: 4096,
   indexDelayMs: 30_000,
   indexAtRecords: 8192,
+  maxUnindexedRecords: 20_480,
   journalSegmentBytes: 16_777_216,
   healDelayMs: 500,
   slowDiskMs: 0,

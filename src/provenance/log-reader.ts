@@ -1,17 +1,25 @@
+import { encodeBase32 } from '../base/index.ts';
+import { fingerprintFromBytes } from '../tokens/index.ts';
 import { entryLengthBytes, openingLengthBytes } from './bundle.ts';
 import { decodeEntry, decodeOpening } from './entry.ts';
 import { ProvenanceError } from './error.ts';
+import { decodeLayer } from './layer.ts';
 import type { RecordFacts } from './ledger.ts';
 import { firstItems } from './log-edge.ts';
 import { leafHash, nodeHash, type RangeHash, rootOf, splitPoint } from './merkle-tree.ts';
 import type { PartyKeySource } from './opening-seal.ts';
+import { decodeReceipt } from './receipt.ts';
 import {
+  callOf,
+  eventOf,
+  intentOf,
   type OpenedRecord,
   openRecord,
   type RawRecord,
-  readPartyItem,
-  readRecord,
+  readParty,
   type StoredRecord,
+  timeOf,
+  withOwned,
 } from './record.ts';
 import { decodeStatement } from './statement.ts';
 import type { Readable } from './storage.ts';
@@ -31,7 +39,7 @@ interface Bundle {
 export class LogReader {
   readonly #storage: Readable;
   readonly #bundles = new Map<string, Promise<Bundle>>();
-  readonly #tiles = new Map<string, readonly Uint8Array[]>();
+  readonly #tiles = new Map<string, Promise<readonly Uint8Array[]>>();
 
   constructor(storage: Readable) {
     this.#storage = storage;
@@ -69,18 +77,15 @@ export class LogReader {
   /** Consecutive hashes of one tile. */
   async #hashes(level: number, first: number, count: number, size: number): Promise<readonly Uint8Array[]> {
     const index = Math.floor(first / tileWidth);
-    const tile = await readTile(this.#storage, level, index, widthOf(size, level, index), this.#tiles);
+    const width = widthOf(size, level, index);
+    const tile = await remembered(this.#tiles, cachedTiles, `${level}/${index}/${width}`, () =>
+      readTile(this.#storage, level, index, width),
+    );
     return tile.slice(first % tileWidth, (first % tileWidth) + count);
   }
 
   #bundle(index: number, width: number): Promise<Bundle> {
-    const key = `${index}/${width}`;
-    const known = this.#bundles.get(key);
-    if (known) return known;
-    const bundle = this.#read(index, width);
-    remember(this.#bundles, key, bundle, cachedBundles);
-    bundle.catch(() => this.#bundles.delete(key));
-    return bundle;
+    return remembered(this.#bundles, cachedBundles, `${index}/${width}`, () => this.#read(index, width));
   }
 
   async #read(index: number, width: number): Promise<Bundle> {
@@ -105,25 +110,31 @@ export async function readTile(
   level: number,
   index: number,
   width: number,
-  cache?: Map<string, readonly Uint8Array[]>,
 ): Promise<readonly Uint8Array[]> {
   const path = tilePath(level, index, width);
-  const known = cache?.get(path);
-  if (known) return known;
   const bytes = await storage.read(path);
-  const tile = bytes
+  return bytes
     ? splitTile(bytes, width, path)
     : splitTile(await storage.read(tilePath(level, index, tileWidth)), tileWidth, path).slice(0, width);
-  if (cache) remember(cache, path, tile, cachedTiles);
-  return tile;
 }
 
-function remember<V>(cache: Map<string, V>, key: string, value: V, limit: number): void {
+/** What is being read is not read a second time; what could not be read is forgotten. */
+function remembered<V>(
+  cache: Map<string, Promise<V>>,
+  limit: number,
+  key: string,
+  read: () => Promise<V>,
+): Promise<V> {
+  const known = cache.get(key);
+  if (known) return known;
+  const value = read();
   if (cache.size >= limit) {
     const oldest = cache.keys().next();
     if (!oldest.done) cache.delete(oldest.value);
   }
   cache.set(key, value);
+  value.catch(() => cache.delete(key));
+  return value;
 }
 
 function isPowerOfTwo(value: number): boolean {
@@ -132,30 +143,37 @@ function isPowerOfTwo(value: number): boolean {
   return power === value;
 }
 
-/** What the books and the index take from a record that is read back. */
+/**
+ * What the books and the index take from a record that is read back. A start after a crash asks it of thousands: nothing
+ * else is decoded.
+ */
 export function factsOf(raw: OpenedRecord): {
   readonly facts: RecordFacts;
   readonly sipCallId: string | undefined;
 } {
-  const record = readRecord(raw);
-  const { statement } = decodeEntry(raw.entry);
-  const { nodeKey } = decodeStatement(statement);
-  const { parties } = decodeOpening(raw.opening);
+  const { statement, receipt } = decodeEntry(raw.entry);
+  const { nodeKey, node } = decodeStatement(statement);
+  const idBytes = leafHash(statement);
+  const { layers, parties } = decodeOpening(raw.opening);
+  const items = parties.map((item) => item && decodeLayer(item.encoding));
+  const erin = layers[0] && withOwned(decodeLayer(layers[0].encoding), items, 'erin');
+  const [, , eromheen, erachter] = layers;
+  const call = erin && callOf(erin);
   return {
     facts: {
-      id: record.id,
-      idBytes: leafHash(statement),
-      timeMs: record.timeMs,
-      event: record.event,
-      call: record.call,
-      parties: parties.flatMap((item, at) =>
-        item ? [{ ...readPartyItem(item.encoding), slot: raw.slots[at] ?? 0 }] : [],
+      id: encodeBase32(idBytes),
+      idBytes,
+      timeMs: eromheen ? timeOf(decodeLayer(eromheen.encoding)) : decodeReceipt(receipt).iat * 1_000,
+      event: eventOf(erin),
+      call,
+      parties: items.flatMap((layer, at) =>
+        layer ? [{ ...readParty(layer), slot: raw.slots[at] ?? 0 }] : [],
       ),
-      opensNode: nodeKey ? record.node : undefined,
-      outcome: outcomeOf(record.erin),
-      intent: record.call?.phase === 'attempt' ? record.erachter : undefined,
+      opensNode: nodeKey ? fingerprintFromBytes(node) : undefined,
+      outcome: erin && outcomeOf(erin),
+      intent: call?.phase === 'attempt' ? intentOf(erachter && decodeLayer(erachter.encoding)) : undefined,
     },
-    sipCallId: sipCallIdOf(record.erin),
+    sipCallId: erin && sipCallIdOf(erin),
   };
 }
 

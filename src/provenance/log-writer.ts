@@ -77,7 +77,7 @@ export class LogWriter {
       ...recovered,
       storage,
       frames,
-      indexAtRecords: limits.indexAtRecords,
+      indexAtRecords: Math.min(limits.indexAtRecords, limits.maxUnindexedRecords / 2),
     });
     this.#next = this.#integrator.size;
     this.#durableEnd = this.#next;
@@ -141,11 +141,13 @@ export class LogWriter {
 
   /** `opening` marks the record that publishes the node's key. */
   append(draft: RecordDraft, opening = false): AppendResult {
-    const { limits, nodeKey, nodeToken } = this.#options;
+    const { index, limits, nodeKey, nodeToken } = this.#options;
     if (this.#closing) throw new ProvenanceError('closed', 'the audit log is closed');
     if (!this.#health.healthy) throw new ProvenanceError('unhealthy', 'the audit log cannot write');
     if (this.#commit.waiting + this.#integrator.waitingCount >= limits.maxWaitingRecords)
       throw new ProvenanceError('unhealthy', 'the disk does not keep up with the audit log');
+    if (this.#commit.waiting + index.unwritten >= limits.maxUnindexedRecords)
+      throw new ProvenanceError('unhealthy', 'the index does not keep up with the audit log');
     const { call } = draft;
     if (call) this.#ledger.checkPhase(call);
     const { parties, erin } = draft;

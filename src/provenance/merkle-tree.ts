@@ -103,20 +103,20 @@ export type RangeHash = (start: number, end: number) => Promise<Uint8Array>;
 
 /** PATH(m, D[n]) of RFC 6962 §2.1.1, from the leaf's sibling up to the root's child. */
 export async function inclusionPath(leaf: number, size: number, hashOf: RangeHash): Promise<Uint8Array[]> {
-  const path: Uint8Array[] = [];
+  const path: Promise<Uint8Array>[] = [];
   let start = 0;
   let end = size;
   while (end - start > 1) {
     const middle = start + splitPoint(end - start);
     if (leaf < middle) {
-      path.push(await hashOf(middle, end));
+      path.push(hashOf(middle, end));
       end = middle;
     } else {
-      path.push(await hashOf(start, middle));
+      path.push(hashOf(start, middle));
       start = middle;
     }
   }
-  return path.reverse();
+  return (await Promise.all(path)).reverse();
 }
 
 /** PROOF(m, D[n]) of RFC 6962 §2.1.2: that the tree of `older` leaves is a prefix of the tree of `newer`. */

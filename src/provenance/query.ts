@@ -163,15 +163,23 @@ function matches(record: StoredRecord, query: RecordQuery): boolean {
   return record.timeMs >= (sinceMs ?? record.timeMs) && record.timeMs <= (untilMs ?? record.timeMs);
 }
 
+/** Characters of a record id. */
+const idLength = 52;
+
 /** Positions of the records whose id begins so: looked up where indexed, read one by one where not. */
 export async function findByIdPrefix(source: QuerySource, prefix: string): Promise<readonly StoredRecord[]> {
   const enough = 2;
   const found: StoredRecord[] = [];
   const indexed = source.index?.size ?? 0;
-  for (const position of source.index?.withIdPrefix(prefix, enough) ?? []) {
-    const record = await source.read(position);
-    if (record.id.startsWith(prefix)) found.push(record);
+  // A whole id fits one record; that the index takes another one for it is as good as impossible.
+  for (const limit of prefix.length === idLength ? [1, enough] : [enough]) {
+    for (const position of source.index?.withIdPrefix(prefix, limit) ?? []) {
+      const record = await source.read(position);
+      if (record.id.startsWith(prefix)) found.push(record);
+    }
+    if (found.length > 0) break;
   }
+  if (found.length > 0 && prefix.length === idLength) return found;
   for (let at = indexed; at < source.size && found.length < enough; at++) {
     const record = await source.read(at);
     if (record.id.startsWith(prefix)) found.push(record);

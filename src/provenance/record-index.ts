@@ -5,7 +5,7 @@ import { byFingerprint, type KnownHead, overlaid } from './heads-order.ts';
 import { type ErasedTrace, forgetIdentity, unlistTraces } from './index-erasure.ts';
 import { countFrom, decodeCall, decodeHead, encodeCall, encodeHead, uint64 } from './index-keys.ts';
 import { idPrefix, type LookupKey, rangesWithin, type TimeSpan, tagOf } from './index-lookup.ts';
-import { Places, type PositionRange, type Tag, uint32At } from './index-places.ts';
+import { groupRecords, Places, type PositionRange, type Tag, uint32At } from './index-places.ts';
 import { callKey, IndexTables } from './index-tables.ts';
 import { IndexTail } from './index-tail.ts';
 import { IntentWords } from './intent-words.ts';
@@ -28,8 +28,10 @@ interface NotedCall {
   readonly since: number;
 }
 
-const formatVersion = 5;
+const formatVersion = 6;
 const stateKey = Buffer.from('state');
+/** How many groups of segments there are. */
+const groupsKey = Buffer.from('groups');
 /** Heads under one LMDB transaction: keeps each stretch of synchronous work short. */
 const chunkHeads = 1024;
 const maxRememberedHeads = 10_000;
@@ -221,10 +223,20 @@ export class RecordIndex implements HeadSource {
     return this.#inTurn(async () => {
       const before = this.#head.size;
       await this.#write(head);
+      await this.#group();
       this.#touched += this.#head.size - before;
       if (this.#touched >= mappedRecords && (await this.#tables.mapAnew(() => this.#walks > 0)))
         this.#touched = 0;
     });
+  }
+
+  /** Joins the segments of a million records once all of them are written. */
+  async #group(): Promise<void> {
+    const { root } = this.#tables;
+    for (let group = countIn(root.get(groupsKey)); (group + 1) * groupRecords <= this.#head.size; group++) {
+      await this.#places.group(group, (write) => root.transaction(write));
+      await root.put(groupsKey, countFrom(group + 1));
+    }
   }
 
   async #write(head: TreeHead): Promise<void> {
@@ -359,6 +371,10 @@ export class RecordIndex implements HeadSource {
 function isOlder({ root }: IndexTables): boolean {
   const state = root.get(stateKey);
   return state !== undefined && state.readUInt32BE(0) < formatVersion;
+}
+
+function countIn(value: Buffer | undefined): number {
+  return value?.readUInt32BE(0) ?? 0;
 }
 
 interface Part {

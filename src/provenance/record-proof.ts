@@ -182,14 +182,13 @@ class ProofBuilder {
   async records(records: readonly StoredRecord[]): Promise<readonly Placed[]> {
     const placed: Placed[] = [];
     for (const { position, redacted } of records) {
-      const { entry, opening, slots } = await this.#source.reader.opened(
-        position,
-        this.#size,
-        this.#source.keys,
-      );
+      const [{ entry, opening, slots }, path] = await Promise.all([
+        this.#source.reader.opened(position, this.#size, this.#source.keys),
+        this.#path(position),
+      ]);
       for (const [at, slot] of slots.entries())
         if (redacted.includes(`party ${at}`)) this.erasedSlots.add(slot);
-      placed.push({ ...(await this.#place(position, entry)), ...(this.#disclose && { opening }) });
+      placed.push({ index: position, entry, path, ...(this.#disclose && { opening }) });
     }
     return placed;
   }
@@ -199,17 +198,18 @@ class ProofBuilder {
     const placed = new Map<Fingerprint, Placed>();
     for (const record of records) {
       if (placed.has(record.node)) continue;
-      const position = await this.#nodePosition(record);
-      placed.set(
-        record.node,
-        await this.#place(position, (await this.#source.reader.raw(position, this.#size)).entry),
-      );
+      const index = await this.#nodePosition(record);
+      const [{ entry }, path] = await Promise.all([
+        this.#source.reader.raw(index, this.#size),
+        this.#path(index),
+      ]);
+      placed.set(record.node, { index, entry, path });
     }
     return [...placed.values()];
   }
 
-  async #place(index: number, entry: Uint8Array): Promise<Placed> {
-    return { index, entry, path: await inclusionPath(index, this.#size, this.#hashOf) };
+  #path(index: number): Promise<readonly Uint8Array[]> {
+    return inclusionPath(index, this.#size, this.#hashOf);
   }
 
   /** Without an index, the run's first record is searched backwards. */

@@ -122,13 +122,13 @@ export function readRecord(raw: RawRecord): StoredRecord {
   return {
     id: encodeBase32(leafHash(statement)),
     position: raw.position,
-    timeMs: eromheen ? Date.parse(textOf(eromheen['time'])) : sealed.iat * 1000,
-    event: erin ? textOf(erin['event']) : redactedEvent,
+    timeMs: eromheen ? timeOf(eromheen) : sealed.iat * 1000,
+    event: eventOf(erin),
     call: erin && callOf(erin),
     erin: withOwned(erin ?? {}, parties, 'erin'),
     eraan,
     eromheen: withOwned(eromheen ?? {}, parties, 'eromheen'),
-    erachter: erachter ? textOf(erachter['intent']) : redactedIntent,
+    erachter: intentOf(erachter),
     parties: parties.flatMap((layer) => (layer ? [readParty(layer)] : [])),
     redacted: [
       ...layerNames.filter((_, at) => !layers[at]),
@@ -139,8 +139,24 @@ export function readRecord(raw: RawRecord): StoredRecord {
   };
 }
 
+export function timeOf(eromheen: Layer): number {
+  return Date.parse(textOf(eromheen['time']));
+}
+
+export function eventOf(erin: Layer | undefined): string {
+  return erin ? textOf(erin['event']) : redactedEvent;
+}
+
+export function intentOf(erachter: Layer | undefined): string {
+  return erachter ? textOf(erachter['intent']) : redactedIntent;
+}
+
 /** A layer together with what the parties own of it. */
-function withOwned(layer: Layer, parties: readonly (Layer | undefined)[], name: keyof OwnedFields): Layer {
+export function withOwned(
+  layer: Layer,
+  parties: readonly (Layer | undefined)[],
+  name: keyof OwnedFields,
+): Layer {
   let whole = layer;
   for (const party of parties) {
     const owned = party?.[name];
@@ -154,7 +170,7 @@ export function readPartyItem(encoding: Uint8Array): StoredParty {
   return readParty(decodeLayer(encoding));
 }
 
-function callOf(erin: Layer): StoredRecord['call'] {
+export function callOf(erin: Layer): StoredRecord['call'] {
   const { call, phase } = erin;
   if (typeof call !== 'string' || phase === undefined) return undefined;
   if (phase !== 'attempt' && phase !== 'progress' && phase !== 'answer' && phase !== 'close')
@@ -162,7 +178,7 @@ function callOf(erin: Layer): StoredRecord['call'] {
   return { id: call, phase };
 }
 
-function readParty(layer: Layer): StoredParty {
+export function readParty(layer: Layer): StoredParty {
   const { fingerprint, role, seq, prev, details } = layer;
   if (!(fingerprint instanceof Uint8Array) || typeof seq !== 'number')
     throw malformed('a party is incomplete');

@@ -127,6 +127,28 @@ describe('appending', () => {
   });
 });
 
+test('no more records are taken than a start after a crash would read again, until the index has followed', async () => {
+  const maxUnindexedRecords = 6;
+  const log = await opened({ limits: { maxUnindexedRecords, checkpointDelayMs: 1 } });
+  const taken: ReturnType<AuditLog['append']>[] = [];
+  const fill = (): void => {
+    for (;;) taken.push(log.append(draft('registration')));
+  };
+  expect(fill).toThrow(expect.objectContaining({ code: 'unhealthy' }));
+  expect(taken.length).toBeLessThanOrEqual(maxUnindexedRecords);
+  await Promise.all(taken.map(settled));
+  await expect.poll(() => log.size).toBe(1 + taken.length);
+  await expect
+    .poll(() => {
+      try {
+        return log.append(draft('registration')).id;
+      } catch {
+        return undefined;
+      }
+    })
+    .toBeDefined();
+});
+
 describe('opening', () => {
   test('a second writer is refused with a clear message', async () => {
     await opened();
