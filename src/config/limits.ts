@@ -276,7 +276,7 @@ export const limits: z.ZodType<LimitsConfig> = section({
     integrateAtRecords: count(4_096),
     indexDelayMs: milliseconds(30_000),
     indexAtRecords: count(8_192),
-    maxUnindexedRecords: count(20_480),
+    maxUnindexedRecords: count(16_384),
     journalSegmentBytes: bytes(16_777_216, 65_536),
     healDelayMs: milliseconds(500, 10),
     slowDiskMs: milliseconds(0, 0),

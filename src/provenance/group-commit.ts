@@ -1,25 +1,14 @@
 import { type Clock, epochSeconds, type Logger, type Random, type Timer } from '../base/index.ts';
 import type { SigningKey } from '../tokens/index.ts';
-import { ByteWriter } from './byte-writer.ts';
-import type { PendingDurability } from './durability.ts';
 import type { FrameMemory } from './frame-memory.ts';
 import type { FrameRecords } from './frame-records.ts';
 import type { Journal } from './journal.ts';
 import { FrameWriter, type OpenFrame } from './journal-frame.ts';
 import { OpeningSealer, type PartyKey } from './opening-seal.ts';
+import { type PendingRecord, PlainBatch } from './plain-batch.ts';
 import { sealBatch } from './receipt.ts';
-import { type BuiltRecord, statementStart } from './record-builder.ts';
+import type { BuiltRecord } from './record-builder.ts';
 import type { IndexedRecord } from './record-index.ts';
-
-export interface PendingRecord extends IndexedRecord {
-  readonly durability: PendingDurability;
-}
-
-/** Records on their way to the journal, sealed and signed. */
-interface Batch {
-  readonly frame: OpenFrame;
-  readonly records: readonly PendingRecord[];
-}
 
 /** Records that have a receipt and are in the journal. */
 export interface DurableBatch {
@@ -59,11 +48,12 @@ export class GroupCommit {
   readonly #options: GroupCommitOptions;
   readonly #frame: FrameWriter;
   readonly #sealer: OpeningSealer;
-  readonly #opening = new ByteWriter();
-  /** What the frame writer holds. */
-  #waiting: PendingRecord[] = [];
+  /** What comes now. */
+  #gathering = new PlainBatch();
   /** Whole batches that wait for their turn. */
-  #full: Batch[] = [];
+  #full: PlainBatch[] = [];
+  /** One whose memory is there already. */
+  #spare: PlainBatch | undefined;
   #inFlight = 0;
   #running: Promise<void> | undefined;
   /** Somebody waits for a record that is not in a batch yet. */
@@ -83,16 +73,13 @@ export class GroupCommit {
 
   /** Records that are not durable yet. */
   get waiting(): number {
-    return this.#waiting.length + this.#full.length * this.#options.maxBatchRecords + this.#inFlight;
+    return this.#gathering.count + this.#full.length * this.#options.maxBatchRecords + this.#inFlight;
   }
 
-  /** `keys` are those of the parties, as they are now: an erasure may come before the record is durable. */
+  /** `keys` are those of the parties. */
   add(record: PendingRecord, built: BuiltRecord, keys: readonly PartyKey[], unhurried = false): void {
-    if (this.#waiting.length === 0) this.#frame.begin(record.position);
-    this.#sealer.seal(this.#opening, built.opening, keys);
-    this.#frame.add(built.statement, statementStart, this.#opening);
-    this.#waiting.push(record);
-    if (this.#waiting.length === this.#options.maxBatchRecords) this.#full.push(this.#cut());
+    this.#gathering.add(record, built, keys);
+    if (this.#gathering.count === this.#options.maxBatchRecords) this.#full.push(this.#gathered());
     if (!unhurried) this.#hurried = true;
     if (!this.#running) this.#schedule();
   }
@@ -151,17 +138,16 @@ export class GroupCommit {
   async #commit(): Promise<void> {
     const { journal, onDurable, onFailure, logger } = this.#options;
     const slow = this.#watch();
-    let batch: Batch | undefined;
+    const plain = this.#full.shift() ?? this.#gathered();
+    const { records } = plain;
+    this.#inFlight = records.length;
     try {
-      batch = this.#full.shift() ?? this.#cut();
-      this.#inFlight = batch.records.length;
+      const frame = this.#seal(plain);
       await this.#options.flushKeys();
-      await journal.append(batch.frame);
-      onDurable({ records: batch.frame.records, indexed: batch.records });
+      await journal.append(frame);
+      onDurable({ records: frame.records, indexed: records });
     } catch (error) {
-      const failed = [batch, ...this.#full].flatMap((one) => one?.records ?? []);
-      failed.push(...this.#waiting);
-      this.#waiting = [];
+      const failed = [records, ...this.#full.map((batch) => batch.records), this.#gathered().records].flat();
       this.#full = [];
       this.#inFlight = 0;
       onFailure(error, failed);
@@ -170,22 +156,31 @@ export class GroupCommit {
     } finally {
       slow?.cancel();
       this.slow = false;
+      plain.clear();
+      this.#spare = plain;
     }
     this.#inFlight = 0;
-    for (const { durability } of batch.records) durability.settle('durable', logger);
+    for (const { durability } of records) durability.settle('durable', logger);
   }
 
-  /** One signature for what has come; the next record begins another frame. */
-  #cut(): Batch {
+  /** What has come; the next record begins another batch. */
+  #gathered(): PlainBatch {
+    const gathered = this.#gathering;
+    this.#gathering = this.#spare ?? new PlainBatch();
+    this.#spare = undefined;
+    return gathered;
+  }
+
+  /** One signature for all of them. */
+  #seal(plain: PlainBatch): OpenFrame {
     const { node, clock } = this.#options;
-    const records = this.#waiting;
-    const seal = sealBatch(
-      records.map(({ facts }) => facts.idBytes),
-      node,
-      epochSeconds(clock),
+    plain.sealInto(this.#frame, this.#sealer);
+    return this.#frame.end(
+      sealBatch(
+        plain.records.map(({ facts }) => facts.idBytes),
+        node,
+        epochSeconds(clock),
+      ),
     );
-    const frame = this.#frame.end(seal);
-    this.#waiting = [];
-    return { frame, records };
   }
 }

@@ -56,11 +56,11 @@ export class FrameWriter {
     this.#writer.raw(blankHeader);
   }
 
-  /** The statement is what its writer holds from `start` on. */
-  add(statement: ByteWriter, start: number, opening: ByteWriter): void {
+  /** The statement is what its writer holds from `start` to `end`. */
+  add(statement: ByteWriter, start: number, end: number, opening: ByteWriter): void {
     this.#starts.push(this.#writer.length);
-    this.#writer.uint16(statement.length - start);
-    this.#writer.from(statement, start);
+    this.#writer.uint16(end - start);
+    this.#writer.from(statement, start, end);
     this.#writer.uint32(opening.length);
     this.#writer.from(opening, 0);
   }

@@ -43,7 +43,7 @@ export const defaultAuditLimits: AuditLimits = {
   integrateAtRecords: 4096,
   indexDelayMs: 30_000,
   indexAtRecords: 8192,
-  maxUnindexedRecords: 20_480,
+  maxUnindexedRecords: 16_384,
   journalSegmentBytes: 16_777_216,
   healDelayMs: 500,
   slowDiskMs: 0,

@@ -3,13 +3,14 @@ import { type Fingerprint, fingerprintBytes, type SigningKey } from '../tokens/i
 import { type Durability, PendingDurability } from './durability.ts';
 import { ProvenanceError } from './error.ts';
 import { FrameMemory } from './frame-memory.ts';
-import { type DurableBatch, GroupCommit, type PendingRecord } from './group-commit.ts';
+import { type DurableBatch, GroupCommit } from './group-commit.ts';
 import { Integrator } from './integrator.ts';
 import { Ledger, type PlacedParty, type RecordFacts } from './ledger.ts';
 import type { AuditLimits } from './limits.ts';
 import { LogHealth } from './log-health.ts';
 import { outcomeOf, sipCallIdOf } from './log-reader.ts';
 import type { PartyKeys } from './party-keys.ts';
+import type { PendingRecord } from './plain-batch.ts';
 import { ReceiptWatch } from './receipt-access.ts';
 import type { Party, RecordDraft, RecordId } from './record.ts';
 import { RecordBuilder, type RecordContext } from './record-builder.ts';

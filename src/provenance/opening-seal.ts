@@ -27,12 +27,17 @@ export interface PartyKey {
   readonly key: Uint8Array;
 }
 
-/** A plain opening as it was written last, and where its items begin. */
-export interface PlainOpening {
-  readonly writer: ByteWriter;
-  /** Four layers, then the parties. */
+/** Where the items of an opening begin, four layers and then the parties, counted from its first byte. */
+export interface OpeningItems {
   readonly starts: readonly number[];
   readonly layersEnd: number;
+}
+
+/** A plain opening: what its writer holds between two places. */
+export interface PlainOpening extends OpeningItems {
+  readonly writer: ByteWriter;
+  readonly from: number;
+  readonly end: number;
 }
 
 /**
@@ -54,10 +59,10 @@ export class OpeningSealer {
 
   /** Overwrites what the writer holds. */
   seal(writer: ByteWriter, opening: PlainOpening, parties: readonly PartyKey[]): void {
-    const { writer: plain, starts, layersEnd } = opening;
+    const { writer: plain, from, end, starts, layersEnd } = opening;
     writer.reset();
     if (parties.length === 0) {
-      writer.from(plain, 0);
+      writer.from(plain, from, end);
       return;
     }
     const cipher = this.#cipher;
@@ -76,14 +81,15 @@ export class OpeningSealer {
     }
     const sharedStart = starts[0] ?? 0;
     const sharedEnd = starts[sharedLayers] ?? 0;
-    const shared = writer.byteStringFrom(plain, sharedStart, sharedEnd);
-    const erachter = writer.byteStringFrom(plain, sharedEnd, layersEnd);
+    const shared = writer.byteStringFrom(plain, from + sharedStart, from + sharedEnd);
+    const erachter = writer.byteStringFrom(plain, from + sharedEnd, from + layersEnd);
     const erachterEnd = writer.length;
     writer.head(cborMajor.array, parties.length);
     let at = 0;
     for (const { key } of parties) {
-      const start = starts[layerNames.length + at] ?? 0;
-      const item = writer.byteStringFrom(plain, start, starts[layerNames.length + at + 1] ?? plain.length);
+      const start = from + (starts[layerNames.length + at] ?? 0);
+      const next = starts[layerNames.length + at + 1];
+      const item = writer.byteStringFrom(plain, start, next === undefined ? end : from + next);
       const wrap = this.#wraps[at] ?? 0;
       const place = partsOfPlace * at++;
       cipher.begin(key, this.#nonce);

@@ -8,7 +8,7 @@ import { ProvenanceError } from './error.ts';
 import { type Layer, LayerFields } from './layer.ts';
 import type { Head } from './ledger.ts';
 import { leafPrefix } from './merkle-tree.ts';
-import type { PlainOpening } from './opening-seal.ts';
+import type { OpeningItems } from './opening-seal.ts';
 import type { DraftParty, OwnedFields, RecordDraft, RecordId } from './record.ts';
 import { writeCommitment, writePartyCount, writeStatementHead, writeStatementTail } from './statement.ts';
 
@@ -31,7 +31,7 @@ export interface BuiltRecord {
   readonly timeMs: number;
   /** Behind the prefix that it is hashed with. */
   readonly statement: ByteWriter;
-  readonly opening: PlainOpening;
+  readonly opening: OpeningItems & { readonly writer: ByteWriter };
 }
 
 /** Where the statement begins in its writer. */

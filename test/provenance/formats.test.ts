@@ -170,7 +170,8 @@ describe('journal frames', () => {
     writer.begin(from);
     const ids: Uint8Array[] = [];
     for (let at = from; at <= to; at++) {
-      writer.add(written(`statement ${at}`), 0, written(`opening ${at}`));
+      const statement = written(`statement ${at}`);
+      writer.add(statement, 0, statement.length, written(`opening ${at}`));
       ids.push(leafHash(Buffer.from(`statement ${at}`)));
     }
     const frame = writer.end(sealBatch(ids, { key: nodeKey, kid: new Uint8Array(32) }, 1));
