@@ -49,6 +49,24 @@ export class EntryMemory {
     if (words !== undefined) words[(offsetOf(at) >>> 2) + index] = value;
   }
 
+  /** Bytes from the oldest entry's block to the end of the newest. */
+  get used(): number {
+    const newest = this.#blocks[this.#filled.at(-1) ?? 0];
+    return Math.max(0, this.#filled.length - 1) * blockBytes + (newest?.end ?? 0);
+  }
+
+  /** Makes room now for so many bytes in all, so that the machine has given the memory before it is needed. */
+  reserve(bytes: number): void {
+    let missing = Math.ceil(bytes / blockBytes) - this.#filled.length - this.#empty.length;
+    for (; missing > 0; missing--) {
+      const place = this.#blocks.length;
+      const block = newBlock(blockBytes);
+      block.bytes.fill(0);
+      this.#blocks[place] = block;
+      this.#empty.push(place);
+    }
+  }
+
   /** What follows so many words of an entry; valid until it leaves. */
   bytesOf(at: number, words: number): Buffer {
     const start = offsetOf(at);

@@ -5,6 +5,9 @@ import { SharedObjects } from './shared-objects.ts';
 /** As late as the timers of the wheel: a busy layer clears in strides. */
 const strideMs = 10;
 const initialBuckets = 64;
+/** How often a rising load is looked at, and for how long before it says what is to come. */
+const lookMs = 1_000;
+const shortestLoadMs = 4_000;
 
 /** Words of an entry behind its length; objects, key and text follow. */
 const next = 1;
@@ -38,6 +41,7 @@ export class Lingering<Objects extends readonly object[]> {
   #buckets = new Uint32Array(initialBuckets).fill(noEntry);
   #size = 0;
   #timer: Timer | undefined;
+  #nextLookMs = 0;
 
   constructor(clock: Clock, objectsEach: Objects['length']) {
     this.#clock = clock;
@@ -52,6 +56,8 @@ export class Lingering<Objects extends readonly object[]> {
    * `durationMs` is the same for all; `text` is latin1. A second transaction of the same key takes the place of the first.
    */
   keep(key: string, objects: Objects, text: string | undefined, durationMs: number): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs >= this.#nextLookMs) this.#lookAhead(nowMs, durationMs);
     const hash = this.#hash.of(key);
     const before = this.#find(key, hash);
     if (before !== noEntry) this.#forget(before);
@@ -60,7 +66,7 @@ export class Lingering<Objects extends readonly object[]> {
     const words = this.#firstByte - 1;
     const at = this.#memory.append(words * 4 + keyLength + (text?.length ?? 0));
     this.#memory.setWord(at, hashed, hash);
-    this.#memory.setWord(at, endMs, Math.ceil(this.#clock.monotonicMs() + durationMs));
+    this.#memory.setWord(at, endMs, Math.ceil(nowMs + durationMs));
     this.#memory.setWord(at, keyBytes, keyLength);
     this.#memory.setWord(at, textBytes, text === undefined ? 0 : text.length + 1);
     for (let index = 0; index < this.#objectsEach; index++) {
@@ -123,6 +129,19 @@ export class Lingering<Objects extends readonly object[]> {
     }
     this.clear();
   };
+
+  /**
+   * Whatever the rate, memory is full when the first entries end: it is taken as soon as the rate is known, so that a
+   * gateway under load has its final size after some seconds instead of half a minute.
+   */
+  #lookAhead(nowMs: number, durationMs: number): void {
+    this.#nextLookMs = nowMs + lookMs;
+    const oldest = this.#memory.oldest();
+    if (oldest === noEntry) return;
+    const leftMs = (this.#memory.word(oldest, endMs) - Math.floor(nowMs)) | 0;
+    const lastedMs = durationMs - leftMs;
+    if (lastedMs >= shortestLoadMs) this.#memory.reserve((this.#memory.used * durationMs) / lastedMs);
+  }
 
   #find(key: string, hash: number): number {
     let at = this.#buckets[this.#bucketOf(hash)] ?? noEntry;

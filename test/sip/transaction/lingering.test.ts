@@ -91,3 +91,21 @@ it('goes on where the clock has more milliseconds than 32 bits hold', () => {
   clock.advance(11);
   expect(lingering.get('INVITE z9hG4bK-1')).toBeUndefined();
 });
+
+it.each([
+  ['a steady load takes the memory that it will need after some seconds', 1_000, 6_000_000, 20_000_000],
+  ['a trickle takes one block', 1, 0, 1_000_000],
+])('%s', (_title, perSecond, least, most) => {
+  const clock = new FakeClock();
+  const before = process.memoryUsage().arrayBuffers;
+  const lingering = new Lingering<[Flow]>(clock, 1);
+  for (let second = 0; second < 8; second++) {
+    for (let at = 0; at < perSecond; at++)
+      lingering.keep(`BYE z9hG4bK-${second}-${at}`, [{ id: 'a' }], 'x'.repeat(300), durationMs);
+    clock.advance(1_000);
+  }
+  const taken = process.memoryUsage().arrayBuffers - before;
+  expect(lingering.size).toBe(8 * perSecond);
+  expect(taken).toBeGreaterThanOrEqual(least);
+  expect(taken).toBeLessThan(most);
+});
