@@ -44,9 +44,11 @@ describe('enrolment', () => {
   it('refuses a name that another key has, as a value and with an event', async () => {
     await enrol(sampleIdentity('jis:alice').token);
     fixture.takeEvents();
-    const result = await fixture.overlay.enrol(sampleIdentity('jis:alice').token);
+    const { token } = sampleIdentity('jis:alice');
+    const result = await fixture.overlay.enrol(token);
     expect(result).toMatchObject({ kind: 'refused', code: 'name-taken' });
     expect(fixture.takeEvents()).toEqual(['enrolment refused name-taken']);
+    expect(await fixture.overlay.identity(token.fingerprint)).toBeUndefined();
   });
 
   it('renews a token without changing the fingerprint, and does not go back to an older one', async () => {

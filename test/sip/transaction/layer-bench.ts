@@ -4,6 +4,7 @@ import {
   createRequest,
   createResponse,
   createVia,
+  type HeaderField,
   type SipRequest,
   type SipResponse,
 } from '../../../src/sip/message/index.ts';
@@ -24,6 +25,13 @@ import { MemoryTransport } from '../../support/memory-transport.ts';
 export class RecordingUser implements TransactionUser {
   readonly transactions: ServerTransaction[] = [];
   readonly events: string[] = [];
+  /** What each request of this method gets at once. */
+  atOnce: { readonly method: string; readonly status: number; readonly headers: HeaderField[] } | undefined;
+  answerAtOnce(request: SipRequest): SipResponse | undefined {
+    const { method, status, headers } = this.atOnce ?? {};
+    if (status === undefined || request.method !== method) return undefined;
+    return createResponse(request, status, undefined, { toTag: 'gw', ...(headers && { headers }) });
+  }
   onRequest(request: SipRequest, transaction: ServerTransaction): void {
     this.transactions.push(transaction);
     this.events.push(`request ${request.method}`);

@@ -233,6 +233,25 @@ describe('bounds', () => {
     bench.expectNothingLeft();
   });
 
+  it('makes no transaction for what is answered at once, over UDP and TCP (§8.2.7)', () => {
+    const headers = [headerField('WWW-Authenticate', 'Digest nonce="n"')];
+    bench.user.atOnce = { method: 'REGISTER', status: 401, headers };
+    const [alice, bob] = [bench.phone('alice'), bench.phone('bob', 'tcp')];
+    const register = alice.request('REGISTER', 'sip:example.com');
+    alice.send(register);
+    bob.request('REGISTER', 'sip:example.com');
+    expect([alice.statuses, bob.statuses]).toEqual([[401, 401], [401]]);
+    expect(bench.user.events).toEqual([]);
+    bench.user.atOnce = {
+      method: 'REGISTER',
+      status: 401,
+      headers: [headerField('X-Long', 'x'.repeat(1_000))],
+    };
+    alice.request('REGISTER', 'sip:example.com');
+    expect([alice.lastResponse().status, alice.lastResponse().reason]).toEqual([401, '']);
+    bench.expectNothingLeft();
+  });
+
   it('counts a 100 that went before as part of what is declined with', () => {
     const alice = bench.phone('alice');
     alice.request('INVITE', 'sip:bob@example.com');
