@@ -62,9 +62,11 @@ async function inBatches(total: number, work: (at: number) => Promise<unknown>):
 
 async function build(directory: string): Promise<void> {
   const store = EmbeddedStore.open({ directory });
+  const phase = new Phase('writing');
   const now = Math.floor(Date.now() / 1_000);
   const times = { notBefore: now - 60, expires: now + 31_536_000, issuedAt: now };
   await inBatches(count, async (at) => {
+    if (at % sampleEvery === 0) phase.sample();
     const fingerprint = fingerprintAt(at);
     const publicKey = hashOf(-at);
     const known = { fingerprint, subject: nameOf(at), publicKey, ...times };
@@ -83,6 +85,7 @@ async function build(directory: string): Promise<void> {
       store.update('bindings', fingerprint, () => bound),
     ]);
   });
+  phase.end();
   await store.close();
 }
 
