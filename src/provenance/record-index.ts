@@ -36,7 +36,7 @@ const groupsKey = Buffer.from('groups');
 const chunkHeads = 1024;
 const maxRememberedHeads = 10_000;
 /** Records that are written before the file is mapped anew. */
-const mappedRecords = 8_192;
+const mappedRecords = 4_096;
 
 /**
  * What can be looked up without reading the log: derived from it, outside its directory, rebuilt when it is gone.
