@@ -135,6 +135,11 @@ describe('a full disk', () => {
     try {
       const { caller, callee } = await twoPhones('limits.audit.healDelayMs=50');
       const { dialog: earlier } = await establish(caller, callee);
+      // Ringing and answer are written a moment after the caller has heard of them.
+      await until(
+        'the call is on record',
+        async () => 'attempt ringing answer' in callStories(await readTrail(data.path)),
+      );
       const filler = join(data.path, 'filler');
       fill(filler);
       // A call whose record still fits into the journal's last page goes on: the log finds out at its next checkpoint.
