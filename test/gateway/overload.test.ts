@@ -12,6 +12,7 @@ beforeAll(async () => {
       'limits.overload.retryAfterSeconds=3',
       'limits.overload.sampleMs=10',
       'limits.overload.maxLagMs=10',
+      'limits.overload.minCallsPerSecond=0',
     ],
   });
 });

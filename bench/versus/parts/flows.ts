@@ -114,7 +114,9 @@ const storm: Part = {
     });
     const { back, calls } = result;
     const refused =
-      calls.failed > 0 ? `; ${calls.failed} of ${calls.calls} calls failed` : '; no call failed';
+      calls.failed > 0
+        ? `; ${calls.failed} of ${calls.calls} calls failed: ${JSON.stringify(calls.statuses)}`
+        : '; no call failed';
     const notes = [
       `${note} phones, no pause between them; ${back.failed} did not come back; load generator busy ${(back.busy * 100).toFixed(0)} % of a core`,
       `${stormCallsPerSecond} calls/s over UDP meanwhile${refused}`,

@@ -9,6 +9,8 @@ export interface OverloadLimits {
   readonly sampleMs: number;
   /** Lag above which new calls are shed, more of them the longer it lasts. */
   readonly maxLagMs: number;
+  /** New calls per second that are let in however late the loop is, other new requests among them; 0: none. */
+  readonly minCallsPerSecond: number;
   /** Requests whose routing is being decided; above it new calls are refused. */
   readonly maxUndecided: number;
   /** New calls per second from one address; 0 means no limit. */
@@ -24,6 +26,7 @@ export interface OverloadLimits {
 export const defaultOverloadLimits: OverloadLimits = {
   sampleMs: 100,
   maxLagMs: 200,
+  minCallsPerSecond: 20,
   maxUndecided: 10_000,
   callsPerSecondPerSource: 20_000,
   callsPerSecondPerIdentity: 20_000,
@@ -47,11 +50,13 @@ export interface AdmissionCounts {
 
 /**
  * Decides before any work which requests are let in: what belongs to a dialog always, registrations before new calls,
- * calls as long as they can be answered in time. Refusing costs a tenth of routing.
+ * calls as long as they can be answered in time. Refusing costs a tenth of routing. A few calls are always let in: when
+ * thousands of phones come back at once, shedding calls would spare the loop nothing.
  */
 export class Admission {
   readonly limits: OverloadLimits;
   readonly #monitor: LoadMonitor;
+  readonly #floor: TokenBuckets | undefined;
   readonly #sources: TokenBuckets;
   readonly #identities: TokenBuckets;
   #undecided = 0;
@@ -67,6 +72,8 @@ export class Admission {
       perSecond,
       burst: perSecond * burstSeconds,
     });
+    const { minCallsPerSecond } = limits;
+    if (minCallsPerSecond > 0) this.#floor = new TokenBuckets(clock, rate(minCallsPerSecond), 1);
     this.#sources = new TokenBuckets(clock, rate(limits.callsPerSecondPerSource), limits.maxCounters);
     this.#identities = new TokenBuckets(clock, rate(limits.callsPerSecondPerIdentity), limits.maxCounters);
   }
@@ -105,7 +112,7 @@ export class Admission {
       this.#shed++;
       return false;
     }
-    if (this.#isFull || this.#owesRefusal()) {
+    if (this.#isFull || (this.#owesRefusal() && this.#floor?.take('') !== true)) {
       this.#shed++;
       return false;
     }

@@ -12,7 +12,7 @@ let bench: LayerBench;
 function open(limits: Partial<OverloadLimits> = {}): void {
   bench = new LayerBench({
     admission: (clock) => {
-      admission = new Admission(clock, { ...defaultOverloadLimits, ...limits });
+      admission = new Admission(clock, { ...defaultOverloadLimits, minCallsPerSecond: 0, ...limits });
       return admission;
     },
   });
@@ -67,6 +67,15 @@ describe('a loop that falls behind', () => {
     const dialog = { callId: 'c', local: '<sip:a@example.com>;tag=a', remote, target: 'sip:b@h', routes: [] };
     alice.inDialog('BYE', dialog);
     expect(bench.user.events.at(-1)).toBe('request BYE');
+  });
+
+  it('lets a few calls a second in however late it is, and twice as many at once', () => {
+    open({ minCallsPerSecond: 5 });
+    const alice = bench.phone('alice');
+    late(900, 20);
+    expect(statusesOf(alice, 'INVITE', 30)).toBe(20);
+    bench.clock.advance(1_000);
+    expect(statusesOf(alice, 'INVITE', 30)).toBe(25);
   });
 
   it('says Retry-After, keeps no transaction, and never answers the ACK', () => {
