@@ -215,7 +215,7 @@ export const limits: z.ZodType<LimitsConfig> = section({
   overload: section({
     sampleMs: milliseconds(100, 10),
     maxLagMs: milliseconds(200, 10),
-    minCallsPerSecond: count(20, 0),
+    minCallsPerSecond: count(50, 0),
     maxUndecided: count(10_000, 10),
     callsPerSecondPerSource: count(20_000, 0),
     callsPerSecondPerIdentity: count(20_000, 0),

@@ -26,7 +26,7 @@ export interface OverloadLimits {
 export const defaultOverloadLimits: OverloadLimits = {
   sampleMs: 100,
   maxLagMs: 200,
-  minCallsPerSecond: 20,
+  minCallsPerSecond: 50,
   maxUndecided: 10_000,
   callsPerSecondPerSource: 20_000,
   callsPerSecondPerIdentity: 20_000,
