@@ -42,9 +42,9 @@ async function phoneOf(who: Person): Promise<SipAgent> {
   return phone;
 }
 
-/** Puts the gateway's clock, and with it the phones', to an hour of this day in UTC. */
+/** Puts the gateway's clock, and with it the phones', to an hour of the next day in UTC: after all that is made here. */
 function at(hours: number): void {
-  const midnight = Math.floor(Date.now() / (24 * hour)) * 24 * hour;
+  const midnight = Math.ceil(Date.now() / (24 * hour)) * 24 * hour;
   gateway.clock.shiftMs = midnight + hours * hour - Date.now();
 }
 

@@ -49,9 +49,13 @@ describe('property 9 (bilateral receipts): phones that ask for receipts', () => 
     await call.hangUp();
     const { fingerprint } = alice.identity.token;
     await expect
-      .poll(async () => alice.kept.length === (await gateway.records({ identity: fingerprint })).length, {
-        timeout: 10_000,
-      })
+      .poll(
+        async () => {
+          const records = await gateway.records({ identity: fingerprint });
+          return records.some(({ event }) => event === 'call.end') && alice.kept.length === records.length;
+        },
+        { timeout: 10_000 },
+      )
       .toBe(true);
     await expect.poll(() => bob.kept.length >= 4, { timeout: 10_000 }).toBe(true);
     for (const { kept } of [alice, bob]) expect(kept.flatMap(({ fault }) => fault ?? [])).toEqual([]);
