@@ -112,7 +112,11 @@ export class EmbeddedTables {
       this.#mappedBefore = mappedBytes();
       this.#open = openTables(this.#directory);
     } catch (cause) {
-      throw new OverlayError('store-unavailable', 'the overlay store cannot be opened again', { cause });
+      throw new OverlayError(
+        'store-unavailable',
+        'the overlay store cannot be opened again; see that its disk has room and the gateway may read and write it',
+        { cause },
+      );
     }
     return this.#open;
   }

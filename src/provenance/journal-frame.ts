@@ -9,6 +9,8 @@ import type { BatchSeal } from './receipt.ts';
 
 /** "TSJ2": what a frame begins with. */
 const magic = 0x54534a32;
+/** "TSJ1": the frames of builds that sealed each record by itself. */
+const formerMagic = 0x54534a31;
 /** magic, payload length, position (uint64), count, digest of the frame before. */
 const headerBytes = 4 + 4 + 8 + 4 + hashBytes;
 const overheadBytes: number = headerBytes + hashBytes;
@@ -103,10 +105,16 @@ export interface JournalScan {
 
 /**
  * Reads the frames of one segment. A frame is synced before the next one is written, so at most the last write
- * can be torn; anything else is damage that nobody may guess around.
+ * can be torn; anything else is damage that nobody may guess around. Throws ProvenanceError `journal-damaged` for what an
+ * earlier build has written: to take it for torn would lose it.
  */
 export function scanSegment(segment: Uint8Array): JournalScan {
   const bytes = Buffer.from(segment.buffer, segment.byteOffset, segment.byteLength);
+  if (bytes.length >= 4 && bytes.readUInt32BE(0) === formerMagic)
+    throw new ProvenanceError(
+      'journal-damaged',
+      'an earlier build wrote this log: keep it with that build, and begin a new one in another dataDir',
+    );
   const frames: JournalFrame[] = [];
   let at = 0;
   let previous: Uint8Array | undefined;

@@ -148,3 +148,15 @@ describe('property 14 (fail-closed): a disk that is slow', () => {
     other.dispose();
   });
 });
+
+test('a journal that an earlier build wrote is refused and left as it is, not taken for a torn write', async () => {
+  expect(await settled(log.append(attempt('kept')))).toBe('durable');
+  const survivor = disk.afterKill();
+  const path = survivor.files().find((name) => name.startsWith('journal/')) ?? 'no journal';
+  survivor.tamper(path, (bytes) => Buffer.concat([Buffer.from('TSJ1'), bytes.subarray(4)]));
+  const before = await survivor.read(path);
+  await expect(openLog(directory.path, { storage: survivor, clock })).rejects.toThrow(
+    expect.objectContaining({ code: 'journal-damaged', message: expect.stringContaining('earlier build') }),
+  );
+  expect(await survivor.read(path)).toEqual(before);
+});
