@@ -7,13 +7,14 @@ export interface Finding {
   readonly ours: readonly number[];
   /** What ours is compared with, or nothing where the number itself has a target. */
   readonly other?: { readonly name: string; readonly numbers: readonly number[] };
-  readonly target: Target;
+  /** None where a number is there to be compared with. */
+  readonly target?: Target;
   readonly notes?: readonly string[];
 }
 
 export type Target = { readonly atMost: number } | { readonly atLeast: number };
 
-export type Verdict = 'met' | 'not met' | 'not measured';
+export type Verdict = 'met' | 'not met' | 'not measured' | 'no target';
 
 export function median(numbers: readonly number[]): number {
   const sorted = [...numbers].sort((a, b) => a - b);
@@ -33,19 +34,22 @@ export function verdictOf(finding: Finding): Verdict {
   const value = measuredValue(finding);
   if (Number.isNaN(value)) return 'not measured';
   const { target } = finding;
+  if (target === undefined) return 'no target';
   return ('atMost' in target ? value <= target.atMost : value >= target.atLeast) ? 'met' : 'not met';
 }
 
 /** `not met, 2.4 times`: how far it is from the target. */
 export function verdictText(finding: Finding): string {
   const verdict = verdictOf(finding);
-  if (verdict !== 'not met') return verdict;
-  const [value, { target }] = [measuredValue(finding), finding];
+  const { target } = finding;
+  if (verdict !== 'not met' || target === undefined) return verdict;
+  const value = measuredValue(finding);
   const factor = 'atMost' in target ? value / target.atMost : target.atLeast / value;
   return `not met, by a factor of ${number(factor)}`;
 }
 
 export function targetText({ target }: Finding): string {
+  if (target === undefined) return '-';
   return 'atMost' in target ? `<= ${target.atMost}` : `>= ${target.atLeast}`;
 }
 

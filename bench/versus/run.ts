@@ -15,6 +15,7 @@ import type { Part, Sizes } from './part.ts';
 import { callParts } from './parts/calls.ts';
 import { capacityParts } from './parts/capacity.ts';
 import { endurance } from './parts/endurance.ts';
+import { floor } from './parts/floor.ts';
 import { flowParts } from './parts/flows.ts';
 import { identities } from './parts/identities.ts';
 import { processes } from './parts/processes.ts';
@@ -23,6 +24,7 @@ import { tableOf } from './table.ts';
 
 const parts: readonly Part[] = [
   ...callParts,
+  floor,
   ...registrationParts,
   ...capacityParts,
   ...flowParts,
@@ -112,9 +114,8 @@ for (const part of parts) {
 }
 print(`${tableOf(findings)}\n`);
 const met = findings.filter((finding) => verdictOf(finding) === 'met').length;
-print(
-  `${met} of ${findings.length} targets met, ${((performance.now() - began) / 60_000).toFixed(0)} minutes`,
-);
+const aims = findings.filter(({ target }) => target !== undefined).length;
+print(`${met} of ${aims} targets met, ${((performance.now() - began) / 60_000).toFixed(0)} minutes`);
 if (values.json)
   console.log(
     JSON.stringify({
@@ -136,7 +137,7 @@ function printFinding(finding: Finding): void {
   const { what, unit, ours, other, notes = [] } = finding;
   print(`${finding.part}: ${what}`);
   print(
-    `  tibet-sip ${numbers(ours)} ${unit}${other === undefined ? '' : `; ${other.name} ${numbers(other.numbers)}`}`,
+    `  ${finding.target === undefined ? 'bare' : 'tibet-sip'} ${numbers(ours)} ${unit}${other === undefined ? '' : `; ${other.name} ${numbers(other.numbers)}`}`,
   );
   for (const note of notes) print(`  ${note}`);
   const value = other === undefined ? '' : `ratio ${number(measuredValue(finding))}, `;
