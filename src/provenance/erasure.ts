@@ -1,11 +1,13 @@
 import type { Logger } from '../base/index.ts';
 import type { Fingerprint } from '../tokens/index.ts';
+import { decodeEntry } from './entry.ts';
 import { ProvenanceError } from './error.ts';
 import type { ErasedTrace } from './index-erasure.ts';
-import { factsOf, type LogReader } from './log-reader.ts';
+import type { LogReader } from './log-reader.ts';
 import type { LogWriter } from './log-writer.ts';
 import { type QuerySource, queryRecords } from './query.ts';
-import { openRecord, type RecordId } from './record.ts';
+import type { RecordId } from './record.ts';
+import { factsOf } from './record-facts.ts';
 import type { RecordIndex } from './record-index.ts';
 import { redactedSlot, redactionDraft, redactionEvent } from './redaction.ts';
 
@@ -86,14 +88,15 @@ export class Eraser {
       const traces: ErasedTrace[] = [];
       let end = positions.length < chunk ? size : undefined;
       for (const position of positions) {
-        const raw = await reader.raw(position, size);
-        const opened = openRecord(raw, keys.beforeErasure());
-        if (!opened.slots.includes(slot)) {
+        const { entry, opening } = await reader.raw(position, size);
+        const { statement, receipt } = decodeEntry(entry);
+        const record = { statement, opening, receipt: () => receipt };
+        const was = factsOf(record, keys.beforeErasure());
+        if (!was.facts.parties.some((party) => party.slot === slot)) {
           end = position;
           break;
         }
-        const was = factsOf(opened);
-        const is = factsOf(openRecord(raw, keys));
+        const is = factsOf(record, keys);
         traces.push({
           position,
           intent: was.facts.intent === is.facts.intent ? undefined : was.facts.intent,

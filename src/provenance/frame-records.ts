@@ -56,6 +56,12 @@ export class FrameRecords implements Iterable<RawRecord> {
   }
 
   /** As a view; `position` is one of these records. */
+  statement(position: number): Uint8Array {
+    const index = position - this.#begin;
+    return this.#bytes.subarray(this.#statementStart(index), this.#statementEnd(index));
+  }
+
+  /** As a view; `position` is one of these records. */
   opening(position: number): Uint8Array {
     const index = position - this.#begin;
     return this.#bytes.subarray(this.#statementEnd(index) + openingHeadBytes, this.#starts[index + 1]);

@@ -103,7 +103,7 @@ export class Integrator {
     const { index, journal, indexAtRecords } = this.#options;
     if (this.#waiting.length > 0) await this.#extend(this.#waiting.slice());
     await journal.release(this.size);
-    if (index.unwritten >= (withIndex ? 1 : indexAtRecords))
+    if (index.behind >= (withIndex ? 1 : indexAtRecords))
       await index.write({ size: this.size, root: treeRoot(this.#tree) });
   }
 

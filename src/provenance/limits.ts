@@ -20,7 +20,7 @@ export interface AuditLimits {
   readonly indexAtRecords: number;
   /**
    * Durable records that the index on disk may lack; beyond that `append` refuses. A start after a crash reads them
-   * again, at some 12,000 a second.
+   * again, at some 16,000 a second.
    */
   readonly maxUnindexedRecords: number;
   /** A journal segment is left behind for a new one at this size. */

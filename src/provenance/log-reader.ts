@@ -1,27 +1,9 @@
-import { encodeBase32 } from '../base/index.ts';
-import { fingerprintFromBytes } from '../tokens/index.ts';
 import { entryLengthBytes, openingLengthBytes } from './bundle.ts';
-import { decodeEntry, decodeOpening } from './entry.ts';
 import { ProvenanceError } from './error.ts';
-import { decodeLayer } from './layer.ts';
-import type { RecordFacts } from './ledger.ts';
 import { firstItems } from './log-edge.ts';
-import { leafHash, nodeHash, type RangeHash, rootOf, splitPoint } from './merkle-tree.ts';
+import { nodeHash, type RangeHash, rootOf, splitPoint } from './merkle-tree.ts';
 import type { PartyKeySource } from './opening-seal.ts';
-import { decodeReceipt } from './receipt.ts';
-import {
-  callOf,
-  eventOf,
-  intentOf,
-  type OpenedRecord,
-  openRecord,
-  type RawRecord,
-  readParty,
-  type StoredRecord,
-  timeOf,
-  withOwned,
-} from './record.ts';
-import { decodeStatement } from './statement.ts';
+import { type OpenedRecord, openRecord, type RawRecord } from './record.ts';
 import type { Readable } from './storage.ts';
 import { bundlePath, openingsPath, tilePath, tileWidth, widthOf } from './tile-layout.ts';
 import { splitTile } from './tile-tree.ts';
@@ -141,47 +123,4 @@ function isPowerOfTwo(value: number): boolean {
   let power = 1;
   while (power < value) power *= 2;
   return power === value;
-}
-
-/**
- * What the books and the index take from a record that is read back. A start after a crash asks it of thousands: nothing
- * else is decoded.
- */
-export function factsOf(raw: OpenedRecord): {
-  readonly facts: RecordFacts;
-  readonly sipCallId: string | undefined;
-} {
-  const { statement, receipt } = decodeEntry(raw.entry);
-  const { nodeKey, node } = decodeStatement(statement);
-  const idBytes = leafHash(statement);
-  const { layers, parties } = decodeOpening(raw.opening);
-  const items = parties.map((item) => item && decodeLayer(item.encoding));
-  const erin = layers[0] && withOwned(decodeLayer(layers[0].encoding), items, 'erin');
-  const [, , eromheen, erachter] = layers;
-  const call = erin && callOf(erin);
-  return {
-    facts: {
-      id: encodeBase32(idBytes),
-      idBytes,
-      timeMs: eromheen ? timeOf(decodeLayer(eromheen.encoding)) : decodeReceipt(receipt).iat * 1_000,
-      event: eventOf(erin),
-      call,
-      parties: items.flatMap((layer, at) =>
-        layer ? [{ ...readParty(layer), slot: raw.slots[at] ?? 0 }] : [],
-      ),
-      opensNode: nodeKey ? fingerprintFromBytes(node) : undefined,
-      outcome: erin && outcomeOf(erin),
-      intent: call?.phase === 'attempt' ? intentOf(erachter && decodeLayer(erachter.encoding)) : undefined,
-    },
-    sipCallId: erin && sipCallIdOf(erin),
-  };
-}
-
-export function outcomeOf({ outcome }: StoredRecord['erin']): string | undefined {
-  return typeof outcome === 'string' ? outcome : undefined;
-}
-
-export function sipCallIdOf(erin: StoredRecord['erin']): string | undefined {
-  const id = erin['callId'];
-  return typeof id === 'string' ? id : undefined;
 }

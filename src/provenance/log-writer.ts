@@ -8,11 +8,10 @@ import { Integrator } from './integrator.ts';
 import { Ledger, type PlacedParty, type RecordFacts } from './ledger.ts';
 import type { AuditLimits } from './limits.ts';
 import { LogHealth } from './log-health.ts';
-import { outcomeOf, sipCallIdOf } from './log-reader.ts';
 import type { PartyKeys } from './party-keys.ts';
 import type { PendingRecord } from './plain-batch.ts';
 import { ReceiptWatch } from './receipt-access.ts';
-import type { Party, RecordDraft, RecordId } from './record.ts';
+import { outcomeOf, type Party, type RecordDraft, type RecordId, sipCallIdOf } from './record.ts';
 import { RecordBuilder, type RecordContext } from './record-builder.ts';
 import type { RecordIndex } from './record-index.ts';
 import type { RecoveredLog } from './recovery.ts';
@@ -147,7 +146,7 @@ export class LogWriter {
     if (!this.#health.healthy) throw new ProvenanceError('unhealthy', 'the audit log cannot write');
     if (this.#commit.waiting + this.#integrator.waitingCount >= limits.maxWaitingRecords)
       throw new ProvenanceError('unhealthy', 'the disk does not keep up with the audit log');
-    if (this.#commit.waiting + index.unwritten >= limits.maxUnindexedRecords)
+    if (this.#commit.waiting + index.behind >= limits.maxUnindexedRecords)
       throw new ProvenanceError('unhealthy', 'the index does not keep up with the audit log');
     const { call } = draft;
     if (call) this.#ledger.checkPhase(call);
@@ -232,7 +231,7 @@ export class LogWriter {
 
   #scheduleIndex(): void {
     const { clock, limits, index } = this.#options;
-    if (this.#closing || !this.#health.healthy || index.unwritten === 0) return;
+    if (this.#closing || !this.#health.healthy || index.behind === 0) return;
     this.#indexTimer ??= clock.setTimer(limits.indexDelayMs, () => {
       this.#indexTimer = undefined;
       this.#integrateSoon(true);

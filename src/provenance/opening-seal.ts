@@ -1,5 +1,5 @@
 import type { Random } from '../base/index.ts';
-import { type CborValue, decodeCbor } from '../tokens/index.ts';
+import { ByteReader } from './byte-reader.ts';
 import { ByteWriter, cborMajor } from './byte-writer.ts';
 import { XChaCha20 } from './chacha20.ts';
 import { layerNames } from './commitment.ts';
@@ -117,95 +117,134 @@ export interface UnsealedOpening {
   readonly slots: readonly number[];
 }
 
-/** Throws TokenError or ProvenanceError `record-malformed`; wrong keys give bytes that no commitment fits. */
+/** Throws ProvenanceError `record-malformed`; wrong keys give bytes that no commitment fits. */
 export function unsealOpening(sealed: Uint8Array, keys: PartyKeySource): UnsealedOpening {
-  if (sealed[0] !== (cborMajor.array | sealedParts)) return { opening: sealed, slots: [] };
-  const { nonce, parties, shared, erachter, items } = decodeSealed(sealed);
-  const cipher = new XChaCha20();
-  let recordKey: Buffer | undefined;
-  let complete = true;
-  const opened: (Buffer | undefined)[] = [];
-  const text = Buffer.from(erachter);
-  for (const [at, { slot, wrapped }] of parties.entries()) {
-    const key = keys.keyIn(slot);
-    const item = Buffer.from(items[at] ?? []);
-    if (!key) {
-      complete = false;
-      opened.push(undefined);
-      continue;
-    }
-    const unwrapped = Buffer.from(wrapped);
-    cipher.begin(key, nonce);
-    unmask(cipher, unwrapped, partsOfPlace * at + part.recordKey);
-    if (recordKey && !recordKey.equals(unwrapped)) throw malformed();
-    recordKey = unwrapped;
-    unmask(cipher, text, partsOfPlace * at + part.erachter);
-    unmask(cipher, item, partsOfPlace * at + part.item);
-    opened.push(item);
-  }
+  if (!isSealed(sealed)) return { opening: sealed, slots: [] };
+  const opened = new SealedOpening(sealed, keys);
+  const { bytes, slots, shared, items } = opened;
+  const text = opened.erachter();
   const writer = new ByteWriter();
   writer.head(cborMajor.array, 3);
   writer.head(cborMajor.unsigned, openingVersion);
   writer.head(cborMajor.array, layerNames.length);
-  if (recordKey) {
-    const layers = Buffer.from(shared);
-    cipher.begin(recordKey, nonce);
-    unmask(cipher, layers, part.shared);
-    writer.raw(layers);
-  } else for (let at = 0; at < sharedLayers; at++) writer.uint8(cborNull);
-  if (complete) writer.raw(text);
+  if (shared) writer.part(bytes, shared.start, shared.end);
+  else for (let at = 0; at < sharedLayers; at++) writer.uint8(cborNull);
+  if (text) writer.part(bytes, text.start, text.end);
   else writer.uint8(cborNull);
-  writer.head(cborMajor.array, opened.length);
-  for (const item of opened)
-    if (item) writer.raw(item);
+  writer.head(cborMajor.array, items.length);
+  for (const item of items)
+    if (item) writer.part(bytes, item.start, item.end);
     else writer.uint8(cborNull);
-  return { opening: writer.copy(), slots: parties.map(({ slot }) => slot) };
+  return { opening: writer.copy(), slots };
 }
 
 const cborNull = 0xf6;
 
-interface Sealed {
-  readonly nonce: Uint8Array;
-  readonly parties: readonly { readonly slot: number; readonly wrapped: Uint8Array }[];
-  readonly shared: Uint8Array;
-  readonly erachter: Uint8Array;
-  readonly items: readonly Uint8Array[];
+/** False for a plain opening: that of a record about nobody. */
+export function isSealed(opening: Uint8Array): boolean {
+  return opening[0] === (cborMajor.array | sealedParts);
 }
 
-function decodeSealed(bytes: Uint8Array): Sealed {
-  const parts = decodeCbor(bytes);
-  if (!Array.isArray(parts) || parts.length !== sealedParts) throw malformed();
-  const [version, nonce, wraps, shared, erachter, items, checksum]: readonly (CborValue | undefined)[] =
-    parts;
-  if (
-    version !== sealedVersion ||
-    !(nonce instanceof Uint8Array) ||
-    nonce.length !== nonceBytes ||
-    !Array.isArray(wraps) ||
-    !(shared instanceof Uint8Array) ||
-    !(erachter instanceof Uint8Array) ||
-    !Array.isArray(items) ||
-    items.length !== wraps.length ||
-    items.length === 0 ||
-    !(checksum instanceof Uint8Array) ||
-    !checksumOf(bytes.subarray(0, bytes.length - checksumBytes - 1)).equals(checksum)
-  )
-    throw malformed();
-  return {
-    nonce,
-    parties: wraps.map((wrap: CborValue) => {
-      const [slot, wrapped]: readonly (CborValue | undefined)[] = Array.isArray(wrap) ? wrap : [];
-      if (typeof slot !== 'number' || slot < 0 || !(wrapped instanceof Uint8Array) || wrapped.length !== 32)
-        throw malformed();
-      return { slot, wrapped };
-    }),
-    shared,
-    erachter,
-    items: items.map((item: CborValue) => {
-      if (!(item instanceof Uint8Array)) throw malformed();
-      return item;
-    }),
-  };
+/** A part of an opening that was sealed, the mask taken off. */
+export interface Stretch {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Used anew for each opening. */
+const cipher = new XChaCha20();
+
+/** What there are keys for of a sealed opening. Throws ProvenanceError `record-malformed`. */
+export class SealedOpening {
+  /** What the stretches are of. */
+  readonly bytes: Buffer;
+  /** Of the parties, in their order. */
+  readonly slots: readonly number[];
+  /** ERIN, ERAAN and EROMHEEN. */
+  readonly shared: Stretch | undefined;
+  /** Those of the parties; undefined: erased. */
+  readonly items: readonly (Stretch | undefined)[];
+  readonly #words: DataView;
+  readonly #nonce: Uint8Array;
+  readonly #keys: readonly (Uint8Array | undefined)[];
+  readonly #erachter: Stretch;
+
+  constructor(sealed: Uint8Array, keys: PartyKeySource) {
+    const bytes = Buffer.from(sealed);
+    this.bytes = bytes;
+    this.#words = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    const reader = new ByteReader(bytes);
+    const parts = reader.head(cborMajor.array);
+    const version = reader.head(cborMajor.unsigned);
+    this.#nonce = reader.bytes();
+    const count = reader.head(cborMajor.array);
+    if (
+      parts !== sealedParts ||
+      version !== sealedVersion ||
+      this.#nonce.length !== nonceBytes ||
+      count === 0
+    )
+      throw malformed();
+    const slots: number[] = [];
+    const wraps: Stretch[] = [];
+    for (let left = count; left > 0; left--) {
+      if (reader.head(cborMajor.array) !== 2) throw malformed();
+      slots.push(reader.head(cborMajor.unsigned));
+      const wrap = stretchOf(reader);
+      if (wrap.end - wrap.start !== recordKeyBytes) throw malformed();
+      wraps.push(wrap);
+    }
+    const shared = stretchOf(reader);
+    this.#erachter = stretchOf(reader);
+    if (reader.head(cborMajor.array) !== count) throw malformed();
+    const items = slots.map(() => stretchOf(reader));
+    const checksum = checksumOf(bytes.subarray(0, reader.at));
+    if (!checksum.equals(reader.bytes()) || reader.at !== bytes.length) throw malformed();
+    this.slots = slots;
+    this.#keys = slots.map((slot) => keys.keyIn(slot));
+    const recordKey = this.#unmaskParties(wraps, items);
+    this.items = items.map((item, at) => (this.#keys[at] ? item : undefined));
+    this.shared = recordKey && shared;
+    if (!recordKey) return;
+    cipher.begin(recordKey, this.#nonce);
+    this.#unmask(shared, part.shared);
+  }
+
+  /** What one party says of the other, for whoever has the keys of all; to be called once. */
+  erachter(): Stretch | undefined {
+    if (this.#keys.includes(undefined)) return undefined;
+    for (const [at, key] of this.#keys.entries()) {
+      cipher.begin(key ?? this.#nonce, this.#nonce);
+      this.#unmask(this.#erachter, partsOfPlace * at + part.erachter);
+    }
+    return this.#erachter;
+  }
+
+  /** Returns the record's own key, if any party's key is there. */
+  #unmaskParties(wraps: readonly Stretch[], items: readonly Stretch[]): Buffer | undefined {
+    let recordKey: Buffer | undefined;
+    for (const [at, key] of this.#keys.entries()) {
+      const [wrap, item] = [wraps[at], items[at]];
+      if (!key || !wrap || !item) continue;
+      cipher.begin(key, this.#nonce);
+      this.#unmask(wrap, partsOfPlace * at + part.recordKey);
+      this.#unmask(item, partsOfPlace * at + part.item);
+      const unwrapped = this.bytes.subarray(wrap.start, wrap.end);
+      if (recordKey && !recordKey.equals(unwrapped)) throw malformed();
+      recordKey = unwrapped;
+    }
+    return recordKey;
+  }
+
+  #unmask({ start, end }: Stretch, lies: number): void {
+    cipher.mask(this.#words, start, end, lies);
+  }
+}
+
+/** Passes a byte string. */
+function stretchOf(reader: ByteReader): Stretch {
+  const start = reader.byteString();
+  return { start, end: reader.at };
 }
 
 function malformed(): ProvenanceError {
@@ -214,8 +253,4 @@ function malformed(): ProvenanceError {
 
 function checksumOf(bytes: Uint8Array): Buffer {
   return sha256(bytes).subarray(0, checksumBytes);
-}
-
-function unmask(cipher: XChaCha20, { buffer, byteOffset, length }: Buffer, lies: number): void {
-  cipher.mask(new DataView(buffer, byteOffset, length), 0, length, lies);
 }

@@ -103,9 +103,9 @@ export class RecordIndex implements HeadSource {
     return this.#tail.end;
   }
 
-  /** Records that are found and not on disk. */
-  get unwritten(): number {
-    return this.#tail.end - this.#tail.first;
+  /** Records that a start after a crash would read again: those beyond what `written` covers. */
+  get behind(): number {
+    return this.#tail.end - this.#head.size;
   }
 
   /** Sees what another process has written since. */

@@ -173,20 +173,37 @@ export function readPartyItem(encoding: Uint8Array): StoredParty {
 export function callOf(erin: Layer): StoredRecord['call'] {
   const { call, phase } = erin;
   if (typeof call !== 'string' || phase === undefined) return undefined;
-  if (phase !== 'attempt' && phase !== 'progress' && phase !== 'answer' && phase !== 'close')
-    throw malformed('unknown call phase');
-  return { id: call, phase };
+  return { id: call, phase: callPhaseOf(phase) };
+}
+
+/** Throws ProvenanceError `record-malformed`. */
+export function callPhaseOf(phase: unknown): CallPhase {
+  if (phase === 'attempt' || phase === 'progress' || phase === 'answer' || phase === 'close') return phase;
+  throw malformed('unknown call phase');
+}
+
+/** Throws ProvenanceError `record-malformed`. */
+export function partyRoleOf(role: unknown): PartyRole {
+  if (role === 'caller' || role === 'callee' || role === 'subject') return role;
+  throw malformed('unknown role of a party');
+}
+
+export function outcomeOf({ outcome }: StoredRecord['erin']): string | undefined {
+  return typeof outcome === 'string' ? outcome : undefined;
+}
+
+export function sipCallIdOf(erin: StoredRecord['erin']): string | undefined {
+  const id = erin['callId'];
+  return typeof id === 'string' ? id : undefined;
 }
 
 export function readParty(layer: Layer): StoredParty {
   const { fingerprint, role, seq, prev, details } = layer;
   if (!(fingerprint instanceof Uint8Array) || typeof seq !== 'number')
     throw malformed('a party is incomplete');
-  if (role !== 'caller' && role !== 'callee' && role !== 'subject')
-    throw malformed('unknown role of a party');
   return {
     fingerprint: fingerprintFromBytes(fingerprint),
-    role,
+    role: partyRoleOf(role),
     seq,
     prev: prev instanceof Uint8Array ? encodeBase32(prev) : undefined,
     ...(isLayer(details) ? { details } : {}),

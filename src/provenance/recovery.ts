@@ -1,16 +1,18 @@
 import type { Logger, Random } from '../base/index.ts';
 import type { SigningKey } from '../tokens/index.ts';
 import { type Checkpoint, openCheckpoint, signCheckpoint } from './checkpoint.ts';
+import { decodeEntry } from './entry.ts';
 import { ProvenanceError } from './error.ts';
+import type { FrameRecords } from './frame-records.ts';
 import type { DurableBatch } from './group-commit.ts';
 import { Journal } from './journal.ts';
 import type { AuditLimits } from './limits.ts';
 import { type LogEdge, loadEdge } from './log-edge.ts';
-import { factsOf, LogReader, readTile } from './log-reader.ts';
+import { LogReader, readTile } from './log-reader.ts';
 import { emptyRoot, leafHash } from './merkle-tree.ts';
 import { PartyKeys } from './party-keys.ts';
-import { openRecord } from './record.ts';
-import type { RecordIndex } from './record-index.ts';
+import { factsOf } from './record-facts.ts';
+import type { IndexedRecord, RecordIndex } from './record-index.ts';
 import { formatVkey } from './signed-note.ts';
 import { FilePublisher, type Storage, temporaryDirectory } from './storage.ts';
 import {
@@ -81,14 +83,22 @@ export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog
   const journaled = frames
     .filter(({ records }) => records.end > head.size)
     .map(({ records }) => records.from(head.size))
-    .map((records) => ({
-      records,
-      indexed: [...records].map((raw) => ({ position: raw.position, ...factsOf(openRecord(raw, keys)) })),
-    }));
+    .map((records) => ({ records, indexed: indexedOf(records, keys) }));
   const first = journaled[0]?.records.first;
   if (first !== undefined && first !== head.size)
     throw new ProvenanceError('journal-damaged', `records ${head.size} to ${first - 1} are nowhere`);
   return { edge, checkpoint: note, journal, keys, journaled };
+}
+
+/** Views of the frame: nothing of the records is copied but what is looked up. */
+function indexedOf(records: FrameRecords, keys: PartyKeys): readonly IndexedRecord[] {
+  const indexed: IndexedRecord[] = [];
+  for (let position = records.first; position < records.end; position++) {
+    const [statement, opening] = [records.statement(position), records.opening(position)];
+    const receipt = (): Uint8Array => decodeEntry(records.at(position)?.entry ?? statement).receipt;
+    indexed.push({ position, ...factsOf({ statement, opening, receipt }, keys) });
+  }
+  return indexed;
 }
 
 /** A new log begins with a signed checkpoint of nothing: from then on a missing checkpoint is damage. */
@@ -150,12 +160,13 @@ async function catchUp(
     const end = Math.min(head.size, (Math.floor(index.size / tileWidth) + 1) * tileWidth);
     const leaves: Uint8Array[] = [];
     for (let position = index.size; position < end; position = index.size) {
-      const raw = await reader.opened(position, head.size, keys);
-      index.add([{ position, ...factsOf(raw) }]);
-      leaves.push(leafHash(raw.entry));
+      const { entry, opening } = await reader.raw(position, head.size);
+      const { statement, receipt } = decodeEntry(entry);
+      index.add([{ position, ...factsOf({ statement, opening, receipt: () => receipt }, keys) }]);
+      leaves.push(leafHash(entry));
     }
     tree = extendTree(tree, leaves).tree;
-    if (end === head.size || index.unwritten >= limits.indexAtRecords)
+    if (end === head.size || index.behind >= limits.indexAtRecords)
       await index.write({ size: end, root: treeRoot(tree) });
   }
 }

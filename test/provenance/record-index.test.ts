@@ -90,6 +90,17 @@ test('look-ups by identity, call and event agree with a walk over all records, i
   await index.close();
 });
 
+test('what is written beyond the checkpoint still counts as what a start after a crash reads again', async () => {
+  const index = await RecordIndex.open({ directory: await directoryForTest(), origin, readOnly: false });
+  onTestFinished(() => index.close());
+  index.add(Array.from({ length: 10 }, (_, position) => recordAt(position, identities, 'call')));
+  expect(index.behind).toBe(10);
+  await index.write({ size: 4, root });
+  expect(index.behind).toBe(6);
+  await index.write({ size: 10, root });
+  expect(index.behind).toBe(0);
+});
+
 test('one record of a call from an identity to itself is found once', async () => {
   const index = await RecordIndex.open({ directory: await directoryForTest(), origin, readOnly: false });
   const identity = identities[0] ?? '';
