@@ -62,7 +62,7 @@ test('what a start after a crash takes from a record is what reading all of it g
       timeMs,
       event,
       call,
-      parties: parties.map(({ prev: _, ...party }) => ({ ...party, slot: expect.any(Number) })),
+      parties: parties.map((party) => ({ ...party, prev: undefined, slot: expect.any(Number) })),
       opensNode: undefined,
       outcome: erin['outcome'],
       intent: call?.phase === 'attempt' ? erachter : undefined,
