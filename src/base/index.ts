@@ -6,3 +6,4 @@ export * from './listen.ts';
 export * from './log.ts';
 export * from './random.ts';
 export * from './transient-map.ts';
+export * from './turns.ts';

@@ -262,6 +262,7 @@ export async function compose(
     registration,
     regEvent,
     admission,
+    clock,
     logger,
     onFlowClosed: (flow) => {
       authentication.forget(flow);

@@ -1,4 +1,4 @@
-import type { Logger } from '../base/index.ts';
+import { type Clock, type Logger, Turns } from '../base/index.ts';
 import {
   type Admission,
   createResponse,
@@ -15,10 +15,11 @@ import {
 import type { RegEvent } from './reg-event.ts';
 import type { Registration } from './registration.ts';
 import { respond, whileAway } from './routing-answers.ts';
-import { Turns } from './turns.ts';
 
 /** When a phone may try again at a gateway that is being restarted, in seconds. */
 const retryAfterSeconds = 5;
+/** Of registrations: enough to share a transaction of the store, and answered within some 20 ms. */
+const registrations = { maxAtOnce: 64, maxMs: 5 } as const;
 
 export interface DispatcherOptions {
   readonly proxy: ProxyCore;
@@ -26,6 +27,7 @@ export interface DispatcherOptions {
   readonly regEvent: RegEvent;
   /** Counts what is being answered: a gateway with too much of it lets nothing new in. */
   readonly admission: Pick<Admission, 'entered' | 'left'>;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly onFlowClosed: (flow: Flow) => void;
 }
@@ -34,11 +36,12 @@ export interface DispatcherOptions {
 export class Dispatcher implements TransactionUser {
   readonly #options: DispatcherOptions;
   readonly #merged = new MergedRequests();
-  readonly #registrations = new Turns();
+  readonly #registrations: Turns;
   #draining = false;
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.#registrations = new Turns({ clock: options.clock, ...registrations });
   }
 
   /** From now on only what belongs to a dialog is taken. */

@@ -1,4 +1,4 @@
-import type { Clock, Logger, Timer } from '../base/index.ts';
+import { type Clock, type Logger, Turns } from '../base/index.ts';
 import type { IdentityOverlay } from '../overlay/index.ts';
 import type { Flow } from '../sip/index.ts';
 
@@ -8,9 +8,8 @@ export interface LostFlowsOptions {
   readonly logger: Logger;
 }
 
-/** When a network fails, thousands of flows end in one moment: calls, and phones that come back, go first. */
-const maxAtOnce = 64;
-const pauseMs = 100;
+/** Most of the phones that a failing network cuts off are back before it is their turn. */
+const pace = { maxAtOnce: 64, maxMs: 5, pauseMs: 100 } as const;
 
 /**
  * Takes the bindings of closed connections out of the store, the first at once, many in steps. Nothing is routed to them
@@ -18,52 +17,28 @@ const pauseMs = 100;
  */
 export class LostFlows {
   readonly #options: LostFlowsOptions;
-  #waiting: string[] = [];
-  #begunInStep = 0;
-  #pause: Timer | undefined;
-  readonly #removals = new Set<Promise<unknown>>();
+  readonly #turns: Turns;
 
   constructor(options: LostFlowsOptions) {
     this.#options = options;
+    this.#turns = new Turns({ clock: options.clock, ...pace });
   }
 
-  onFlowClosed(flow: Flow): void {
-    this.#pause ??= this.#options.clock.setTimer(pauseMs, this.#nextStep);
-    if (this.#begunInStep >= maxAtOnce) this.#waiting.push(flow.id);
-    else this.#remove(flow.id);
+  onFlowClosed({ id }: Flow): void {
+    const { overlay, logger } = this.#options;
+    this.#turns.add(() =>
+      overlay
+        .removeBindingsOfFlow(id)
+        .then(ignore, (error: unknown) =>
+          logger.error({ flow: id, error: String(error) }, 'bindings of a closed flow remain'),
+        ),
+    );
   }
 
   /** Takes out the rest; resolves when it is stored: the store must not close under it. */
   async settled(): Promise<void> {
-    this.#pause?.cancel();
-    for (;;) {
-      await Promise.all(this.#removals);
-      if (this.#waiting.length === 0) return;
-      this.#removeSome();
-    }
-  }
-
-  readonly #nextStep = (): void => {
-    this.#begunInStep = 0;
-    this.#removeSome();
-    this.#pause = this.#begunInStep === 0 ? undefined : this.#options.clock.setTimer(pauseMs, this.#nextStep);
-  };
-
-  #removeSome(): void {
-    const due = this.#waiting.slice(0, maxAtOnce);
-    this.#waiting = this.#waiting.slice(maxAtOnce);
-    for (const id of due) this.#remove(id);
-  }
-
-  #remove(flowId: string): void {
-    this.#begunInStep++;
-    const { overlay, logger } = this.#options;
-    const removal = overlay
-      .removeBindingsOfFlow(flowId)
-      .catch((error: unknown) =>
-        logger.error({ flow: flowId, error: String(error) }, 'bindings of a closed flow remain'),
-      )
-      .finally(() => this.#removals.delete(removal));
-    this.#removals.add(removal);
+    await this.#turns.settled();
   }
 }
+
+const ignore = (): void => {};

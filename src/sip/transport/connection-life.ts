@@ -1,4 +1,4 @@
-import type { Clock } from '../../base/index.ts';
+import type { Clock, Work } from '../../base/index.ts';
 import type { Ticket } from './admission.ts';
 import type { Flow } from './flow.ts';
 import type { TransportLimits } from './limits.ts';
@@ -40,8 +40,8 @@ export interface ConnectionHost {
   /** It can't be found any more, but is swept until its socket is gone. */
   closing(connection: Connection): void;
   gone(connection: Connection): void;
-  /** Tells the user, soon. */
-  tellClosed(connection: Connection, reason: string, tally: Tally): void;
+  /** Does what is to be done about a connection that has ended, soon: thousands may end in one moment. */
+  whenEnded(work: Work): void;
 }
 
 /** The states that every connection goes through, once each: open, closing (farewells under way), closed. */
@@ -92,7 +92,7 @@ export class ConnectionLife {
     this.#tally.connectionsOpen--;
     countReason(this.#tally.closed, reason);
     this.#host.closing(this.#connection);
-    this.#host.tellClosed(this.#connection, reason, this.#tally);
+    this.#host.whenEnded(() => this.#host.reception.flowClosed(this.#connection, reason, this.#tally));
     return true;
   }
 

@@ -1,11 +1,15 @@
-import type { Clock, Timer } from '../../base/index.ts';
+import { type Clock, type Timer, Turns, type Work } from '../../base/index.ts';
 import { Admission } from './admission.ts';
 import type { Connection, ConnectionHost } from './connection-life.ts';
 import { ConnectionReuse } from './connection-reuse.ts';
-import { Farewells } from './farewells.ts';
 import type { TransportLimits } from './limits.ts';
 import type { Reception } from './reception.ts';
-import type { Tally } from './statistics.ts';
+
+/**
+ * Of ending connections, in a turn of the event loop: each is two of them and costs some 60 us in all, most of it after
+ * its turn, in which Node closes the sockets.
+ */
+const endings = { maxAtOnce: 100, maxMs: 5 } as const;
 
 export interface ConnectionTableOptions {
   readonly limits: TransportLimits;
@@ -28,7 +32,7 @@ export class ConnectionTable implements ConnectionHost {
   /** Open ones and those whose farewells are under way. */
   readonly #live = new Set<Connection>();
   readonly #swept = new Set<Swept>();
-  readonly #farewells = new Farewells();
+  readonly #ending: Turns;
   #sweepTimer: Timer | undefined;
   #onEmpty: (() => void) | undefined;
 
@@ -37,6 +41,7 @@ export class ConnectionTable implements ConnectionHost {
     this.clock = options.clock;
     this.reception = options.reception;
     this.admission = new Admission(options.limits);
+    this.#ending = new Turns({ clock: options.clock, ...endings });
   }
 
   get(id: string): Connection | undefined {
@@ -64,8 +69,8 @@ export class ConnectionTable implements ConnectionHost {
     if (this.#live.size === 0) this.#onEmpty?.();
   }
 
-  tellClosed(connection: Connection, reason: string, tally: Tally): void {
-    this.#farewells.add(() => this.reception.flowClosed(connection, reason, tally));
+  whenEnded(work: Work): void {
+    this.#ending.add(work);
   }
 
   startSweeping(): void {
@@ -85,7 +90,7 @@ export class ConnectionTable implements ConnectionHost {
     if (this.#live.size > 0) await this.#drained();
     this.#sweepTimer?.cancel();
     this.#sweepTimer = undefined;
-    this.#farewells.finish();
+    await this.#ending.settled();
   }
 
   async #drained(): Promise<void> {

@@ -78,7 +78,12 @@ export class StreamConnection implements Connection {
   start(): void {
     const socket = this.#socket;
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
-    socket.on('end', () => this.#life.end('peer-closed'));
+    // Node would tear the socket down within the reading of its end.
+    socket.allowHalfOpen = true;
+    socket.on('end', () => {
+      this.#life.end('peer-closed');
+      this.#host.whenEnded(() => void socket.end());
+    });
     socket.on('error', (error: NodeJS.ErrnoException) => {
       this.#tally.socketErrors++;
       // The kernel's word that keepalive probes or retransmissions found nobody.

@@ -28,7 +28,7 @@ export interface WebSocketConnectionOptions {
   readonly id: string;
   readonly transport: 'ws' | 'wss';
   readonly webSocket: WebSocket;
-  /** What the WebSocket runs on; only read from, for addresses and byte counts. */
+  /** What the WebSocket runs on. */
   readonly socket: Socket;
   readonly peerCertificate: PeerCertificate | undefined;
   readonly ticket: Ticket;
@@ -91,7 +91,22 @@ export class WebSocketConnection implements Connection {
     webSocket.on('ping', () => this.#heard());
     webSocket.on('error', (error: NodeJS.ErrnoException) => this.#fail(error));
     webSocket.on('close', () => this.#life.finish('peer-closed'));
+    this.#endInTurn();
     this.#life.begin();
+  }
+
+  /** The library, and Node, would tear the socket down within the reading of its end: 50 us, in which no call goes on. */
+  #endInTurn(): void {
+    const socket = this.#socket;
+    const tearDown = socket.listeners('end');
+    socket.removeAllListeners('end');
+    socket.allowHalfOpen = true;
+    socket.once('end', () => {
+      this.#life.end('peer-closed');
+      this.#host.whenEnded(() => {
+        for (const listener of tearDown) listener.call(socket);
+      });
+    });
   }
 
   send(message: SipMessage | Uint8Array): boolean {
