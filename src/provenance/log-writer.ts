@@ -192,7 +192,7 @@ export class LogWriter {
     try {
       if (this.#health.healthy) await this.#integrator.run(true);
     } finally {
-      await this.#options.recovered.journal.close();
+      await Promise.all([this.#options.recovered.journal.close(), this.keys.close()]);
     }
   }
 

@@ -1,0 +1,168 @@
+import { asBuffer, encodeBase32, type Random, systemRandom } from '../base/index.ts';
+import { type Fingerprint, fingerprintBytes } from '../tokens/index.ts';
+import { sha256 } from './digest.ts';
+import { ProvenanceError } from './error.ts';
+
+export const partyKeysMagic: Buffer = Buffer.from('tibet-sip/keys/1');
+/** State, checksum of what follows, fingerprint, key. */
+export const slotBytes = 72;
+const checksumBytes = 7;
+const fingerprintAt = 1 + checksumBytes;
+const keyAt = 40;
+
+/** `erasing` is set before anything of an erasure is done, so that a crash cannot leave it half-done for ever. */
+export const slotStates = { live: 1, erasing: 2, erased: 3 } as const;
+export type SlotState = keyof typeof slotStates;
+
+const initialSlots = 64;
+
+/**
+ * The slots of the file of party keys, in memory byte for byte as they lie there: as objects, those of a million parties
+ * would be half a gigabyte, all of which the collector would go through again and again. A slot's checksum is looked at
+ * when the slot is used.
+ */
+export class PartySlots {
+  #bytes: Buffer;
+  #length: number;
+  /** Open addressing, at most half full: places of live slots, one higher; made when it is asked for. */
+  #table: Int32Array | undefined;
+  readonly #seed: number;
+
+  /** Copies the slots that `file` has whole. Throws `party-keys-damaged` when it is another file. */
+  constructor(file: Uint8Array | undefined, random: Random = systemRandom) {
+    const bytes = asBuffer(file ?? new Uint8Array(0));
+    const isNew = bytes.length < partyKeysMagic.length;
+    if (!isNew && !bytes.subarray(0, partyKeysMagic.length).equals(partyKeysMagic))
+      throw new ProvenanceError('party-keys-damaged', 'the file of party keys does not begin as it should');
+    this.#length = isNew ? 0 : Math.floor((bytes.length - partyKeysMagic.length) / slotBytes);
+    this.#bytes = Buffer.alloc(Math.max(initialSlots, this.#length) * slotBytes);
+    this.#bytes.set(bytes.subarray(partyKeysMagic.length, partyKeysMagic.length + this.#length * slotBytes));
+    // Who chooses fingerprints must not choose which of them meet.
+    this.#seed = asBuffer(random.bytes(4)).readInt32LE(0);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Undefined for a slot that is damaged, or not there. */
+  stateOf(slot: number): SlotState | undefined {
+    if (!(slot >= 0 && slot < this.#length)) return undefined;
+    const at = slot * slotBytes;
+    switch (this.#bytes[at]) {
+      case slotStates.live:
+        return this.#isIntact(at) ? 'live' : undefined;
+      case slotStates.erasing:
+        // A crash may have come while the key was being overwritten.
+        return 'erasing';
+      case slotStates.erased:
+        return this.#bytes.subarray(at + 1, at + slotBytes).every((byte) => byte === 0)
+          ? 'erased'
+          : undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  fingerprintIn(slot: number): Fingerprint {
+    const at = slot * slotBytes;
+    return encodeBase32(this.#bytes.subarray(at + fingerprintAt, at + keyAt));
+  }
+
+  /** A copy. */
+  keyIn(slot: number): Uint8Array {
+    const at = slot * slotBytes;
+    return Uint8Array.from(this.#bytes.subarray(at + keyAt, at + slotBytes));
+  }
+
+  /** Slots in a state. */
+  inState(wanted: SlotState): readonly number[] {
+    const found: number[] = [];
+    for (let slot = 0; slot < this.#length; slot++)
+      if (this.#bytes[slot * slotBytes] === slotStates[wanted] && this.stateOf(slot) === wanted)
+        found.push(slot);
+    return found;
+  }
+
+  /** The live slot of a party. */
+  find(fingerprint: Fingerprint): number | undefined {
+    const wanted = asBuffer(fingerprintBytes(fingerprint));
+    const table = this.#tableNow();
+    for (let place = this.#placeOf(wanted, 0, table); ; place = (place + 1) & (table.length - 1)) {
+      const slot = (table[place] ?? 0) - 1;
+      if (slot < 0) return undefined;
+      const at = slot * slotBytes;
+      if (
+        this.#bytes.compare(wanted, 0, wanted.length, at + fingerprintAt, at + keyAt) === 0 &&
+        this.stateOf(slot) === 'live'
+      )
+        return slot;
+    }
+  }
+
+  add(fingerprint: Fingerprint, key: Uint8Array): number {
+    if ((this.#length + 1) * slotBytes > this.#bytes.length) this.#grow();
+    const slot = this.#length++;
+    const bytes = this.#bytes.subarray(slot * slotBytes, (slot + 1) * slotBytes);
+    bytes.set(fingerprintBytes(fingerprint), fingerprintAt);
+    bytes.set(key, keyAt);
+    bytes.set(sha256(bytes.subarray(fingerprintAt)).subarray(0, checksumBytes), 1);
+    bytes[0] = slotStates.live;
+    if (this.#table && this.#table.length < 2 * this.#length) this.#table = undefined;
+    if (this.#table) this.#enter(this.#table, slot);
+    return slot;
+  }
+
+  markErasing(slot: number): void {
+    this.#bytes[slot * slotBytes] = slotStates.erasing;
+  }
+
+  erase(slot: number): void {
+    this.#bytes.fill(0, slot * slotBytes, (slot + 1) * slotBytes);
+    this.#bytes[slot * slotBytes] = slotStates.erased;
+  }
+
+  /** Of no use: a crash tore it. */
+  dropLast(): void {
+    this.#length--;
+    this.#table = undefined;
+  }
+
+  /** From one slot to before another, as they are to lie in the file. */
+  encoded(from: number, to: number): Buffer {
+    return Buffer.from(this.#bytes.subarray(from * slotBytes, to * slotBytes));
+  }
+
+  #isIntact(at: number): boolean {
+    const rest = this.#bytes.subarray(at + fingerprintAt, at + slotBytes);
+    return this.#bytes.compare(sha256(rest), 0, checksumBytes, at + 1, at + fingerprintAt) === 0;
+  }
+
+  #grow(): void {
+    const wider = Buffer.alloc(2 * this.#bytes.length);
+    this.#bytes.copy(wider);
+    this.#bytes.fill(0);
+    this.#bytes = wider;
+  }
+
+  #tableNow(): Int32Array {
+    if (this.#table) return this.#table;
+    const table = new Int32Array(2 ** Math.ceil(Math.log2(Math.max(initialSlots, 3 * this.#length))));
+    for (let slot = 0; slot < this.#length; slot++)
+      if (this.#bytes[slot * slotBytes] === slotStates.live) this.#enter(table, slot);
+    this.#table = table;
+    return table;
+  }
+
+  #enter(table: Int32Array, slot: number): void {
+    let place = this.#placeOf(this.#bytes, slot * slotBytes + fingerprintAt, table);
+    while (table[place] !== 0) place = (place + 1) & (table.length - 1);
+    table[place] = slot + 1;
+  }
+
+  /** Fingerprints are hashes already. */
+  #placeOf(bytes: Buffer, at: number, table: Int32Array): number {
+    const word = Math.imul(bytes.readInt32LE(at) ^ this.#seed, 0x9e37_79b1) ^ bytes.readInt32LE(at + 4);
+    return Math.imul(word, 0x85eb_ca6b) >>> (Math.clz32(table.length) + 1);
+  }
+}
