@@ -1,4 +1,4 @@
-import { asBuffer, type Timer } from '../../base/index.ts';
+import { asBuffer } from '../../base/index.ts';
 import { type HeaderField, type SipRequest, type SipResponse, serializeMessage } from '../message/index.ts';
 import type { Flow } from '../transport/index.ts';
 import type {
@@ -17,8 +17,9 @@ import {
   nonInviteClient,
 } from './non-invite-client.ts';
 import type { Step } from './state-table.ts';
-import type { TimerOwner, TimerWheel } from './timer-wheel.ts';
-import { firstDelayMs, nextRetransmissionMs, type TimerName, type TimerSettings } from './timers.ts';
+import type { TimerOwner } from './timer-wheel.ts';
+import type { TimerName } from './timers.ts';
+import { TransactionTimers, type TransactionTimersOptions } from './transaction-timers.ts';
 
 type ClientInput = InviteClientInput | NonInviteClientInput;
 type ClientAction = InviteClientAction | NonInviteClientAction;
@@ -27,9 +28,7 @@ type Row = Readonly<Partial<Record<ClientInput, Step<ClientState, ClientAction>>
 type Rows = Readonly<Partial<Record<ClientState, Row>>>;
 
 /** What a running transaction needs from its layer. */
-export interface ClientTransactionHost {
-  readonly timers: TimerWheel;
-  readonly settings: TimerSettings;
+export interface ClientTransactionHost extends TransactionTimersOptions {
   onClientEnded(transaction: ClientTransactionRunner): void;
   onClientLingers(key: string, late: LateAnswers, settled: SettledInvite, durationMs: number): void;
   /** All that is left to do is to meet final responses that come again, of an INVITE with `ack`, for `durationMs`. */
@@ -45,6 +44,7 @@ export class ClientTransactionRunner implements ClientTransaction, TimerOwner<Cl
   readonly #handler: ClientTransactionHandler;
   readonly #invite: boolean;
   readonly #rows: Rows;
+  readonly #timers: TransactionTimers<ClientTimer>;
   #state: ClientState;
   /** Needed for ACK and CANCEL of an INVITE, until its final response. */
   #request: SipRequest | undefined;
@@ -52,9 +52,6 @@ export class ClientTransactionRunner implements ClientTransaction, TimerOwner<Cl
   #bytes: Uint8Array | undefined;
   /** For retransmitted final responses; as latin1 text, since a view of Node's buffer pool would keep 8 kB alive. */
   #ack: string | undefined;
-  #retransmitTimer: Timer | undefined;
-  #retransmitMs = 0;
-  #deadlineTimer: Timer | undefined;
   #cancelHeaders: readonly HeaderField[] | undefined;
   #cancelSent = false;
 
@@ -68,6 +65,7 @@ export class ClientTransactionRunner implements ClientTransaction, TimerOwner<Cl
     this.flow = flow;
     this.#host = host;
     this.#handler = handler;
+    this.#timers = new TransactionTimers(host, flow.reliable, this);
     this.#request = request;
     this.#invite = request.method === 'INVITE';
     this.#rows = this.#invite ? inviteClient.rows : nonInviteClient.rows;
@@ -95,22 +93,20 @@ export class ClientTransactionRunner implements ClientTransaction, TimerOwner<Cl
   }
 
   onTimer(name: ClientTimer): void {
-    if (name === 'a' || name === 'e') this.#retransmitTimer = undefined;
-    else this.#deadlineTimer = undefined;
     this.#input(`timer-${name}`, undefined);
   }
 
   cancel(headers: readonly HeaderField[] = []): void {
     if (!this.#invite || this.#cancelHeaders !== undefined) return;
     this.#cancelHeaders = headers;
-    if (this.#state === 'calling') this.#startDeadline('unheard');
+    if (this.#state === 'calling') this.#timers.startDeadline('unheard');
     else this.#cancelIfAllowed();
   }
 
   linger(late: LateAnswers, caller: Flow, note: string): void {
     if (this.#state !== 'accepted') return;
     this.discard();
-    const durationMs = firstDelayMs('m', this.flow.reliable, this.#host.settings) ?? 0;
+    const durationMs = this.#timers.firstDelayMs('m') ?? 0;
     this.#host.onClientEnded(this);
     this.#host.onClientLingers(this.key, late, { caller, callee: this.flow, note }, durationMs);
   }
@@ -118,7 +114,7 @@ export class ClientTransactionRunner implements ClientTransaction, TimerOwner<Cl
   /** Forgets everything without a word to the handler: the layer is closing. */
   discard(): void {
     this.#state = 'terminated';
-    this.#stopTimers();
+    this.#timers.stop();
   }
 
   #input(input: ClientInput, response: SipResponse | undefined): void {
@@ -146,27 +142,27 @@ export class ClientTransactionRunner implements ClientTransaction, TimerOwner<Cl
           this.#toUser(response);
           break;
         case 'start-a':
-          this.#startRetransmission('a');
+          this.#timers.startRetransmission('a');
           break;
         case 'start-e':
-          this.#startRetransmission('e');
+          this.#timers.startRetransmission('e');
           break;
         case 'start-e-at-t2':
-          this.#retransmitMs = this.#host.settings.t2Ms;
-          this.#startRetransmission('e');
+          this.#timers.slowDown();
+          this.#timers.startRetransmission('e');
           break;
         case 'start-b':
         case 'start-f':
         case 'start-m':
-          expired = this.#startDeadline(deadlineOf[action]);
+          expired = this.#timers.startDeadline(deadlineOf[action]);
           break;
         case 'start-d':
         case 'start-k':
-          lingersMs = firstDelayMs(deadlineOf[action], this.flow.reliable, this.#host.settings);
+          lingersMs = this.#timers.firstDelayMs(deadlineOf[action]);
           if (lingersMs === 0) expired = deadlineOf[action];
           break;
         case 'stop-timers':
-          this.#stopTimers();
+          this.#timers.stop();
           break;
         case 'timeout':
           this.#handler.onTimeout();
@@ -185,7 +181,7 @@ export class ClientTransactionRunner implements ClientTransaction, TimerOwner<Cl
   }
 
   #complete(durationMs: number): void {
-    this.#stopTimers();
+    this.#timers.stop();
     this.#host.onClientCompleted(this, this.#ack, durationMs);
   }
 
@@ -223,41 +219,14 @@ export class ClientTransactionRunner implements ClientTransaction, TimerOwner<Cl
     if (headers === undefined || this.#cancelSent || this.#state !== 'proceeding') return;
     if (this.#request === undefined) return;
     this.#cancelSent = true;
-    this.#startDeadline('unheard');
+    this.#timers.startDeadline('unheard');
     this.#host.sendCancel(buildCancel(this.#request, headers), this.flow, () => {
-      if (this.#state === 'proceeding') this.#startDeadline('cancelled');
+      if (this.#state === 'proceeding') this.#timers.startDeadline('cancelled');
     });
   }
 
-  #startRetransmission(name: 'a' | 'e'): void {
-    const { settings, timers } = this.#host;
-    const delayMs =
-      this.#retransmitMs === 0
-        ? firstDelayMs(name, this.flow.reliable, settings)
-        : nextRetransmissionMs(name, this.#retransmitMs, settings);
-    if (delayMs === undefined || this.flow.reliable) return;
-    this.#retransmitMs = delayMs;
-    this.#retransmitTimer = timers.start(delayMs, this, name);
-  }
-
-  /** Returns the timer's name when its time is zero: it then counts as fired once the step is done. */
-  #startDeadline(name: ClientTimer): ClientTimer | undefined {
-    this.#deadlineTimer?.cancel();
-    const delayMs = firstDelayMs(name, this.flow.reliable, this.#host.settings);
-    if (delayMs === 0) return name;
-    this.#deadlineTimer = delayMs === undefined ? undefined : this.#host.timers.start(delayMs, this, name);
-    return undefined;
-  }
-
-  #stopTimers(): void {
-    this.#retransmitTimer?.cancel();
-    this.#deadlineTimer?.cancel();
-    this.#retransmitTimer = undefined;
-    this.#deadlineTimer = undefined;
-  }
-
   #end(): void {
-    this.#stopTimers();
+    this.#timers.stop();
     this.#request = undefined;
     this.#bytes = undefined;
     this.#ack = undefined;

@@ -1,4 +1,4 @@
-import { asBuffer, type Timer } from '../../base/index.ts';
+import { asBuffer } from '../../base/index.ts';
 import { type SipRequest, type SipResponse, serializeMessage } from '../message/index.ts';
 import type { Flow } from '../transport/index.ts';
 import { earnedBytes } from './earned-answer.ts';
@@ -12,8 +12,9 @@ import {
 import { offersOverloadControl } from './overload-feedback.ts';
 import type { ServerState, ServerTransaction } from './server-transaction.ts';
 import type { Step } from './state-table.ts';
-import type { TimerOwner, TimerWheel } from './timer-wheel.ts';
-import { firstDelayMs, nextRetransmissionMs, type TimerName, type TimerSettings } from './timers.ts';
+import type { TimerOwner } from './timer-wheel.ts';
+import type { TimerName } from './timers.ts';
+import { TransactionTimers, type TransactionTimersOptions } from './transaction-timers.ts';
 
 type ServerInput = InviteServerInput | NonInviteServerInput;
 type ServerAction = InviteServerAction | NonInviteServerAction;
@@ -22,9 +23,7 @@ type Row = Readonly<Partial<Record<ServerInput, Step<ServerState, ServerAction>>
 type Rows = Readonly<Partial<Record<ServerState, Row>>>;
 
 /** What a running transaction needs from its layer. */
-export interface ServerTransactionHost {
-  readonly timers: TimerWheel;
-  readonly settings: TimerSettings;
+export interface ServerTransactionHost extends TransactionTimersOptions {
   onServerEnded(transaction: ServerTransactionRunner): void;
   /** All that is left to do is to meet retransmissions, with `answer` if there is one, for `durationMs`. */
   onServerLingers(transaction: ServerTransactionRunner, answer: string | undefined, durationMs: number): void;
@@ -83,6 +82,7 @@ export class ServerTransactionRunner implements TimerOwner<ServerTimer> {
   /** The sender wants to know how loaded we are (RFC 7339). */
   readonly #wantsFeedback: boolean;
   readonly #rows: Rows;
+  readonly #timers: TransactionTimers<ServerTimer>;
   #state: ServerState;
   #handle: ServerTransaction | undefined;
   /**
@@ -93,15 +93,13 @@ export class ServerTransactionRunner implements TimerOwner<ServerTimer> {
   #responded = false;
   /** Of the 100 that went out. */
   #tryingBytes = 0;
-  #retransmitTimer: Timer | undefined;
-  #retransmitMs = 0;
-  #deadlineTimer: Timer | undefined;
   #ended = false;
 
   constructor(host: ServerTransactionHost, key: string, request: SipRequest, flow: Flow) {
     this.key = key;
     this.flow = flow;
     this.#host = host;
+    this.#timers = new TransactionTimers(host, flow.reliable, this);
     this.#handle = new ServerTransactionHandle(request, this);
     this.#invite = request.method === 'INVITE';
     this.#wantsFeedback = host.feedback !== undefined && offersOverloadControl(request);
@@ -156,8 +154,6 @@ export class ServerTransactionRunner implements TimerOwner<ServerTimer> {
   }
 
   onTimer(name: ServerTimer): void {
-    if (name === 'g') this.#retransmitTimer = undefined;
-    else this.#deadlineTimer = undefined;
     this.#input(`timer-${name}`, undefined);
   }
 
@@ -170,7 +166,7 @@ export class ServerTransactionRunner implements TimerOwner<ServerTimer> {
   /** Forgets everything without a word to anybody: the layer is closing. */
   discard(): void {
     this.#state = 'terminated';
-    this.#stopTimers();
+    this.#timers.stop();
   }
 
   #input(input: ServerInput, response: SipResponse | undefined): void {
@@ -203,19 +199,19 @@ export class ServerTransactionRunner implements TimerOwner<ServerTimer> {
             this.#lastResponse === undefined || this.flow.send(Buffer.from(this.#lastResponse, 'latin1'));
           break;
         case 'start-g':
-          this.#startRetransmission();
+          this.#timers.startRetransmission('g');
           break;
         case 'start-h':
-          expired = this.#startDeadline(deadlineOf[action]);
+          expired = this.#timers.startDeadline(deadlineOf[action]);
           break;
         case 'start-i':
         case 'start-j':
         case 'start-l':
-          lingersMs = firstDelayMs(deadlineOf[action], this.flow.reliable, this.#host.settings);
+          lingersMs = this.#timers.firstDelayMs(deadlineOf[action]);
           if (lingersMs === 0) expired = deadlineOf[action];
           break;
         case 'stop-timers':
-          this.#stopTimers();
+          this.#timers.stop();
           break;
         case 'transport-error':
           if (handle !== undefined) this.#host.onServerTransportError(handle);
@@ -236,7 +232,7 @@ export class ServerTransactionRunner implements TimerOwner<ServerTimer> {
 
   #linger(durationMs: number): void {
     const answer = this.#lastResponse;
-    this.#stopTimers();
+    this.#timers.stop();
     this.#lastResponse = undefined;
     this.#ended = true;
     this.#host.onServerLingers(this, answer, durationMs);
@@ -259,35 +255,8 @@ export class ServerTransactionRunner implements TimerOwner<ServerTimer> {
     return serializeMessage(this.#wantsFeedback && feedback !== undefined ? feedback(response) : response);
   }
 
-  #startRetransmission(): void {
-    const { settings, timers } = this.#host;
-    const delayMs =
-      this.#retransmitMs === 0
-        ? firstDelayMs('g', this.flow.reliable, settings)
-        : nextRetransmissionMs('g', this.#retransmitMs, settings);
-    if (delayMs === undefined || this.flow.reliable) return;
-    this.#retransmitMs = delayMs;
-    this.#retransmitTimer = timers.start(delayMs, this, 'g');
-  }
-
-  /** Returns the timer's name when its time is zero: it then counts as fired once the step is done. */
-  #startDeadline(name: ServerTimer): ServerTimer | undefined {
-    this.#deadlineTimer?.cancel();
-    const delayMs = firstDelayMs(name, this.flow.reliable, this.#host.settings);
-    if (delayMs === 0) return name;
-    this.#deadlineTimer = delayMs === undefined ? undefined : this.#host.timers.start(delayMs, this, name);
-    return undefined;
-  }
-
-  #stopTimers(): void {
-    this.#retransmitTimer?.cancel();
-    this.#deadlineTimer?.cancel();
-    this.#retransmitTimer = undefined;
-    this.#deadlineTimer = undefined;
-  }
-
   #end(): void {
-    this.#stopTimers();
+    this.#timers.stop();
     this.#handle = undefined;
     this.#lastResponse = undefined;
     if (this.#ended) return;
