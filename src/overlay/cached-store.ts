@@ -1,7 +1,7 @@
 import type { Clock } from '../base/index.ts';
 import type { DocumentKind, OverlayDocuments } from './documents.ts';
 import { OverlayError } from './errors.ts';
-import type { Eventual } from './eventual.ts';
+import { chain, type Eventual } from './eventual.ts';
 import { RecentCache } from './recent-cache.ts';
 import type { Change, ListOptions, OverlayStore, StoreEntry, StorePage } from './store.ts';
 
@@ -105,7 +105,8 @@ export class CachedStore implements OverlayStore {
     kind: Kind,
     term: string,
   ): Eventual<readonly StoreEntry<OverlayDocuments[Kind]>[]> {
-    return this.#store.find(kind, term);
+    const begunMs = this.#clock.monotonicMs();
+    return chain(this.#store.find(kind, term), (entries) => this.#renew(kind, entries, begunMs));
   }
 
   pages<Kind extends DocumentKind>(
@@ -145,6 +146,19 @@ export class CachedStore implements OverlayStore {
       foreign: this.#foreign,
     });
     return document;
+  }
+
+  /** What a search has read is news to whoever asks for one of its documents next: of a key that was revoked. */
+  #renew<Kind extends DocumentKind>(
+    kind: Kind,
+    entries: readonly StoreEntry<OverlayDocuments[Kind]>[],
+    begunMs: number,
+  ): readonly StoreEntry<OverlayDocuments[Kind]>[] {
+    for (const [key, document] of entries) {
+      const cached = this.#caches[kind].get(key);
+      if (cached !== undefined && cached.readAtMs <= begunMs) this.#hold(kind, key, document);
+    }
+    return entries;
   }
 
   #isFresh({ readAtMs, foreign }: Cached<unknown>): boolean {

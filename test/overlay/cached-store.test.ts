@@ -30,6 +30,19 @@ describe('what another process writes', () => {
     await gateway.close();
   });
 
+  it('a revocation that was found among the late ones holds at once', async () => {
+    const clock = new FakeClock(startMs);
+    const gateway = new IdentityOverlay({ store: EmbeddedStore.open({ directory }), node: 'node-1', clock });
+    const commandLine = new IdentityOverlay({ store: EmbeddedStore.open({ directory }), node: 'cli', clock });
+    const { token } = sampleIdentity('jis:alice');
+    await gateway.enrol(token);
+    await commandLine.revoke(token.fingerprint);
+    expect(gateway.identity(token.fingerprint)).toMatchObject({ status: 'active' });
+    expect(await gateway.lateRevocations()).toHaveLength(1);
+    expect(gateway.identity(token.fingerprint)).toMatchObject({ status: 'revoked' });
+    await gateway.close();
+  });
+
   it('alone has what was read looked up again', async () => {
     const clock = new FakeClock(startMs);
     const gateway = new IdentityOverlay({ store: EmbeddedStore.open({ directory }), node: 'node-1', clock });
