@@ -96,6 +96,15 @@ export class ConnectionLife {
     return true;
   }
 
+  /** The peer has ended it. What closes the socket waits for its turn, and only then is the peer given its time. */
+  endByPeer(closeSocket: () => void): void {
+    if (this.end('peer-closed')) this.#closingAtMs = Number.POSITIVE_INFINITY;
+    this.#host.whenEnded(() => {
+      this.#closingAtMs = Math.min(this.#closingAtMs, this.#host.clock.monotonicMs());
+      closeSocket();
+    });
+  }
+
   /** The socket is gone. */
   finish(reason: CloseReason): void {
     if (this.#state === 'closed') return;

@@ -80,10 +80,7 @@ export class StreamConnection implements Connection {
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     // Node would tear the socket down within the reading of its end.
     socket.allowHalfOpen = true;
-    socket.on('end', () => {
-      this.#life.end('peer-closed');
-      this.#host.whenEnded(() => void socket.end());
-    });
+    socket.on('end', () => this.#life.endByPeer(() => socket.end()));
     socket.on('error', (error: NodeJS.ErrnoException) => {
       this.#tally.socketErrors++;
       // The kernel's word that keepalive probes or retransmissions found nobody.

@@ -91,22 +91,21 @@ export class WebSocketConnection implements Connection {
     webSocket.on('ping', () => this.#heard());
     webSocket.on('error', (error: NodeJS.ErrnoException) => this.#fail(error));
     webSocket.on('close', () => this.#life.finish('peer-closed'));
-    this.#endInTurn();
+    this.#closeInTurn();
     this.#life.begin();
   }
 
   /** The library, and Node, would tear the socket down within the reading of its end: 50 us, in which no call goes on. */
-  #endInTurn(): void {
+  #closeInTurn(): void {
     const socket = this.#socket;
-    const tearDown = socket.listeners('end');
+    const listeners = socket.listeners('end');
+    const close = (): void => {
+      // The library does not expect to hear of an end after the socket is gone.
+      if (!socket.destroyed) for (const listener of listeners) listener.call(socket);
+    };
     socket.removeAllListeners('end');
     socket.allowHalfOpen = true;
-    socket.once('end', () => {
-      this.#life.end('peer-closed');
-      this.#host.whenEnded(() => {
-        for (const listener of tearDown) listener.call(socket);
-      });
-    });
+    socket.once('end', () => this.#life.endByPeer(close));
   }
 
   send(message: SipMessage | Uint8Array): boolean {

@@ -106,6 +106,18 @@ describe('WebSocket (RFC 7118)', () => {
     expect(Buffer.from(message.body).toString()).toBe('abc');
   });
 
+  it('sees to many that end at once in turns, however long that takes', async () => {
+    const clock = new FakeClock();
+    const gateway = await gatewayWith({ clock, limits: { closeTimeoutMs: 1 } });
+    const many = await Promise.all(Array.from({ length: 300 }, () => connected(gateway)));
+    for (const { webSocket } of many) webSocket.terminate();
+    for (let told = 0; told < many.length; told++) {
+      expect((await gateway.user.closed.next()).reason).toBe('peer-closed');
+      clock.advance(1_000);
+    }
+    while (gateway.layer.stats().connections > 0) await new Promise(setImmediate);
+  });
+
   it.each(['', 'chat', 'sip2'])('refuses the subprotocol "%s" with HTTP 400', async (protocol) => {
     const gateway = await gatewayWith();
     expect(await upgradeStatus(dial(gateway, protocol))).toBe(400);
