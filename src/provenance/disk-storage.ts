@@ -113,6 +113,23 @@ export class DiskStorage implements Storage {
     }
   }
 
+  async readPart(path: string, start: number, end: number): Promise<Uint8Array | undefined> {
+    let handle: FileHandle;
+    try {
+      handle = await open(this.#path(path), 'r');
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+    try {
+      const bytes = Buffer.allocUnsafe(end - start);
+      const { bytesRead } = await handle.read(bytes, 0, bytes.length, start);
+      return bytes.subarray(0, bytesRead);
+    } finally {
+      await handle.close();
+    }
+  }
+
   async list(path: string): Promise<readonly DirectoryEntry[]> {
     try {
       const entries = await readdir(this.#path(path), { withFileTypes: true });

@@ -9,8 +9,9 @@ import type { FrameRecords } from './frame-records.ts';
 import type { Journal } from './journal.ts';
 import type { LogEdge } from './log-edge.ts';
 import { leafHash } from './merkle-tree.ts';
+import { openingsHead } from './openings-file.ts';
 import type { RecordIndex } from './record-index.ts';
-import { FilePublisher, type Storage } from './storage.ts';
+import { FilePublisher, type PublishedFile, type Storage } from './storage.ts';
 import { bundlePath, checkpointPath, openingsPath, partialsOf, tilePath, tileWidth } from './tile-layout.ts';
 import { encodeTile, extendTree, type Tile, type TileTree, treeRoot } from './tile-tree.ts';
 
@@ -32,6 +33,7 @@ export interface IntegratorOptions {
 
 /** An entry on its way into the tree. */
 const entry = new ByteWriter();
+const noBytes = new Uint8Array(0);
 
 /**
  * Takes durable records into the Merkle tree. Order is what keeps the promise that no signed checkpoint is ever
@@ -121,11 +123,13 @@ export class Integrator {
       }
     const { tree, tiles } = extendTree(this.#tree, leaves);
     const firstBundle = Math.floor(this.#tree.size / tileWidth);
-    const files: { readonly path: string; readonly bytes: Uint8Array }[] = [];
-    for (const [at, { bytes }] of this.#openings.bundles().entries())
-      files.push({ path: openingsPath(firstBundle + at), bytes });
-    for (const [at, { width, bytes }] of this.#entries.bundles().entries())
+    const files: PublishedFile[] = [];
+    const openings = this.#openings.bundles();
+    for (const [at, { width, bytes }] of this.#entries.bundles().entries()) {
       files.push({ path: bundlePath(firstBundle + at, width), bytes });
+      const opened = openings[at]?.bytes ?? noBytes;
+      files.push({ path: openingsPath(firstBundle + at), bytes: opened, head: openingsHead(opened, bytes) });
+    }
     for (const { level, index, hashes } of tiles)
       files.push({ path: tilePath(level, index, hashes.length), bytes: encodeTile(hashes) });
     await this.#publisher.publishAll(files);

@@ -1,5 +1,6 @@
-import { entryLengthBytes, type LengthBytes, openingLengthBytes, splitBundle } from './bundle.ts';
+import { entryLengthBytes, splitBundle } from './bundle.ts';
 import { ProvenanceError } from './error.ts';
+import { splitOpenings } from './openings-file.ts';
 import type { Readable, Storage } from './storage.ts';
 import { bundlePath, openingsPath, tileWidth } from './tile-layout.ts';
 import { loadTree, type TileTree } from './tile-tree.ts';
@@ -19,21 +20,39 @@ export async function loadEdge(storage: Storage, size: number): Promise<LogEdge>
   const index = Math.floor(size / tileWidth);
   return {
     tree,
-    entries: await firstItems(storage, bundlePath(index, width), width, entryLengthBytes),
-    openings: await firstItems(storage, openingsPath(index), width, openingLengthBytes),
+    entries: await firstEntries(storage, index, width),
+    openings: await firstOpenings(storage, index, width),
   };
 }
 
-/** The first `count` items of a bundle, as views; a crash may have left more of them than the checkpoint covers. */
-export async function firstItems(
+/** The first entries of a bundle, as views; a partial one may have given way to the full one. */
+export async function firstEntries(
   storage: Readable,
-  path: string,
-  count: number,
-  lengthBytes: LengthBytes,
+  index: number,
+  width: number,
 ): Promise<readonly Uint8Array[]> {
+  const path = bundlePath(index, width);
+  const bytes = (await storage.read(path)) ?? (await storage.read(bundlePath(index, tileWidth)));
+  return firstItems(path, bytes && splitBundle(bytes, entryLengthBytes), width);
+}
+
+/** The first openings of a file, as views; a crash may have left more of them than the checkpoint covers. */
+export async function firstOpenings(
+  storage: Readable,
+  index: number,
+  width: number,
+): Promise<readonly Uint8Array[]> {
+  const path = openingsPath(index);
   const bytes = await storage.read(path);
-  const items = bytes ? splitBundle(bytes, lengthBytes) : [];
-  if (items.length < count)
+  return firstItems(path, bytes && splitOpenings(bytes), width);
+}
+
+function firstItems(
+  path: string,
+  items: readonly Uint8Array[] | undefined,
+  count: number,
+): readonly Uint8Array[] {
+  if (!items || items.length < count)
     throw new ProvenanceError('bundle-damaged', `${path} is missing or has fewer than ${count} items`);
   return items.slice(0, count);
 }

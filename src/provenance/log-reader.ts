@@ -1,30 +1,44 @@
-import { entryLengthBytes, openingLengthBytes } from './bundle.ts';
+import { asBuffer } from '../base/index.ts';
+import { entryLengthBytes, type LengthBytes, openingLengthBytes } from './bundle.ts';
 import { ProvenanceError } from './error.ts';
-import { firstItems } from './log-edge.ts';
-import { nodeHash, type RangeHash, rootOf, splitPoint } from './merkle-tree.ts';
+import { firstEntries, firstOpenings } from './log-edge.ts';
+import type { RangeHash } from './merkle-tree.ts';
 import type { PartyKeySource } from './opening-seal.ts';
+import { type Extent, maxHeadBytes, OpeningsHead } from './openings-file.ts';
+import { Recent } from './recent.ts';
 import { type OpenedRecord, openRecord, type RawRecord } from './record.ts';
-import type { Readable } from './storage.ts';
-import { bundlePath, openingsPath, tilePath, tileWidth, widthOf } from './tile-layout.ts';
-import { splitTile } from './tile-tree.ts';
+import type { PartlyReadable } from './storage.ts';
+import { bundlePath, openingsPath, tileWidth, widthOf } from './tile-layout.ts';
+import { TreeReader } from './tree-reader.ts';
 
-/** Bundles kept decoded; a page of records usually comes from one or two. */
+/** Bundles kept in memory, half a megabyte each: a page of records in the order of the log comes from one or two. */
 const cachedBundles = 8;
-const cachedTiles = 32;
+/** 2 kB each. */
+const cachedHeads = 256;
+/** Records that were read by themselves: who proves one has just looked it up. */
+const cachedRecords = 64;
 
 interface Bundle {
   readonly entries: readonly Uint8Array[];
   readonly openings: readonly Uint8Array[];
 }
 
-/** Reads records and tree hashes from a log's files, whoever writes to them. */
+/**
+ * Reads records and tree hashes from a log's files, whoever writes to them. A record by itself is read by itself; one
+ * whose neighbour was just asked for, with all of its bundle.
+ */
 export class LogReader {
-  readonly #storage: Readable;
-  readonly #bundles = new Map<string, Promise<Bundle>>();
-  readonly #tiles = new Map<string, Promise<readonly Uint8Array[]>>();
+  readonly #storage: PartlyReadable;
+  readonly #tree: TreeReader;
+  readonly #bundles = new Recent<Bundle>(cachedBundles);
+  readonly #heads = new Recent<OpeningsHead | undefined>(cachedHeads);
+  readonly #records = new Recent<RawRecord>(cachedRecords);
+  /** The position that was asked for last. */
+  #last = Number.NaN;
 
-  constructor(storage: Readable) {
+  constructor(storage: PartlyReadable) {
     this.#storage = storage;
+    this.#tree = new TreeReader(storage);
   }
 
   /** As `raw`, with the opening unsealed. */
@@ -33,94 +47,70 @@ export class LogReader {
   }
 
   /** `size` is that of a checkpoint that covers the position. */
-  async raw(position: number, size: number): Promise<RawRecord> {
+  raw(position: number, size: number): Promise<RawRecord> {
     const index = Math.floor(position / tileWidth);
-    const { entries, openings } = await this.#bundle(index, widthOf(size, 0, index));
+    const width = widthOf(size, 0, index);
+    const bundle = `${index}/${width}`;
+    const inOrder = Math.abs(position - this.#last) === 1;
+    this.#last = position;
+    if (inOrder || this.#bundles.has(bundle)) return this.#fromBundle(position, index, width);
+    return this.#records.get(`${position}/${width}`, () => this.#alone(position, index, width));
+  }
+
+  /** Hashes of the tree of `size` entries, for proofs. */
+  rangeHash(size: number): RangeHash {
+    return this.#tree.rangeHash(size);
+  }
+
+  async #fromBundle(position: number, index: number, width: number): Promise<RawRecord> {
+    const { entries, openings } = await this.#bundles.get(`${index}/${width}`, () =>
+      this.#bundle(index, width),
+    );
     const entry = entries[position % tileWidth];
     const opening = openings[position % tileWidth];
     if (!entry || !opening) throw new ProvenanceError('record-unknown', `the log has no record ${position}`);
     return { position, entry, opening };
   }
 
-  /** Hashes of the tree of `size` entries, for proofs. */
-  rangeHash(size: number): RangeHash {
-    const hashOf = async (start: number, end: number): Promise<Uint8Array> => {
-      const span = end - start;
-      let level = 0;
-      while (tileWidth ** (level + 1) <= span) level++;
-      const unit = tileWidth ** level;
-      if (isPowerOfTwo(span)) return rootOf(await this.#hashes(level, start / unit, span / unit, size));
-      const middle = start + splitPoint(span);
-      return nodeHash(await hashOf(start, middle), await hashOf(middle, end));
-    };
-    return hashOf;
-  }
-
-  /** Consecutive hashes of one tile. */
-  async #hashes(level: number, first: number, count: number, size: number): Promise<readonly Uint8Array[]> {
-    const index = Math.floor(first / tileWidth);
-    const width = widthOf(size, level, index);
-    const tile = await remembered(this.#tiles, cachedTiles, `${level}/${index}/${width}`, () =>
-      readTile(this.#storage, level, index, width),
-    );
-    return tile.slice(first % tileWidth, (first % tileWidth) + count);
-  }
-
-  #bundle(index: number, width: number): Promise<Bundle> {
-    return remembered(this.#bundles, cachedBundles, `${index}/${width}`, () => this.#read(index, width));
-  }
-
-  async #read(index: number, width: number): Promise<Bundle> {
+  async #bundle(index: number, width: number): Promise<Bundle> {
     const [entries, openings] = await Promise.all([
-      this.#entries(index, width),
-      firstItems(this.#storage, openingsPath(index), width, openingLengthBytes),
+      firstEntries(this.#storage, index, width),
+      firstOpenings(this.#storage, index, width),
     ]);
     return { entries, openings };
   }
 
+  async #alone(position: number, index: number, width: number): Promise<RawRecord> {
+    const head = await this.#heads.get(`${index}/${width}`, () => this.#head(index));
+    const at = position % tileWidth;
+    const [inBundle, inFile] = at < width ? [head?.entry(at), head?.opening(at)] : [];
+    if (!inBundle || !inFile) return this.#fromBundle(position, index, width);
+    const [entry, opening] = await Promise.all([
+      this.#entry(index, width, inBundle),
+      this.#part(openingsPath(index), inFile, openingLengthBytes),
+    ]);
+    return entry && opening ? { position, entry, opening } : this.#fromBundle(position, index, width);
+  }
+
+  async #head(index: number): Promise<OpeningsHead | undefined> {
+    const bytes = await this.#storage.readPart(openingsPath(index), 0, maxHeadBytes);
+    return bytes && OpeningsHead.in(bytes);
+  }
+
   /** A partial bundle may have given way to its full version since the checkpoint was read. */
-  async #entries(index: number, width: number): Promise<readonly Uint8Array[]> {
-    const path = bundlePath(index, width);
-    const there = width === tileWidth || (await this.#storage.read(path)) !== undefined;
-    return firstItems(this.#storage, there ? path : bundlePath(index, tileWidth), width, entryLengthBytes);
+  async #entry(index: number, width: number, extent: Extent): Promise<Uint8Array | undefined> {
+    return (
+      (await this.#part(bundlePath(index, width), extent, entryLengthBytes)) ??
+      this.#part(bundlePath(index, tileWidth), extent, entryLengthBytes)
+    );
   }
-}
 
-/** The first `width` hashes of a tile, from its partial version or from the full one that replaced it. */
-export async function readTile(
-  storage: Readable,
-  level: number,
-  index: number,
-  width: number,
-): Promise<readonly Uint8Array[]> {
-  const path = tilePath(level, index, width);
-  const bytes = await storage.read(path);
-  return bytes
-    ? splitTile(bytes, width, path)
-    : splitTile(await storage.read(tilePath(level, index, tileWidth)), tileWidth, path).slice(0, width);
-}
-
-/** What is being read is not read a second time; what could not be read is forgotten. */
-function remembered<V>(
-  cache: Map<string, Promise<V>>,
-  limit: number,
-  key: string,
-  read: () => Promise<V>,
-): Promise<V> {
-  const known = cache.get(key);
-  if (known) return known;
-  const value = read();
-  if (cache.size >= limit) {
-    const oldest = cache.keys().next();
-    if (!oldest.done) cache.delete(oldest.value);
+  /** undefined: not there, or not as the head says; whoever reads the whole file finds out more. */
+  async #part(path: string, extent: Extent, lengthBytes: LengthBytes): Promise<Uint8Array | undefined> {
+    const bytes = await this.#storage.readPart(path, extent.start - lengthBytes, extent.end);
+    const length = extent.end - extent.start;
+    if (bytes?.length !== lengthBytes + length || asBuffer(bytes).readUIntBE(0, lengthBytes) !== length)
+      return undefined;
+    return bytes.subarray(lengthBytes);
   }
-  cache.set(key, value);
-  value.catch(() => cache.delete(key));
-  return value;
-}
-
-function isPowerOfTwo(value: number): boolean {
-  let power = 1;
-  while (power < value) power *= 2;
-  return power === value;
 }

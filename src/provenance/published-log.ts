@@ -4,7 +4,6 @@ import { type Checkpoint, openCheckpoint, peekCheckpoint } from './checkpoint.ts
 import { decodeEntry } from './entry.ts';
 import { ProvenanceError } from './error.ts';
 import { followSuccessions, readSuccessions, successionPath } from './key-succession.ts';
-import { LogReader, readTile } from './log-reader.ts';
 import { consistencyPath, leafHash } from './merkle-tree.ts';
 import { decodeReceipt, ReceiptChecker } from './receipt.ts';
 import { parseVkey } from './signed-note.ts';
@@ -19,6 +18,7 @@ import {
   witnessedPath,
 } from './tile-layout.ts';
 import { emptyTree, extendTree, type Tile, treeRoot } from './tile-tree.ts';
+import { readTile, TreeReader } from './tree-reader.ts';
 import { Findings, type LogVerdict } from './verdict.ts';
 
 /** What a web server publishes of a log (C2SP tlog-tiles): paths are relative to its root, such as `tile/0/000`. */
@@ -62,7 +62,7 @@ export class PublishedLog {
    */
   async compareWith(older: string, newer?: string): Promise<CheckpointComparison> {
     const note = newer ?? (await this.checkpoint());
-    return compareCheckpoints(new LogReader(this.#storage), older, note);
+    return compareCheckpoints(new TreeReader(this.#storage), older, note);
   }
 
   /** The notes by which the log's key was handed over, first to last, unchecked. */
@@ -156,7 +156,7 @@ export class PublishedLog {
 
 /** The comparison of two checkpoints, made from the tree of the newer one. Throws `rolled-back`. */
 export async function compareCheckpoints(
-  reader: LogReader,
+  reader: TreeReader,
   older: string,
   newer: string,
 ): Promise<CheckpointComparison> {

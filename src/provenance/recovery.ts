@@ -8,7 +8,7 @@ import type { DurableBatch } from './group-commit.ts';
 import { Journal } from './journal.ts';
 import type { AuditLimits } from './limits.ts';
 import { type LogEdge, loadEdge } from './log-edge.ts';
-import { LogReader, readTile } from './log-reader.ts';
+import { LogReader } from './log-reader.ts';
 import { emptyRoot, leafHash } from './merkle-tree.ts';
 import { PartyKeys } from './party-keys.ts';
 import { factsOf } from './record-facts.ts';
@@ -30,6 +30,7 @@ import {
   widthOf,
 } from './tile-layout.ts';
 import { extendTree, type TileTree, treeRoot } from './tile-tree.ts';
+import { readTile } from './tree-reader.ts';
 
 export interface RecoveryOptions {
   readonly storage: Storage;

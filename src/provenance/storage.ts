@@ -33,6 +33,8 @@ export interface Storage {
   locked(): Promise<boolean>;
   /** undefined: no such file. */
   read(path: string): Promise<Uint8Array | undefined>;
+  /** Bytes from `start` up to `end`, fewer where the file ends before; undefined: no such file. */
+  readPart(path: string, start: number, end: number): Promise<Uint8Array | undefined>;
   /** Empty for a directory that does not exist. */
   list(path: string): Promise<readonly DirectoryEntry[]>;
   makeDirectory(path: string): Promise<void>;
@@ -49,6 +51,7 @@ export interface Storage {
 
 /** What reading a log takes, wherever its files lie. */
 export type Readable = Pick<Storage, 'read'>;
+export type PartlyReadable = Pick<Storage, 'read' | 'readPart'>;
 
 /** Where half-written files live: all that is in here after a crash is rubbish. */
 export const temporaryDirectory = 'tmp';
@@ -59,6 +62,13 @@ const parallelFiles = 8;
 export function parentOf(path: string): string {
   const slash = path.lastIndexOf('/');
   return slash < 0 ? '.' : path.slice(0, slash);
+}
+
+export interface PublishedFile {
+  readonly path: string;
+  readonly bytes: Uint8Array;
+  /** Stands before the bytes. */
+  readonly head?: Uint8Array;
 }
 
 /**
@@ -78,13 +88,14 @@ export class FilePublisher {
     this.#temporaryPrefix = temporaryPrefix;
   }
 
-  async publish(path: string, bytes: Uint8Array): Promise<void> {
+  /** `head` stands before the bytes. */
+  async publish(path: string, bytes: Uint8Array, head?: Uint8Array): Promise<void> {
     const directory = parentOf(path);
     await this.#ensureDirectory(directory);
     await this.#ensureDirectory(temporaryDirectory);
     const temporary = `${temporaryDirectory}/${this.#temporaryPrefix}${this.#serial++}`;
     try {
-      await this.#writeSynced(temporary, bytes);
+      await this.#writeSynced(temporary, bytes, head);
       await this.#storage.rename(temporary, path);
     } catch (error) {
       // On a full disk, what was half-written must not keep the last free bytes.
@@ -95,10 +106,12 @@ export class FilePublisher {
   }
 
   /** Many at once, so that their syncs share the disk's time; if one fails, all are to be written again. */
-  async publishAll(files: readonly { readonly path: string; readonly bytes: Uint8Array }[]): Promise<void> {
+  async publishAll(files: readonly PublishedFile[]): Promise<void> {
     for (let at = 0; at < files.length; at += parallelFiles) {
       const together = files.slice(at, at + parallelFiles);
-      const done = await Promise.allSettled(together.map(({ path, bytes }) => this.publish(path, bytes)));
+      const done = await Promise.allSettled(
+        together.map(({ path, bytes, head }) => this.publish(path, bytes, head)),
+      );
       for (const one of done) if (one.status === 'rejected') throw one.reason;
     }
   }
@@ -116,9 +129,10 @@ export class FilePublisher {
     }
   }
 
-  async #writeSynced(path: string, bytes: Uint8Array): Promise<void> {
+  async #writeSynced(path: string, bytes: Uint8Array, head?: Uint8Array): Promise<void> {
     const file = await this.#storage.openAppend(path);
     try {
+      if (head) await file.append(head);
       await file.append(bytes);
       await file.sync();
     } finally {

@@ -1,13 +1,8 @@
-import {
-  encodeBundle,
-  entryLengthBytes,
-  type LengthBytes,
-  openingLengthBytes,
-  splitBundle,
-} from './bundle.ts';
+import { encodeBundle, entryLengthBytes, splitBundle } from './bundle.ts';
 import { ProvenanceError } from './error.ts';
 import type { LogInventory } from './log-inventory.ts';
 import { hashBytes, leafHash } from './merkle-tree.ts';
+import { encodeOpenings, splitOpenings } from './openings-file.ts';
 import type { RawRecord } from './record.ts';
 import type { Storage } from './storage.ts';
 import { bundlePath, openingsPath, tilePath, tileWidth, widthOf } from './tile-layout.ts';
@@ -46,9 +41,9 @@ export class BundleVerifier {
     const width = widthOf(size, 0, index);
     const bundle = await this.#either(bundlePath(index, width), bundlePath(index, tileWidth));
     const file = bundle.path;
-    const entries = this.#items(bundle, width, entryLengthBytes, 'bundle');
+    const entries = this.#items(bundle, width, (bytes) => splitBundle(bytes, entryLengthBytes), 'bundle');
     const opened = { path: openingsPath(index), bytes: await this.#read(openingsPath(index)) };
-    const openings = this.#items(opened, width, openingLengthBytes, 'opening');
+    const openings = this.#items(opened, width, splitOpenings, 'opening');
     const tile = await this.#either(tilePath(0, index, width), tilePath(0, index, tileWidth));
     const hashes = hashesIn(tile.bytes, width);
     await this.#tree.add({ index, width, entries, hashes, file }, this.#tileFiles);
@@ -82,12 +77,12 @@ export class BundleVerifier {
   #items(
     { path, bytes }: FileRead,
     width: number,
-    lengthBytes: LengthBytes,
+    split: (bytes: Uint8Array) => Uint8Array[],
     kind: 'bundle' | 'opening',
   ): Uint8Array[] {
     const { findings } = this.#options;
     try {
-      const items = bytes ? splitBundle(bytes, lengthBytes) : [];
+      const items = bytes ? split(bytes) : [];
       if (items.length < width)
         findings.problem(kind, `${width - items.length} of its ${width} records are missing`, { file: path });
       return items.slice(0, width);
@@ -112,9 +107,13 @@ export class BundleVerifier {
     }
     const path = openingsPath(index);
     if (!inventory.openings.has(path)) return;
-    const count = countOf(await this.#read(path));
+    const bytes = (await this.#read(path)) ?? new Uint8Array(0);
+    const count = countOf(bytes);
     if (count > openings.length || count < widthOf(size, 0, index)) this.#unexpected(path);
-    else await this.#same(path, encodeBundle(openings.slice(0, count), openingLengthBytes), 'opening');
+    else {
+      const expected = encodeOpenings(openings.slice(0, count), entries.slice(0, count), bytes);
+      await this.#same(path, expected, 'opening');
+    }
   }
 
   async #same(path: string, expected: Uint8Array, kind: 'bundle' | 'opening'): Promise<void> {
@@ -170,9 +169,9 @@ function hashesIn(tile: Uint8Array | undefined, width: number): readonly Uint8Ar
 }
 
 /** Openings in a file; more than any file has when it cannot be read. */
-function countOf(bytes: Uint8Array | undefined): number {
+function countOf(bytes: Uint8Array): number {
   try {
-    return splitBundle(bytes ?? new Uint8Array(0), openingLengthBytes).length;
+    return splitOpenings(bytes).length;
   } catch {
     return Number.POSITIVE_INFINITY;
   }

@@ -5,7 +5,6 @@ import { readJournal } from './journal.ts';
 import { isSegmentName } from './journal-frame.ts';
 import { followSuccessions, readSuccessions, successionDirectory, successionPath } from './key-succession.ts';
 import { type LogInventory, takeInventory } from './log-inventory.ts';
-import { LogReader } from './log-reader.ts';
 import { PartyKeySnapshot, partyKeysPath } from './party-keys.ts';
 import type { ReceiptFile } from './receipt-file.ts';
 import type { RawRecord } from './record.ts';
@@ -19,6 +18,7 @@ import {
   vkeyPath,
   witnessedPath,
 } from './tile-layout.ts';
+import { TreeReader } from './tree-reader.ts';
 import { Findings, type LogVerdict, notAccountedFor } from './verdict.ts';
 import { BundleVerifier } from './verify-bundles.ts';
 import { ExpectedReceipts } from './verify-receipts.ts';
@@ -189,7 +189,7 @@ class LogVerification {
       const root =
         seen.size > head.size
           ? undefined
-          : await new LogReader(this.#storage).rangeHash(head.size)(0, seen.size);
+          : await new TreeReader(this.#storage).rangeHash(head.size)(0, seen.size);
       if (!root || Buffer.compare(root, seen.root) !== 0)
         throw new ProvenanceError(
           'checkpoint-contradicted',

@@ -11,6 +11,7 @@ import { ProvenanceError, verifyLog } from '../../src/provenance/index.ts';
 import { closeFrame, FrameWriter, noDigest, scanSegment } from '../../src/provenance/journal-frame.ts';
 import { decodeLayer, writeLayer } from '../../src/provenance/layer.ts';
 import { leafHash } from '../../src/provenance/merkle-tree.ts';
+import { splitOpenings } from '../../src/provenance/openings-file.ts';
 import { PartyKeySnapshot } from '../../src/provenance/party-keys.ts';
 import { decodeReceipt, ReceiptChecker, sealBatch } from '../../src/provenance/receipt.ts';
 import { openRecord, readRecord } from '../../src/provenance/record.ts';
@@ -54,7 +55,7 @@ describe('exact bytes', () => {
     const { disk, vkey } = await vectorLog();
     const keys = await PartyKeySnapshot.read(disk);
     const entries = splitBundle((await disk.read(bundlePath(0, 3))) ?? Buffer.alloc(0), 2);
-    const openings = splitBundle((await disk.read('openings/000')) ?? Buffer.alloc(0), 4);
+    const openings = splitOpenings((await disk.read('openings/000')) ?? Buffer.alloc(0));
     expect(entries).toHaveLength(3);
     for (const [at, entry] of entries.entries()) {
       const sealed = openings[at] ?? Buffer.alloc(0);

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { splitBundle } from '../../src/provenance/bundle.ts';
 import { decodeEntry } from '../../src/provenance/entry.ts';
 import { ProvenanceError } from '../../src/provenance/error.ts';
+import { splitOpenings } from '../../src/provenance/openings-file.ts';
 import { PartyKeySnapshot } from '../../src/provenance/party-keys.ts';
 import { openRecord, readRecord } from '../../src/provenance/record.ts';
 import { factsOf, type SealedRecord } from '../../src/provenance/record-facts.ts';
@@ -48,7 +49,7 @@ test('what a start after a crash takes from a record is what reading all of it g
   const keys = await PartyKeySnapshot.read(disk);
   const { size } = log;
   const entries = splitBundle((await disk.read(bundlePath(0, size))) ?? Buffer.alloc(0), 2);
-  const openings = splitBundle((await disk.read('openings/000')) ?? Buffer.alloc(0), 4);
+  const openings = splitOpenings((await disk.read('openings/000')) ?? Buffer.alloc(0));
   let opened = 0;
   for (const [position, entry] of entries.entries()) {
     const opening = openings[position] ?? Buffer.alloc(0);

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { encodeBundle, splitBundle } from '../../src/provenance/bundle.ts';
 import { type LogVerdict, verifyLog } from '../../src/provenance/index.ts';
+import { encodeOpenings, splitOpenings } from '../../src/provenance/openings-file.ts';
 import { SimulatedDisk, seeded } from './support/simulated-disk.ts';
 import { attempt, closing, draft, openLog, scratch, settled } from './support/test-log.ts';
 
@@ -23,10 +24,8 @@ async function logOf(count: number): Promise<void> {
 const verify = (): Promise<LogVerdict> => verifyLog({ directory: '', storage: disk, vkey });
 
 /** Changes the items of a bundle file. */
-function rebundle(path: string, lengthBytes: 2 | 4, change: (items: Uint8Array[]) => Uint8Array[]): void {
-  disk.tamper(path, (bytes) =>
-    Buffer.from(encodeBundle(change(splitBundle(bytes, lengthBytes)), lengthBytes)),
-  );
+function rebundle(path: string, change: (items: Uint8Array[]) => Uint8Array[]): void {
+  disk.tamper(path, (bytes) => Buffer.from(encodeBundle(change(splitBundle(bytes, 2)), 2)));
 }
 
 const entries = 'public/tile/entries/000.p/6';
@@ -35,7 +34,7 @@ describe('a verdict names the record', () => {
   beforeEach(() => logOf(5));
 
   test('that was changed', async () => {
-    rebundle(entries, 2, (items) =>
+    rebundle(entries, (items) =>
       items.map((item, at) => (at === 3 ? Buffer.from(item).fill(1, 50, 51) : item)),
     );
     const { valid, problems } = await verify();
@@ -44,7 +43,7 @@ describe('a verdict names the record', () => {
   });
 
   test('that was dropped', async () => {
-    rebundle(entries, 2, (items) => items.toSpliced(2, 1));
+    rebundle(entries, (items) => items.toSpliced(2, 1));
     const { problems } = await verify();
     expect(problems[0]).toMatchObject({
       kind: 'bundle',
@@ -57,7 +56,7 @@ describe('a verdict names the record', () => {
   });
 
   test('that was swapped with another', async () => {
-    rebundle(entries, 2, (items) =>
+    rebundle(entries, (items) =>
       items.toSpliced(2, 2, items[3] ?? Buffer.alloc(0), items[2] ?? Buffer.alloc(0)),
     );
     const { problems } = await verify();
@@ -68,9 +67,12 @@ describe('a verdict names the record', () => {
   });
 
   test('whose opening was changed or moved', async () => {
-    rebundle('openings/000', 4, (items) =>
-      items.toSpliced(2, 2, items[3] ?? Buffer.alloc(0), items[2] ?? Buffer.alloc(0)),
-    );
+    const published = splitBundle((await disk.read(entries)) ?? Buffer.alloc(0), 2);
+    disk.tamper('openings/000', (bytes) => {
+      const items = splitOpenings(bytes);
+      const swapped = items.toSpliced(2, 2, items[3] ?? Buffer.alloc(0), items[2] ?? Buffer.alloc(0));
+      return Buffer.from(encodeOpenings(swapped, published, bytes));
+    });
     const { problems } = await verify();
     for (const record of [2, 3])
       expect(problems).toContainEqual(

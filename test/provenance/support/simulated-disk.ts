@@ -70,6 +70,10 @@ export class SimulatedDisk implements Storage {
     return inode === undefined || inode === 'directory' ? undefined : Buffer.from(inode.data);
   }
 
+  async readPart(path: string, start: number, end: number): Promise<Uint8Array | undefined> {
+    return (await this.read(path))?.subarray(start, end);
+  }
+
   async list(path: string): Promise<readonly DirectoryEntry[]> {
     this.#checkAlive();
     const entries: DirectoryEntry[] = [];
