@@ -19,7 +19,9 @@ export async function withOverlay<Result>(
 ): Promise<Result> {
   const paths = dataPaths(config.dataDir);
   const overlay = new IdentityOverlay({
-    store: await openStore({ ...config.overlay.store, tls: config.overlay.tls }, paths.overlay),
+    store: await openStore({ ...config.overlay.store, tls: config.overlay.tls }, paths.overlay, {
+      maxMappedBytes: config.limits.overlay.maxMappedBytes,
+    }),
     node: existsSync(paths.gatewayKey) ? readPublicToken(paths.gatewayKey).fingerprint : 'command-line',
     enrolment: config.overlay.enrolment,
     limits: config.limits.overlay,

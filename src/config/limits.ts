@@ -124,6 +124,7 @@ export interface OverlayLimitsConfig {
     readonly freshMs: number;
     readonly staleMs: number;
   };
+  readonly maxMappedBytes: number;
   readonly endpoint: { readonly maxLifetimeSeconds: number; readonly maxClockAheadSeconds: number };
   readonly challengeLifetimeMs: number;
   readonly maxOpenChallenges: number;
@@ -249,6 +250,7 @@ export const limits: z.ZodType<LimitsConfig> = section({
       freshMs: milliseconds(1_000),
       staleMs: milliseconds(600_000),
     }),
+    maxMappedBytes: quantity('bytes', 536_870_912, 4_194_304, 68_719_476_736),
     endpoint: section({
       maxLifetimeSeconds: quantity('s', 2_592_000, 60, 31_536_000),
       maxClockAheadSeconds: quantity('s', 60, 0, 3_600),

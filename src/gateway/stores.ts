@@ -71,7 +71,10 @@ export async function openOverlay(
   const { config, clock, random, logger, closing } = around;
   const { overlay: settings, dataDir, limits } = config;
   const overlay = new IdentityOverlay({
-    store: await openStore({ ...settings.store, tls: settings.tls }, dataPaths(dataDir).overlay, logger),
+    store: await openStore({ ...settings.store, tls: settings.tls }, dataPaths(dataDir).overlay, {
+      logger,
+      maxMappedBytes: limits.overlay.maxMappedBytes,
+    }),
     node,
     nodeSecret: settings.node.secret,
     clock,

@@ -31,7 +31,7 @@ const latestDue = 2 ** (8 * dueBytes) - 1;
 const nothing = Buffer.alloc(0);
 /** Documents that a walk through all of them looks at in one turn: about a millisecond. */
 const pageSize = 200;
-const defaultMaxMappedBytes = 2 ** 29;
+export const defaultMaxMappedBytes: number = 2 ** 29;
 /** Under load changes wait so long for others to share their transaction (`npm run bench -- --part register`). */
 const lingerMs = 40;
 

@@ -2,6 +2,7 @@ import type { Clock, Logger, Random } from '../base/index.ts';
 import type { TokenError, TokenErrorCode } from '../tokens/index.ts';
 import { type CacheLimits, defaultCacheLimits } from './cached-store.ts';
 import type { Prover } from './challenge.ts';
+import { defaultMaxMappedBytes } from './embedded-store.ts';
 import { defaultEndpointLimits, type EndpointLimits } from './endpoint-book.ts';
 import type { OverlayError, OverlayErrorCode } from './errors.ts';
 import type { IdentityRecord } from './identity-record.ts';
@@ -15,6 +16,8 @@ export type EnrolmentPolicy = 'open' | 'approved';
 
 export interface OverlayLimits {
   readonly cache: CacheLimits;
+  /** How much of an embedded store's file may count as memory of this process: for `openStore`. */
+  readonly maxMappedBytes: number;
   readonly endpoint: EndpointLimits;
   /** A device has this long to answer a challenge. */
   readonly challengeLifetimeMs: number;
@@ -26,6 +29,7 @@ export interface OverlayLimits {
 
 export const defaultOverlayLimits: OverlayLimits = {
   cache: defaultCacheLimits,
+  maxMappedBytes: defaultMaxMappedBytes,
   endpoint: defaultEndpointLimits,
   challengeLifetimeMs: 30_000,
   maxOpenChallenges: 10_000,
