@@ -16,6 +16,14 @@ import { decline } from './routing-answers.ts';
 
 export type Side = 'caller' | 'callee';
 
+/** Who has signed a request within a dialog. */
+export interface DialogSigner {
+  readonly kind: 'signer';
+  readonly side: Side;
+  /** Its identity has expired since the dialog began: its signature is worth nothing beyond here. */
+  readonly late: boolean;
+}
+
 export const notAParty: RespondDecision = decline(403, 'Not A Party Of This Dialog');
 
 export interface DialogPartiesOptions {
@@ -72,17 +80,17 @@ export class DialogParties {
     source: Flow,
     token: FlowTokenContents,
     byFlow: Side | undefined,
-  ): Promise<Side | RespondDecision> {
+  ): Promise<DialogSigner | RespondDecision> {
     const result = await this.#options.authentication.identify(request, source);
     if (result.kind === 'refused') return decline(result.status, result.reason, result.headers);
-    const signer =
-      result.kind === 'proved' && result.principal.kind === 'identity'
-        ? (result.principal.via ?? result.principal.identity.fingerprint)
-        : undefined;
+    const proved =
+      result.kind === 'proved' && result.principal.kind === 'identity' ? result.principal : undefined;
+    const signer = proved && (proved.via ?? proved.identity.fingerprint);
     // Who calls itself is on both sides: then the flow tells.
     const own = byFlow === 'callee' ? token.calleeIdentity : token.callerIdentity;
-    if (byFlow !== undefined && signer !== undefined && own === signer) return byFlow;
-    return sideOf(signer, token) ?? notAParty;
+    const side =
+      byFlow !== undefined && signer !== undefined && own === signer ? byFlow : sideOf(signer, token);
+    return side === undefined ? notAParty : { kind: 'signer', side, late: proved?.late === true };
   }
 
   async #movedParty(request: SipRequest, source: Flow): Promise<string | undefined> {

@@ -56,6 +56,8 @@ interface Asked {
   readonly call: Call | undefined;
   /** Its intent token was checked; one that was not goes no further. */
   readonly signed: boolean;
+  /** Its sender's identity has expired since the dialog began. */
+  readonly late?: boolean;
 }
 
 /** RFC 5627 §4.3: what a GRUU is recognised by. */
@@ -101,8 +103,10 @@ export class DialogPolicy {
     byFlow: Side | undefined,
   ): Promise<RoutingDecision> {
     const { request, source } = asked;
-    const side = await this.#parties.bySignature(request, source, token, byFlow);
-    return typeof side === 'object' ? side : await this.#fromSide({ ...asked, signed: true }, token, side);
+    const signer = await this.#parties.bySignature(request, source, token, byFlow);
+    if (signer.kind !== 'signer') return signer;
+    const { side, late } = signer;
+    return await this.#fromSide({ ...asked, signed: !late, late }, token, side);
   }
 
   #fromSide(
@@ -134,7 +138,7 @@ export class DialogPolicy {
 
   async #followRouteless(asked: Asked, { caller, callee, callerFlow }: Call): Promise<RoutingDecision> {
     const { request, source, transaction } = asked;
-    let signed = false;
+    let [signed, late] = [false, false];
     // An ACK cannot be challenged, and does nothing to who does not wait for it.
     if (transaction !== undefined) {
       const result = await this.#options.authentication.identify(request, source);
@@ -143,7 +147,8 @@ export class DialogPolicy {
       const { principal } = result;
       const sender = principal.kind === 'identity' ? principal.identity.fingerprint : undefined;
       if (sender !== caller.fingerprint) return notAParty;
-      signed = principal.kind === 'identity' && principal.intent !== undefined;
+      late = principal.kind === 'identity' && principal.late === true;
+      signed = !late && principal.kind === 'identity' && principal.intent !== undefined;
     }
     const token = {
       node: '',
@@ -152,7 +157,7 @@ export class DialogPolicy {
       callerIdentity: caller.fingerprint,
       calleeIdentity: callee.fingerprint,
     };
-    return this.#follow({ ...asked, signed }, token, 'caller');
+    return this.#follow({ ...asked, signed, late }, token, 'caller');
   }
 
   async #follow(asked: Asked, token: FlowTokenContents, known: Side | undefined): Promise<RoutingDecision> {
@@ -180,7 +185,7 @@ export class DialogPolicy {
   }
 
   #decide(asked: Asked, side: Side, targets: readonly ProxyTarget[]): RoutingDecision {
-    const { request, source, transaction, call, signed } = asked;
+    const { request, source, transaction, call, signed, late } = asked;
     const ends = call !== undefined && request.method === 'BYE';
     if (targets.length === 0) {
       // Nobody is there to hear the BYE, but its sender has hung up.
@@ -204,7 +209,7 @@ export class DialogPolicy {
       ...(targets.every(({ flow }) => authentication.peerOf(flow) !== undefined)
         ? {}
         : { responseRemove: untrustedInResponses }),
-      ...(ends ? { observer: this.#byeObserver(call, side) } : {}),
+      ...(ends ? { observer: this.#byeObserver(call, side, late) } : {}),
     };
   }
 
@@ -249,11 +254,12 @@ export class DialogPolicy {
     return [headerField('Intent-Token', token)];
   }
 
-  #byeObserver(call: Call, side: 'caller' | 'callee'): ForwardObserver {
+  #byeObserver(call: Call, side: Side, late = false): ForwardObserver {
+    const detail = { by: side, ...(late && { reason: 'hung up after its identity had expired' }) };
     return {
       onFinal: ({ status }) => {
         // A challenged BYE has ended nothing yet.
-        if (status !== 401 && status !== 407) this.#options.records.close(call, 'answered', { by: side });
+        if (status !== 401 && status !== 407) this.#options.records.close(call, 'answered', detail);
       },
     };
   }

@@ -42,6 +42,8 @@ export interface IntentAccepted {
   readonly kind: 'accepted';
   readonly identity: IdentityRecord;
   readonly intent: IntentToken;
+  /** The identity has expired since its dialog began, which it may end, and no more. */
+  readonly late: boolean;
 }
 
 export interface IntentGateOptions {
@@ -109,7 +111,10 @@ export class IntentGate {
     if (publicKey === undefined) return refused('Unknown Identity', 'unknown-identity', intent.signer);
     if (!verifyIntentToken(intent, publicKey)) return refused('Bad Intent Token', 'signature', intent.signer);
 
-    const fault = await this.#bindingFault(request, flow, intent, expires);
+    const now = epochSeconds(clock);
+    const late = known !== undefined && now >= expires && endsDialog(request);
+    const times = late ? lastTimes(intent, now, expires) : { now, signerExpires: expires };
+    const fault = await this.#bindingFault(request, flow, intent, times);
     if (fault !== undefined) return fault;
     // The nonce was this gateway's own: no other would take it.
     const id = usedId(intent);
@@ -124,16 +129,16 @@ export class IntentGate {
         : await this.#takeIn(presented, known, intent.succession);
     if (identity === undefined) return refused('Unknown Identity', 'unknown-identity', intent.signer);
     if ('kind' in identity) return identity;
-    const nodeFault = this.#options.nodes.fault(intent, identity, epochSeconds(clock));
+    const nodeFault = this.#options.nodes.fault(intent, identity, times.now);
     if (nodeFault !== undefined) return refused('Unknown Node', nodeFault, intent.signer);
-    return this.#usable(identity) ?? { kind: 'accepted', identity, intent };
+    return this.#usable(identity, times.now) ?? { kind: 'accepted', identity, intent, late };
   }
 
   async #bindingFault(
     request: SipRequest,
     flow: Flow,
     intent: IntentToken,
-    signerExpires: number,
+    times: SignerTimes,
   ): Promise<IntentRefusal | undefined> {
     const { nonces, clock, domain } = this.#options;
     const nonce = intent.nonce === undefined ? undefined : Buffer.from(intent.nonce).toString('latin1');
@@ -154,8 +159,7 @@ export class IntentGate {
       audience: intent.audience,
       request: intentRequestOf(request),
       calleeAddresses: { fingerprint: named?.fingerprint, address: addressOf(target) },
-      now: epochSeconds(clock),
-      signerExpires,
+      ...times,
       // A fresh nonce of ours proves freshness, whatever the phone's clock says.
       ...(nonceState === 'fresh' ? { freshnessProved: true } : { freshnessSeconds }),
     });
@@ -194,14 +198,34 @@ export class IntentGate {
     return refused(enrolmentReasons.get(result.code) ?? 'Enrolment Refused', result.code, token.fingerprint);
   }
 
-  #usable(identity: IdentityRecord): IntentRefusal | undefined {
-    const now = epochSeconds(this.#options.clock);
+  #usable(identity: IdentityRecord, now: number): IntentRefusal | undefined {
     if (now >= identity.expires) return refused('Identity Expired', 'identity-expired', identity.fingerprint);
     if (now < identity.notBefore)
       return refused('Identity Not Valid Yet', 'identity-not-yet-valid', identity.fingerprint);
     if (identity.status === 'active') return undefined;
     return refused(unusableReasons[identity.status], `identity-${identity.status}`, identity.fingerprint);
   }
+}
+
+/** What the times in a token are held against; in seconds. */
+interface SignerTimes {
+  readonly now: number;
+  readonly signerExpires: number;
+}
+
+/**
+ * RFC 3261 §15: a dialog that was set up validly can be ended, also by an identity that has expired meanwhile. No intent
+ * outlives its identity, so that phones sign as of its last second; the dialog's tags and CSeq tie the token to this BYE.
+ */
+function lastTimes(intent: IntentToken, now: number, expires: number): SignerTimes {
+  const lastSecond = expires - 1;
+  return intent.issuedAt > lastSecond
+    ? { now, signerExpires: intent.expires }
+    : { now: lastSecond, signerExpires: expires };
+}
+
+function endsDialog({ method, to }: SipRequest): boolean {
+  return method === 'BYE' && to.tag !== undefined;
 }
 
 const unusableReasons = {

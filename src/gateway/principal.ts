@@ -15,6 +15,8 @@ export type Principal =
       readonly intent: IntentToken | undefined;
       /** The gateway that proved it, and sent the request on: its name as a party of a dialog. */
       readonly via?: string;
+      /** Expired since its dialog began, which it may end, and no more. */
+      readonly late?: boolean;
     }
   /** A PBX or trunk that is known by its address; it vouches for its users, nobody proves them. */
   | {

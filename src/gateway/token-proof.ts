@@ -26,8 +26,8 @@ export class TokenProof {
     const { intents, throttle, clock, logger } = this.#options;
     const result = await intents.check(request, flow, token);
     if (result.kind === 'accepted') {
-      const { identity, intent } = result;
-      return proved({ kind: 'identity', identity, assurance: 3, intent });
+      const { identity, intent, late } = result;
+      return proved({ kind: 'identity', identity, assurance: 3, intent, ...(late && { late }) });
     }
     const { reason, fault, claimed, offerNonce } = result;
     const source = flow.remote.address;

@@ -148,6 +148,69 @@ describe('an identity that expires', () => {
   });
 });
 
+describe('an identity that expires during its call', () => {
+  it('RFC 3261 §15: may still hang up, on either side and from a new connection, signed and on record; and do nothing else', async () => {
+    const own = await TestGateway.open();
+    const who = person('jis:brief', { lifetimeSeconds: 3_600 });
+    const { clock } = own;
+    const phone = await own.keyPhone('brief', 'ws', { identity: who, clock });
+    const other = await own.keyPhone('other', 'ws');
+    await phone.register();
+    await other.register();
+    const asCaller = await establish(phone, other);
+    const asCallee = await establish(other, phone);
+    const fromElsewhere = await establish(phone, other);
+    const byOther = await establish(other, phone);
+    clock.shiftMs = 7_200_000;
+    const refusedInfo = phone.inDialog(asCaller.callerSide, 'INFO');
+    expect((await phone.final(refusedInfo)).status).toBe(403);
+    expect((await phone.ask('INVITE', other.address)).response.status).toBe(403);
+
+    const { arrived } = await exchange(phone, other, asCaller.callerSide, 'BYE');
+    // It is worth nothing to anybody else.
+    expect(headerValue(arrived, 'intent-token')).toBeUndefined();
+    await exchange(phone, other, asCallee.calleeSide, 'BYE');
+
+    const forged = { token: who.token, key: person('jis:brief').key };
+    const thief = await own.keyPhone('brief', 'ws', { identity: forged, clock });
+    const stolen = thief.inDialog(fromElsewhere.callerSide, 'BYE');
+    expect(await thief.final(stolen)).toMatchObject({ status: 403, reason: 'Bad Intent Token' });
+    const moved = await own.keyPhone('brief', 'ws', { identity: who, clock });
+    await exchange(moved, other, fromElsewhere.callerSide, 'BYE');
+    await exchange(other, phone, byOther.callerSide, 'BYE');
+
+    const closing = async (call: typeof asCaller) =>
+      (await own.records({ callId: call.invite.callId })).at(-1)?.erin;
+    const late = { outcome: 'answered', reason: 'hung up after its identity had expired' };
+    await expect.poll(() => closing(asCaller)).toMatchObject({ ...late, by: 'caller' });
+    await expect.poll(() => closing(asCallee)).toMatchObject({ ...late, by: 'callee' });
+    await expect.poll(() => closing(fromElsewhere)).toMatchObject({ ...late, by: 'caller' });
+    await expect.poll(() => closing(byOther)).toMatchObject({ outcome: 'answered', by: 'caller' });
+    expect(await closing(byOther)).not.toHaveProperty('reason');
+    await own.close();
+  });
+
+  it('does not hang up with a signature once it is revoked', async () => {
+    const own = await TestGateway.open({ set: ['calls.whenRevoked=keep'] });
+    const { file, who } = await saved('jis:short');
+    const phone = await own.keyPhone('short', 'ws', { identity: who });
+    const other = await own.keyPhone('other', 'ws');
+    await phone.register();
+    await other.register();
+    const call = await establish(phone, other);
+    const { code } = await tibetSip(['identity', 'revoke', file, '--data-dir', own.dataDir]);
+    expect(code).toBe(0);
+    const closing = async () => (await own.records({ callId: call.invite.callId })).at(-1)?.erin;
+    await expect.poll(closing, { timeout: 10_000 }).toMatchObject({ reason: 'jis:short was revoked' });
+    const elsewhere = await own.keyPhone('short', 'ws', { identity: who });
+    expect(await elsewhere.final(elsewhere.inDialog(call.callerSide, 'BYE'))).toMatchObject({
+      status: 403,
+      reason: 'Identity Revoked',
+    });
+    await own.close();
+  });
+});
+
 describe('a rotated identity', () => {
   it('is called under its name and its old fingerprint, and its phone takes the place by registering', async () => {
     const { file, who } = await saved('jis:rose');
