@@ -1,19 +1,10 @@
-import { type Clock, type Random, randomId, type Timer } from '../base/index.ts';
-import {
-  type AppendResult,
-  addressParty,
-  type DraftParty,
-  ProvenanceError,
-  type RecordDraft,
-  type RecordId,
-} from '../provenance/index.ts';
+import { type Clock, type Random, randomId } from '../base/index.ts';
+import { type AppendResult, addressParty, type DraftParty, type RecordId } from '../provenance/index.ts';
 import { type Flow, type ForwardedRequest, ownText, type SipRequest } from '../sip/index.ts';
 import type { Audit } from './audit.ts';
 import { circumstances, peerCircumstances } from './context.ts';
 import type { MediaQuality } from './media/compose-media.ts';
-
-/** How long a closing record waits before it is offered again to a log that could not take it. */
-const retryMs = 1_000;
+import { RecordQueue } from './record-queue.ts';
 
 /** What the parties wrote goes into records up to here, in characters: no call goes unrecorded for its length. */
 const maxTextLength = 1_024;
@@ -95,13 +86,12 @@ export interface CallRecordsOptions {
 /** Writes the TIBET records of calls; each call gets one attempt and exactly one closing record. */
 export class CallRecords {
   readonly #options: CallRecordsOptions;
-  /** Closing records that wait for the disk: at most one for each call that was up when it failed. */
-  readonly #overdue: RecordDraft[] = [];
+  readonly #queue: RecordQueue;
   readonly #closing = new Set<Promise<void>>();
-  #retry: Timer | undefined;
 
   constructor(options: CallRecordsOptions) {
     this.#options = options;
+    this.#queue = new RecordQueue(options);
   }
 
   /** Throws `ProvenanceError` when the log takes no records: the call must then not go on. */
@@ -208,7 +198,7 @@ export class CallRecords {
   closeOrphans(): number {
     const orphans = this.#options.audit.openCalls();
     for (const orphan of orphans) {
-      this.#appendClosing({
+      this.#queue.write({
         erin: { event: 'call.failure', call: orphan.id, outcome: 'interrupted', by: 'gateway' },
         eraan: { parents: [] },
         eromheen: circumstances(),
@@ -222,8 +212,7 @@ export class CallRecords {
 
   /** Offers what waits for the disk a last time; what the log does not take now is closed at the next start. */
   stop(): void {
-    this.#retry?.cancel();
-    for (const overdue of this.#overdue.splice(0)) this.#tryAppend(overdue);
+    this.#queue.stop();
   }
 
   #follow(
@@ -233,7 +222,7 @@ export class CallRecords {
     flow: Flow | undefined,
   ): void {
     const { caller, callee } = call;
-    const draft: RecordDraft = {
+    this.#queue.write({
       erin: { ...event, call: call.id, callId: call.sipCallId, caller: caller.label, callee: callee.label },
       // The log itself names the call's previous record.
       eraan: { parents: [] },
@@ -242,36 +231,7 @@ export class CallRecords {
       parties: partiesOf(caller, callee, 'callee'),
       call: { id: call.id, phase },
       unhurried: true,
-    };
-    if (phase === 'close') this.#appendClosing(draft);
-    else this.#tryAppend(draft);
-  }
-
-  /** A closing record that the log does not take now is offered again until it does. */
-  #appendClosing(draft: RecordDraft): void {
-    const written = this.#tryAppend(draft);
-    if (written === undefined) this.#offerLater(draft);
-    else
-      written.durability.whenSettled((state) => {
-        if (state === 'failed') this.#offerLater(draft);
-      });
-  }
-
-  #offerLater(draft: RecordDraft): void {
-    this.#overdue.push(draft);
-    this.#retry ??= this.#options.clock.setTimer(retryMs, () => {
-      this.#retry = undefined;
-      for (const overdue of this.#overdue.splice(0)) this.#appendClosing(overdue);
     });
-  }
-
-  #tryAppend(draft: RecordDraft): AppendResult | undefined {
-    try {
-      return this.#options.audit.append(draft);
-    } catch (error) {
-      if (error instanceof ProvenanceError && error.code === 'unhealthy') return undefined;
-      throw error;
-    }
   }
 }
 
