@@ -44,3 +44,8 @@ export const systemRandom: Random = new PooledRandom();
 export function randomId(random: Random, bits: number): string {
   return encodeBase32(random.bytes(Math.ceil(bits / 8)));
 }
+
+/** A whole number from 0 to below `bound`, which is small: the bias of a 48-bit remainder cannot be seen then. */
+export function randomBelow(random: Random, bound: number): number {
+  return Buffer.from(random.bytes(6)).readUIntBE(0, 6) % bound;
+}

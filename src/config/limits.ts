@@ -97,6 +97,7 @@ export interface OverloadLimitsConfig {
   readonly callsPerSecondPerIdentity: number;
   readonly maxCounters: number;
   readonly retryAfterSeconds: number;
+  readonly registerSpreadSeconds: number;
 }
 
 export interface RegistrarLimitsConfig {
@@ -222,6 +223,7 @@ export const limits: z.ZodType<LimitsConfig> = section({
     callsPerSecondPerIdentity: count(20_000, 0),
     maxCounters: count(50_000, 100),
     retryAfterSeconds: quantity('s', 5, 1, 3_600),
+    registerSpreadSeconds: quantity('s', 15, 0, 3_600),
   }),
   registrar: section({
     maxContacts: count(32),

@@ -1,4 +1,4 @@
-import type { Random } from '../../base/index.ts';
+import { type Random, randomBelow } from '../../base/index.ts';
 import type { SrvRecord } from './names.ts';
 
 /**
@@ -21,7 +21,7 @@ export function orderSrv(records: readonly SrvRecord[], random: Random): readonl
 /** The first record whose running sum of weights reaches a number drawn from 0 to the sum of all, inclusive. */
 function draw(group: readonly SrvRecord[], random: Random): number {
   const total = group.reduce((sum, { weight }) => sum + weight, 0);
-  const drawn = below(total + 1, random);
+  const drawn = randomBelow(random, total + 1);
   let sum = 0;
   return Math.max(
     0,
@@ -30,9 +30,4 @@ function draw(group: readonly SrvRecord[], random: Random): number {
       return sum >= drawn;
     }),
   );
-}
-
-/** Weights are 16 bits and groups are small, so the bias of a 48-bit remainder cannot be seen. */
-function below(bound: number, random: Random): number {
-  return Buffer.from(random.bytes(6)).readUIntBE(0, 6) % bound;
 }

@@ -21,6 +21,8 @@ export interface OverloadLimits {
   readonly maxCounters: number;
   /** Retry-After of a refusal. */
   readonly retryAfterSeconds: number;
+  /** A refused REGISTER is told up to so many more, at random: phones that came together would come back together. */
+  readonly registerSpreadSeconds: number;
 }
 
 export const defaultOverloadLimits: OverloadLimits = {
@@ -32,6 +34,7 @@ export const defaultOverloadLimits: OverloadLimits = {
   callsPerSecondPerIdentity: 20_000,
   maxCounters: 50_000,
   retryAfterSeconds: 5,
+  registerSpreadSeconds: 15,
 };
 
 /** A call that has lasted a while may come with a second's worth of others. */

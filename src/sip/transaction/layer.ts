@@ -1,4 +1,11 @@
-import { type Clock, type Logger, type Random, randomId, TransientMap } from '../../base/index.ts';
+import {
+  type Clock,
+  type Logger,
+  type Random,
+  randomBelow,
+  randomId,
+  TransientMap,
+} from '../../base/index.ts';
 import { createResponse, type SipRequest, type SipResponse, serializeMessage } from '../message/index.ts';
 import type { Flow, TransportUser } from '../transport/index.ts';
 import type { Admission } from './admission.ts';
@@ -323,7 +330,9 @@ export class TransactionLayer<Started>
   #refuse(request: SipRequest, flow: Flow, retryAfterSeconds: number): void {
     this.#refused++;
     if (this.#logger.debugEnabled) this.#logger.debug({ method: request.method }, 'refused: too much load');
-    const bytes = serializeMessage(overloadRefusal(request, retryAfterSeconds, this.feedback));
+    const spread = request.method === 'REGISTER' ? (this.#admission?.limits.registerSpreadSeconds ?? 0) : 0;
+    const seconds = retryAfterSeconds + randomBelow(this.#random, spread + 1);
+    const bytes = serializeMessage(overloadRefusal(request, seconds, this.feedback));
     if (flow.reliable || isEarned(request, bytes.length)) flow.send(bytes);
   }
 

@@ -90,6 +90,17 @@ describe('a loop that falls behind', () => {
     expect(admission.counts().shed).toBe(1);
   });
 
+  it('spreads what it sheds of registrations: each is told a time of its own (RFC 3261 §20.33)', () => {
+    open({ retryAfterSeconds: 7, registerSpreadSeconds: 10 });
+    const alice = bench.phone('alice');
+    late(900, 20);
+    expect(statusesOf(alice, 'REGISTER', 200)).toBe(200);
+    const told = alice.responses.map((response) => Number(headerValue(response, 'retry-after')));
+    expect(Math.min(...told)).toBe(7);
+    expect(Math.max(...told)).toBe(17);
+    expect(new Set(told).size).toBe(11);
+  });
+
   it('is measured by how late a timer comes', () => {
     const clock = new FakeClock();
     const measured = new Admission(clock, defaultOverloadLimits);
