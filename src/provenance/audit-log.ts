@@ -15,8 +15,9 @@ import type { FrameRecords } from './frame-records.ts';
 import { HeadsTree, headsDraft } from './identity-heads.ts';
 import { type AuditLimits, defaultAuditLimits } from './limits.ts';
 import { LogReader } from './log-reader.ts';
-import { type AppendResult, LogWriter, type NodeIdentity } from './log-writer.ts';
+import { LogWriter, type NodeIdentity } from './log-writer.ts';
 import { consistencyPath } from './merkle-tree.ts';
+import type { AppendResult } from './pending-record.ts';
 import { findByIdPrefix, queryRecords, type RecordQuery } from './query.ts';
 import {
   collectReceipts,
@@ -179,7 +180,7 @@ export class AuditLog {
 
   /** Calls with an attempt and no closing record, also those of a run that crashed. */
   openCalls(): readonly OpenCall[] {
-    return this.#parts.writer.ledger.openCalls();
+    return this.#parts.writer.openCalls();
   }
 
   /** Durable records that match, page by page. */

@@ -18,10 +18,10 @@ const initialBytes = 4096;
 const longText = 48;
 /** Up to this length the view that is hashed is kept. */
 const keptViewBytes = 2048;
+/** Longest text that comes before what is hashed. */
+const keptBytes = 64;
 /** Up to this length a loop over bytes is faster than a native call. */
 const shortBytes = 64;
-/** The head of a byte string of 24 to 255 bytes, as most layers are. */
-const usualHeadBytes = 2;
 
 /**
  * Writes deterministic CBOR and fixed-width integers into memory that is used again for the next record. Records
@@ -32,6 +32,8 @@ export class ByteWriter {
   #bytes: Buffer = Buffer.allocUnsafeSlow(initialBytes);
   #words: DataView = new DataView(this.#bytes.buffer);
   #at = 0;
+  /** What `digestBehind` puts back. */
+  readonly #kept = new Uint8Array(keptBytes);
   /** Of all that was written, by its length. */
   #views: (Uint8Array | undefined)[] = [];
 
@@ -78,6 +80,26 @@ export class ByteWriter {
     return sha256Latin1(this.#whole());
   }
 
+  /** SHA-256 of `before` and what lies from `start` to `end`, one character per byte; as much lies before `start`. */
+  digestBehind(before: Uint8Array, start: number, end: number): string {
+    const bytes = this.#bytes;
+    const kept = this.#kept;
+    const from = start - before.length;
+    // A loop over so few bytes is faster than a copy of the whole.
+    for (let i = 0; i < before.length; i++) {
+      kept[i] = bytes[from + i] ?? 0;
+      bytes[from + i] = before[i] ?? 0;
+    }
+    const digest = sha256Latin1(new Uint8Array(bytes.buffer, from, end - from));
+    for (let i = 0; i < before.length; i++) bytes[from + i] = kept[i] ?? 0;
+    return digest;
+  }
+
+  /** SHA-256 of what lies from `start` to `end`, one character per byte. */
+  digestOf(start: number, end: number): string {
+    return sha256Latin1(new Uint8Array(this.#bytes.buffer, start, end - start));
+  }
+
   /** SHAKE256 of all that was written, one character per byte. */
   keystream(length: number): string {
     return shake256Latin1(this.#whole(), length);
@@ -97,10 +119,33 @@ export class ByteWriter {
     this.#at += count;
   }
 
-  random(source: Random, count: number): void {
+  /** Leaves room that is filled in later; returns where it begins. What lies there is what lay there before. */
+  skip(count: number): number {
     this.#reserve(count);
-    source.fill(this.#bytes, this.#at, count);
     this.#at += count;
+    return this.#at - count;
+  }
+
+  /** Into memory that was written before, as are the others that say where. */
+  randomAt(at: number, source: Random, count: number): void {
+    source.fill(this.#bytes, at, count);
+  }
+
+  rawAt(at: number, bytes: Uint8Array): void {
+    for (let i = 0; i < bytes.length; i++) this.#bytes[at + i] = bytes[i] ?? 0;
+  }
+
+  uint16At(at: number, value: number): void {
+    this.#bytes.writeUInt16BE(value, at);
+  }
+
+  uint32At(at: number, value: number): void {
+    this.#bytes.writeUInt32BE(value, at);
+  }
+
+  /** One byte per character. */
+  latin1At(at: number, text: string): void {
+    this.#bytes.write(text, at, text.length, 'latin1');
   }
 
   raw(bytes: Uint8Array): void {
@@ -174,24 +219,27 @@ export class ByteWriter {
     this.part(source, start, end);
   }
 
-  /** Begins a byte string whose length is not known yet; returns what `endByteString` asks for. */
-  beginByteString(): number {
-    this.#reserve(usualHeadBytes);
-    this.#at += usualHeadBytes;
-    return this.#at;
+  /**
+   * Begins a byte string whose length is not known yet; returns what `endByteString` asks for. `headBytes` is a guess: when
+   * it is wrong the contents move.
+   */
+  beginByteString(headBytes: number): number {
+    return this.skip(headBytes) + headBytes;
   }
 
-  endByteString(start: number): void {
+  /** Returns by how much the contents have moved. */
+  endByteString(start: number, headBytes: number): number {
     const length = this.#at - start;
-    const shift = headLength(length) - usualHeadBytes;
+    const shift = headLength(length) - headBytes;
     if (shift !== 0) {
       this.#reserve(Math.max(shift, 0));
       this.#bytes.copyWithin(start + shift, start, this.#at);
     }
     const end = this.#at + shift;
-    this.#at = start - usualHeadBytes;
+    this.#at = start - headBytes;
     this.head(cborMajor.bytes, length);
     this.#at = end;
+    return shift;
   }
 
   text(text: string): void {

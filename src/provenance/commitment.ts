@@ -34,14 +34,14 @@ const prefixes: ReadonlyMap<string, Uint8Array> = new Map(
  */
 export function commitmentTo(scratch: ByteWriter, layerName: string, opened: Uint8Array): string {
   scratch.reset();
-  writeCommitmentHead(scratch, layerName);
+  scratch.raw(commitmentHead(layerName));
   scratch.raw(opened);
   return scratch.digest();
 }
 
 /** What stands before salt and encoding in that input. */
-export function writeCommitmentHead(writer: ByteWriter, layerName: string): void {
-  writer.raw(prefixes.get(layerName) ?? prefixOf(layerName));
+export function commitmentHead(layerName: string): Uint8Array {
+  return prefixes.get(layerName) ?? prefixOf(layerName);
 }
 
 /** Salt and encoding as `commitmentTo` wants them. */

@@ -18,12 +18,19 @@ export class DigestSlab {
 
   /** From one character per byte. */
   keep(latin1: string): Buffer {
-    if (this.#used + latin1.length > slabBytes) {
+    const digest = this.leaveRoom(latin1.length);
+    digest.write(latin1, 'latin1');
+    return digest;
+  }
+
+  /** For a digest that comes later; what lies there now means nothing. */
+  leaveRoom(length: number): Buffer {
+    if (this.#used + length > slabBytes) {
       this.#bytes = Buffer.allocUnsafeSlow(slabBytes);
       this.#used = 0;
     }
     const start = this.#used;
-    this.#used += this.#bytes.write(latin1, start, 'latin1');
+    this.#used += length;
     return this.#bytes.subarray(start, this.#used);
   }
 }

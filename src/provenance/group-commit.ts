@@ -3,12 +3,14 @@ import type { SigningKey } from '../tokens/index.ts';
 import type { FrameMemory } from './frame-memory.ts';
 import type { FrameRecords } from './frame-records.ts';
 import type { Journal } from './journal.ts';
-import { FrameWriter, type OpenFrame } from './journal-frame.ts';
-import { OpeningSealer, type PartyKey } from './opening-seal.ts';
-import { type PendingRecord, PlainBatch } from './plain-batch.ts';
+import type { OpenFrame } from './journal-frame.ts';
+import { PendingBatch } from './pending-batch.ts';
+import type { PendingRecord } from './pending-record.ts';
 import { sealBatch } from './receipt.ts';
-import type { BuiltRecord } from './record-builder.ts';
+import type { RecordDraft } from './record.ts';
 import type { IndexedRecord } from './record-index.ts';
+import { RecordSealer } from './record-sealer.ts';
+import type { RecordContext, RecordWriter } from './record-writer.ts';
 
 /** Records that have a receipt and are in the journal. */
 export interface DurableBatch {
@@ -19,6 +21,7 @@ export interface DurableBatch {
 
 export interface GroupCommitOptions {
   readonly journal: Journal;
+  readonly writer: RecordWriter;
   readonly frames: FrameMemory;
   /** Makes the keys that records are sealed under durable: before the records are. */
   readonly flushKeys: () => Promise<void>;
@@ -46,14 +49,13 @@ export interface GroupCommitOptions {
  */
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
-  readonly #frame: FrameWriter;
-  readonly #sealer: OpeningSealer;
+  readonly #sealer: RecordSealer;
   /** What comes now. */
-  #gathering = new PlainBatch();
+  #gathering = new PendingBatch();
   /** Whole batches that wait for their turn. */
-  #full: PlainBatch[] = [];
+  #full: PendingBatch[] = [];
   /** One whose memory is there already. */
-  #spare: PlainBatch | undefined;
+  #spare: PendingBatch | undefined;
   #inFlight = 0;
   #running: Promise<void> | undefined;
   /** Somebody waits for a record that is not in a batch yet. */
@@ -64,8 +66,7 @@ export class GroupCommit {
 
   constructor(options: GroupCommitOptions) {
     this.#options = options;
-    this.#frame = new FrameWriter(options.frames);
-    this.#sealer = new OpeningSealer(options.random);
+    this.#sealer = new RecordSealer(options.random);
   }
 
   /** A sync takes longer than `slowDiskMs`. */
@@ -76,12 +77,18 @@ export class GroupCommit {
     return this.#gathering.count + this.#full.length * this.#options.maxBatchRecords + this.#inFlight;
   }
 
-  /** `keys` are those of the parties. */
-  add(record: PendingRecord, built: BuiltRecord, keys: readonly PartyKey[], unhurried = false): void {
-    this.#gathering.add(record, built, keys);
+  /** Throws ProvenanceError `erachter-empty`, `layer-invalid` or `too-large`, having changed nothing. */
+  add(record: PendingRecord, draft: RecordDraft, context: RecordContext): void {
+    this.#gathering.add(this.#options.writer, record, draft, context);
     if (this.#gathering.count === this.#options.maxBatchRecords) this.#full.push(this.#gathered());
-    if (!unhurried) this.#hurried = true;
+    if (!draft.unhurried) this.#hurried = true;
     if (!this.#running) this.#schedule();
+  }
+
+  /** Gives ids to all records under way. */
+  identify(): void {
+    for (const batch of this.#full) batch.identify(this.#sealer);
+    this.#gathering.identify(this.#sealer);
   }
 
   /** Resolves when nothing waits any more, durable or failed. */
@@ -138,16 +145,18 @@ export class GroupCommit {
   async #commit(): Promise<void> {
     const { journal, onDurable, onFailure, logger } = this.#options;
     const slow = this.#watch();
-    const plain = this.#full.shift() ?? this.#gathered();
-    const { records } = plain;
+    const batch = this.#full.shift() ?? this.#gathered();
+    const { records } = batch;
     this.#inFlight = records.length;
     try {
-      const frame = this.#seal(plain);
+      const frame = this.#seal(batch);
       await this.#options.flushKeys();
       await journal.append(frame);
       onDurable({ records: frame.records, indexed: records });
     } catch (error) {
-      const failed = [records, ...this.#full.map((batch) => batch.records), this.#gathered().records].flat();
+      // Also what failed has been told its id, or may yet ask for it.
+      this.identify();
+      const failed = [records, ...this.#full.map((full) => full.records), this.#gathered().records].flat();
       this.#full = [];
       this.#inFlight = 0;
       onFailure(error, failed);
@@ -156,31 +165,24 @@ export class GroupCommit {
     } finally {
       slow?.cancel();
       this.slow = false;
-      plain.clear();
-      this.#spare = plain;
+      batch.clear();
+      this.#spare = batch;
     }
     this.#inFlight = 0;
     for (const { durability } of records) durability.settle('durable', logger);
   }
 
   /** What has come; the next record begins another batch. */
-  #gathered(): PlainBatch {
+  #gathered(): PendingBatch {
     const gathered = this.#gathering;
-    this.#gathering = this.#spare ?? new PlainBatch();
+    this.#gathering = this.#spare ?? new PendingBatch();
     this.#spare = undefined;
     return gathered;
   }
 
   /** One signature for all of them. */
-  #seal(plain: PlainBatch): OpenFrame {
-    const { node, clock } = this.#options;
-    plain.sealInto(this.#frame, this.#sealer);
-    return this.#frame.end(
-      sealBatch(
-        plain.records.map(({ facts }) => facts.idBytes),
-        node,
-        epochSeconds(clock),
-      ),
-    );
+  #seal(batch: PendingBatch): OpenFrame {
+    const { node, clock, frames } = this.#options;
+    return batch.seal(this.#sealer, (ids) => sealBatch(ids, node, epochSeconds(clock)), frames);
   }
 }

@@ -1,8 +1,9 @@
+import { decodeBase32, encodeBase32 } from '../base/index.ts';
 import { ByteWriter } from './byte-writer.ts';
 import { ProvenanceError } from './error.ts';
 import { decodeLayer, isLayer, writeLayer } from './layer.ts';
-import type { Head } from './ledger.ts';
-import type { OpenCall, Party } from './record.ts';
+import { type CallState, type Head, plainParty } from './ledger.ts';
+import type { Party } from './record.ts';
 
 export function uint64(value: number): Buffer {
   const bytes = Buffer.allocUnsafe(8);
@@ -30,13 +31,19 @@ export function decodeHead(bytes: Buffer | undefined): Head | undefined {
   };
 }
 
-export function encodeCall(call: OpenCall): Buffer {
+export function encodeCall({ id, attempt, last, parties, sinceMs }: CallState): Buffer {
   const writer = new ByteWriter();
-  writeLayer(writer, { ...call });
+  writeLayer(writer, {
+    id,
+    attempt: encodeBase32(attempt),
+    lastRecord: encodeBase32(last),
+    parties: parties.map(plainParty),
+    sinceMs,
+  });
   return Buffer.from(writer.view());
 }
 
-export function decodeCall(bytes: Uint8Array): OpenCall {
+export function decodeCall(bytes: Uint8Array): CallState {
   const { id, attempt, lastRecord, parties, sinceMs } = decodeLayer(bytes);
   if (
     typeof id !== 'string' ||
@@ -46,7 +53,13 @@ export function decodeCall(bytes: Uint8Array): OpenCall {
     !Array.isArray(parties)
   )
     throw damaged();
-  return { id, attempt, lastRecord, sinceMs, parties: parties.map(decodeParty) };
+  return {
+    id,
+    attempt: decodeId(attempt),
+    last: decodeId(lastRecord),
+    parties: parties.map(decodeParty),
+    sinceMs,
+  };
 }
 
 function decodeParty(party: unknown): Party {
@@ -55,6 +68,12 @@ function decodeParty(party: unknown): Party {
   if (typeof fingerprint !== 'string' || (role !== 'caller' && role !== 'callee' && role !== 'subject'))
     throw damaged();
   return { fingerprint, role, ...(isLayer(details) ? { details } : {}) };
+}
+
+function decodeId(text: string): Uint8Array {
+  const id = decodeBase32(text);
+  if (!id) throw damaged();
+  return id;
 }
 
 function damaged(): ProvenanceError {

@@ -18,8 +18,8 @@ export {
 } from './key-succession.ts';
 export type { Layer } from './layer.ts';
 export * from './limits.ts';
-export type { AppendResult } from './log-writer.ts';
 export { type PartyReceipt, readPartyReceipt } from './party-receipt.ts';
+export type { AppendResult } from './pending-record.ts';
 export {
   compareCheckpoints,
   type PublishedFiles,

@@ -42,47 +42,59 @@ export interface OpenFrame {
  * protected header, signature]), SHA-256 of all before. What a receipt says beside its seal follows from the statements.
  */
 export class FrameWriter {
-  readonly #writer = new ByteWriter();
-  readonly #memory: FrameMemory;
-  #position = 0;
-  #starts: number[] = [];
+  /** Where the records are written. */
+  readonly writer: ByteWriter = new ByteWriter();
+  /** Where each record begins. */
+  readonly #starts: number[] = [];
 
-  constructor(memory: FrameMemory) {
-    this.#memory = memory;
+  constructor() {
+    this.clear();
   }
 
-  begin(position: number): void {
-    this.#position = position;
-    this.#starts = [];
-    this.#writer.reset();
-    this.#writer.raw(blankHeader);
+  /** Begins anew, in the same memory. */
+  clear(): void {
+    this.#starts.length = 0;
+    this.writer.reset();
+    this.writer.raw(blankHeader);
   }
 
-  /** The statement is what its writer holds from `start` to `end`. */
-  add(statement: ByteWriter, start: number, end: number, opening: ByteWriter): void {
-    this.#starts.push(this.#writer.length);
-    this.#writer.uint16(end - start);
-    this.#writer.from(statement, start, end);
-    this.#writer.uint32(opening.length);
-    this.#writer.from(opening, 0);
+  /** Returns where the record's statement begins, which is to be written next. */
+  beginRecord(): number {
+    return this.writer.skip(statementHeadBytes) + statementHeadBytes;
   }
 
-  end(seal: BatchSeal): OpenFrame {
+  /** The statement is written; returns where the opening begins. */
+  beginOpening(statement: number): number {
+    this.writer.uint16At(statement - statementHeadBytes, this.writer.length - statement);
+    return this.writer.skip(openingHeadBytes) + openingHeadBytes;
+  }
+
+  endRecord(statement: number, opening: number): void {
+    this.writer.uint32At(opening - openingHeadBytes, this.writer.length - opening);
+    this.#starts.push(statement - statementHeadBytes);
+  }
+
+  /** Takes back a record that was begun. */
+  undoRecord(statement: number): void {
+    this.writer.truncate(statement - statementHeadBytes);
+  }
+
+  /** `position` is that of the first record. */
+  end(seal: BatchSeal, position: number, memory: FrameMemory): OpenFrame {
     const count = this.#starts.length;
-    this.#starts.push(this.#writer.length);
-    this.#writer.uint16(seal.protectedBytes.length);
-    this.#writer.raw(seal.protectedBytes);
-    this.#writer.raw(seal.signature);
-    const end = this.#writer.length;
-    this.#writer.raw(noDigest);
-    const bytes = this.#memory.take(this.#writer.length, this.#position + count);
-    this.#writer.copyInto(bytes);
+    const starts = Uint32Array.of(...this.#starts, this.writer.length);
+    this.writer.uint16(seal.protectedBytes.length);
+    this.writer.raw(seal.protectedBytes);
+    this.writer.raw(seal.signature);
+    const end = this.writer.length;
+    this.writer.raw(noDigest);
+    const bytes = memory.take(this.writer.length, position + count);
+    this.writer.copyInto(bytes);
     bytes.writeUInt32BE(magic, 0);
     bytes.writeUInt32BE(end - headerBytes, 4);
-    bytes.writeBigUInt64BE(BigInt(this.#position), 8);
+    bytes.writeBigUInt64BE(BigInt(position), 8);
     bytes.writeUInt32BE(count, 16);
-    const starts = Uint32Array.from(this.#starts);
-    return { bytes, records: new FrameRecords(bytes, this.#position, starts, seal) };
+    return { bytes, records: new FrameRecords(bytes, position, starts, seal) };
   }
 }
 

@@ -61,17 +61,21 @@ export class LayerFields {
     for (const key in object) this.put(key, object[key]);
   }
 
-  /** Throws ProvenanceError `layer-invalid`. */
-  write(writer: ByteWriter): void {
+  /** Returns where the field with that name ends, 0 when there is none. Throws ProvenanceError `layer-invalid`. */
+  write(writer: ByteWriter, name = ''): number {
+    let end = 0;
     let said = 0;
     for (let at = 0; at < this.#count; at++) if (this.#values[at] !== undefined) said++;
     writer.head(cborMajor.map, said);
     for (let at = 0; at < this.#count; at++) {
       const value = this.#values[at];
       if (value === undefined) continue;
-      writer.raw(encodedKey(this.#keys[at] ?? ''));
+      const key = this.#keys[at] ?? '';
+      writer.raw(encodedKey(key));
       this.#writeValue(writer, value, this.#depth + 1);
+      if (key === name) end = writer.length;
     }
+    return end;
   }
 
   #writeValue(writer: ByteWriter, value: unknown, depth: number): void {

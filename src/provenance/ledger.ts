@@ -1,7 +1,7 @@
-import { TransientMap } from '../base/index.ts';
+import { encodeBase32, TransientMap } from '../base/index.ts';
 import type { Fingerprint } from '../tokens/index.ts';
 import { ProvenanceError } from './error.ts';
-import type { CallPhase, OpenCall, Party, RecordId } from './record.ts';
+import type { CallPhase, OpenCall, Party } from './record.ts';
 
 /** The newest record of an identity. */
 export interface Head {
@@ -15,7 +15,6 @@ export type PlacedParty = Party & { readonly seq: number; readonly slot: number 
 
 /** What the books need to know of one record. */
 export interface RecordFacts {
-  readonly id: RecordId;
   readonly idBytes: Uint8Array;
   readonly timeMs: number;
   readonly event: string;
@@ -29,6 +28,26 @@ export interface RecordFacts {
   readonly intent: string | undefined;
 }
 
+/** A call that is open. */
+export interface CallState {
+  readonly id: string;
+  /** Ids of its first and of its newest record. */
+  readonly attempt: Uint8Array;
+  readonly last: Uint8Array;
+  readonly parties: readonly Party[];
+  readonly sinceMs: number;
+}
+
+/** A call in the books; undefined: it is closed, or never began. */
+export interface CallEntry {
+  readonly id: string;
+  /** As it will be once the records under way are durable. */
+  pending: CallState | undefined;
+  durable: CallState | undefined;
+  /** How many there are. */
+  underWay: number;
+}
+
 /** Heads as of the newest durable record. */
 export interface HeadSource {
   head(fingerprint: Fingerprint): Head | undefined;
@@ -39,6 +58,9 @@ export interface CurrentSlots {
   isCurrent(fingerprint: Fingerprint, slot: number): boolean;
 }
 
+/** Heads that are kept beside those of records under way. */
+const maxSettledHeads = 16_384;
+
 /**
  * The books of the log: each identity's newest record, and the calls that are open. Kept twice: as durable, and
  * as it will be once the records under way are durable too. When those fail, the second set is thrown away.
@@ -48,20 +70,23 @@ export class Ledger {
   readonly #slots: CurrentSlots;
   /** Erased identities whose former head the source still has, and what is their newest record instead. */
   readonly #forgotten = new Map<Fingerprint, Head | undefined>();
-  readonly #pendingHeads = new TransientMap<Head>();
-  readonly #durableCalls = new TransientMap<OpenCall>();
-  /** undefined as a value: closed by a record that is under way. */
-  readonly #pendingCalls = new TransientMap<OpenCall | undefined>();
+  /** Of the records under way, and of some that are durable: what changes seldom may stay. */
+  readonly #newest = new Map<Fingerprint, Head>();
+  #maxNewest = maxSettledHeads;
+  /** The position after the newest durable record. */
+  #settled = 0;
+  readonly #calls = new TransientMap<CallEntry>();
 
-  constructor(source: HeadSource, slots: CurrentSlots, openCalls: readonly OpenCall[]) {
+  constructor(source: HeadSource, slots: CurrentSlots, openCalls: readonly CallState[]) {
     this.#source = source;
     this.#slots = slots;
-    for (const call of openCalls) this.#durableCalls.set(call.id, call);
+    for (const call of openCalls)
+      this.#calls.set(call.id, { id: call.id, pending: call, durable: call, underWay: 0 });
   }
 
   head(fingerprint: Fingerprint): Head | undefined {
     return (
-      this.#pendingHeads.get(fingerprint) ??
+      this.#newest.get(fingerprint) ??
       (this.#forgotten.size > 0 && this.#forgotten.has(fingerprint)
         ? this.#forgotten.get(fingerprint)
         : this.#source.head(fingerprint))
@@ -71,10 +96,11 @@ export class Ledger {
   /** The identity was erased: its next record is its first. */
   forget(fingerprint: Fingerprint): void {
     this.#forgotten.set(fingerprint, undefined);
-    this.#pendingHeads.delete(fingerprint);
-    for (const calls of [this.#durableCalls, this.#pendingCalls])
-      for (const [id, call] of calls)
-        if (call) calls.set(id, { ...call, parties: withoutParty(call.parties, fingerprint) });
+    this.#newest.delete(fingerprint);
+    for (const entry of this.#calls.values()) {
+      entry.pending = entry.pending && withoutPartyOf(entry.pending, fingerprint);
+      entry.durable = entry.durable && withoutPartyOf(entry.durable, fingerprint);
+    }
   }
 
   /** The source has forgotten it too. */
@@ -82,64 +108,72 @@ export class Ledger {
     this.#forgotten.delete(fingerprint);
   }
 
-  call(id: string): OpenCall | undefined {
-    return this.#pendingCalls.has(id) ? this.#pendingCalls.get(id) : this.#durableCalls.get(id);
+  /**
+   * What the books say of a call before its next record. Throws `call-open` or `call-closed`: a call has one attempt, then
+   * others, and one closing record.
+   */
+  entryFor({ id, phase }: { readonly id: string; readonly phase: CallPhase }): CallEntry {
+    const entry = this.#calls.get(id) ?? newEntry(id);
+    const open = entry.pending !== undefined;
+    if (phase === 'attempt' && open)
+      throw new ProvenanceError('call-open', `the call ${id} has an attempt already`);
+    if (phase !== 'attempt' && !open)
+      throw new ProvenanceError('call-closed', `the call ${id} is closed, or never began`);
+    return entry;
   }
 
-  /** Throws `call-open` or `call-closed`: a call has one attempt, then others, and one closing record. */
-  checkPhase(call: { readonly id: string; readonly phase: CallPhase }): void {
-    const open = this.call(call.id) !== undefined;
-    if (call.phase === 'attempt' && open)
-      throw new ProvenanceError('call-open', `the call ${call.id} has an attempt already`);
-    if (call.phase !== 'attempt' && !open)
-      throw new ProvenanceError('call-closed', `the call ${call.id} is closed, or never began`);
-  }
-
-  expect(facts: RecordFacts, position: number): void {
-    for (const { fingerprint, seq, slot } of facts.parties)
-      if (this.#slots.isCurrent(fingerprint, slot))
-        this.#pendingHeads.set(fingerprint, { seq, id: facts.idBytes, position });
-    const { call } = facts;
-    if (call)
-      this.#pendingCalls.set(
-        call.id,
-        nextState(facts, () => this.call(call.id)),
-      );
+  /** A record is under way: with the heads that it gives its parties, and what the books have said of its call. */
+  expect(facts: RecordFacts, heads: readonly (Head & Party)[], entry: CallEntry | undefined): void {
+    for (const head of heads) this.#newest.set(head.fingerprint, head);
+    if (this.#newest.size > this.#maxNewest) this.#dropSettled();
+    if (!entry) return;
+    if (entry.pending === undefined && entry.durable === undefined) this.#calls.set(entry.id, entry);
+    entry.pending = nextState(facts, entry.pending);
+    entry.underWay++;
   }
 
   /** Called in log order, also for what recovery finds in the journal; the source knows the record, too. */
   settle(facts: RecordFacts, position: number): void {
-    for (const { fingerprint, seq, slot } of facts.parties) {
-      if (
-        this.#forgotten.size > 0 &&
-        this.#forgotten.has(fingerprint) &&
-        this.#slots.isCurrent(fingerprint, slot)
-      )
-        this.#forgotten.set(fingerprint, { seq, id: facts.idBytes, position });
-      if (this.#pendingHeads.get(fingerprint)?.position === position) this.#pendingHeads.delete(fingerprint);
-    }
+    this.#settled = position + 1;
+    if (this.#forgotten.size > 0)
+      for (const { fingerprint, seq, slot } of facts.parties)
+        if (this.#forgotten.has(fingerprint) && this.#slots.isCurrent(fingerprint, slot))
+          this.#forgotten.set(fingerprint, { seq, id: facts.idBytes, position });
     const { call } = facts;
     if (!call) return;
-    const state = nextState(facts, () => this.#durableCalls.get(call.id));
-    if (state) this.#durableCalls.set(call.id, state);
-    else this.#durableCalls.delete(call.id);
-    const pending = this.#pendingCalls.get(call.id);
-    if (!this.#pendingCalls.has(call.id)) return;
-    if (pending === undefined ? state === undefined : pending.lastRecord === state?.lastRecord)
-      this.#pendingCalls.delete(call.id);
+    const entry = this.#calls.get(call.id) ?? newEntry(call.id);
+    const { pending } = entry;
+    // An erasure may have taken a party out of what was expected.
+    entry.durable = pending?.last === facts.idBytes ? pending : nextState(facts, entry.durable);
+    if (entry.underWay > 0) entry.underWay--;
+    else {
+      // Recovery: nothing was expected.
+      entry.pending = entry.durable;
+      this.#calls.set(call.id, entry);
+    }
+    if (!entry.pending && !entry.durable) this.#calls.delete(call.id);
   }
 
   /** The records under way never came to be. */
   forgetPending(): void {
-    this.#pendingHeads.clear();
-    this.#pendingCalls.clear();
+    this.#newest.clear();
+    for (const entry of this.#calls.values()) {
+      entry.pending = entry.durable;
+      entry.underWay = 0;
+      if (!entry.pending) this.#calls.delete(entry.id);
+    }
   }
 
   openCalls(): readonly OpenCall[] {
     const calls: OpenCall[] = [];
-    for (const [id, call] of this.#durableCalls) if (!this.#pendingCalls.has(id)) calls.push(call);
-    for (const call of this.#pendingCalls.values()) if (call) calls.push(call);
+    for (const { pending } of this.#calls.values()) if (pending) calls.push(openCallOf(pending));
     return calls;
+  }
+
+  #dropSettled(): void {
+    for (const [fingerprint, { position }] of this.#newest)
+      if (position < this.#settled) this.#newest.delete(fingerprint);
+    this.#maxNewest = 2 * Math.max(this.#newest.size, maxSettledHeads);
   }
 }
 
@@ -147,18 +181,33 @@ export function withoutParty(parties: readonly Party[], fingerprint: Fingerprint
   return parties.filter((party) => party.fingerprint !== fingerprint);
 }
 
-/** The call after this record; undefined once it is closed. Its first and last record do not ask what was before. */
-export function nextState(facts: RecordFacts, callBefore: () => OpenCall | undefined): OpenCall | undefined {
-  const { call } = facts;
+export function withoutPartyOf(call: CallState, fingerprint: Fingerprint): CallState {
+  return { ...call, parties: withoutParty(call.parties, fingerprint) };
+}
+
+/** The call after this record; undefined once it is closed. */
+export function nextState(facts: RecordFacts, before: CallState | undefined): CallState | undefined {
+  const { call, idBytes, parties, timeMs } = facts;
   if (!call || call.phase === 'close') return undefined;
-  const before = call.phase === 'attempt' ? undefined : callBefore();
-  if (!before) {
-    const parties = facts.parties.map(({ fingerprint, role, details }) => ({
-      fingerprint,
-      role,
-      ...(details ? { details } : {}),
-    }));
-    return { id: call.id, attempt: facts.id, lastRecord: facts.id, parties, sinceMs: facts.timeMs };
-  }
-  return { ...before, lastRecord: facts.id };
+  if (before && call.phase !== 'attempt') return { ...before, last: idBytes };
+  return { id: call.id, attempt: idBytes, last: idBytes, parties, sinceMs: timeMs };
+}
+
+function openCallOf({ id, attempt, last, parties, sinceMs }: CallState): OpenCall {
+  return {
+    id,
+    attempt: encodeBase32(attempt),
+    lastRecord: encodeBase32(last),
+    parties: parties.map(plainParty),
+    sinceMs,
+  };
+}
+
+function newEntry(id: string): CallEntry {
+  return { id, pending: undefined, durable: undefined, underWay: 0 };
+}
+
+/** What is said of a party wherever it comes from. */
+export function plainParty({ fingerprint, role, details }: Party): Party {
+  return details ? { fingerprint, role, details } : { fingerprint, role };
 }

@@ -1,19 +1,27 @@
-import type { Clock, Logger, Random, Timer } from '../base/index.ts';
+import { type Clock, encodeBase32, type Logger, type Random, type Timer } from '../base/index.ts';
 import { type Fingerprint, fingerprintBytes, type SigningKey } from '../tokens/index.ts';
-import { type Durability, PendingDurability } from './durability.ts';
+import { DigestSlab } from './digest.ts';
 import { ProvenanceError } from './error.ts';
 import { FrameMemory } from './frame-memory.ts';
 import { type DurableBatch, GroupCommit } from './group-commit.ts';
 import { Integrator } from './integrator.ts';
-import { Ledger, type PlacedParty, type RecordFacts } from './ledger.ts';
+import { Ledger } from './ledger.ts';
 import type { AuditLimits } from './limits.ts';
 import { LogHealth } from './log-health.ts';
+import { hashBytes } from './merkle-tree.ts';
 import type { PartyKeys } from './party-keys.ts';
-import type { PendingRecord } from './plain-batch.ts';
+import { type AppendResult, type PendingFacts, type PendingParty, PendingRecord } from './pending-record.ts';
 import { ReceiptWatch } from './receipt-access.ts';
-import { outcomeOf, type Party, type RecordDraft, type RecordId, sipCallIdOf } from './record.ts';
-import { RecordBuilder, type RecordContext } from './record-builder.ts';
+import {
+  type DraftParty,
+  type OpenCall,
+  outcomeOf,
+  type RecordDraft,
+  type RecordId,
+  sipCallIdOf,
+} from './record.ts';
 import type { RecordIndex } from './record-index.ts';
+import { RecordWriter } from './record-writer.ts';
 import type { RecoveredLog } from './recovery.ts';
 import type { Storage } from './storage.ts';
 
@@ -38,10 +46,7 @@ export interface LogWriterOptions extends NodeIdentity {
   readonly softwareHash: string | undefined;
 }
 
-export interface AppendResult {
-  readonly id: RecordId;
-  readonly durability: Durability;
-}
+const nobody = { seq: 0, id: undefined };
 
 /** Ids of records that failed, kept so that later ones do not rest on what is nowhere. */
 const maxRememberedFailures = 65_536;
@@ -49,7 +54,6 @@ const maxRememberedFailures = 65_536;
 /** The writing half of the log: drafts become pending records, durable ones, and leaves of the tree. */
 export class LogWriter {
   readonly #options: LogWriterOptions;
-  readonly #builder: RecordBuilder;
   readonly #ledger: Ledger;
   readonly #commit: GroupCommit;
   readonly #integrator: Integrator;
@@ -57,6 +61,8 @@ export class LogWriter {
   /** Who waits for receipts. */
   readonly receipts: ReceiptWatch = new ReceiptWatch();
   readonly #failed = new Set<RecordId>();
+  readonly #ids = new DigestSlab();
+  readonly #identify = (): void => this.#commit.identify();
   /** Where the next record goes; falls back to the durable end when a batch fails. */
   #next: number;
   #durableEnd: number;
@@ -69,7 +75,6 @@ export class LogWriter {
     const { recovered, index, storage, clock, logger, limits } = options;
     const { journal } = recovered;
     this.#options = options;
-    this.#builder = new RecordBuilder({ ...options, maxRecordBytes: limits.maxRecordBytes });
     this.#ledger = new Ledger(index, recovered.keys, index.openCalls());
     const frames = new FrameMemory();
     this.#integrator = new Integrator({
@@ -83,6 +88,7 @@ export class LogWriter {
     this.#durableEnd = this.#next;
     this.#commit = new GroupCommit({
       journal,
+      writer: new RecordWriter({ ...options, maxRecordBytes: limits.maxRecordBytes }),
       frames,
       flushKeys: () => recovered.keys.flush(),
       random: options.random,
@@ -130,6 +136,12 @@ export class LogWriter {
     return this.#ledger;
   }
 
+  /** Also those that are under way. */
+  openCalls(): readonly OpenCall[] {
+    this.#identify();
+    return this.#ledger.openCalls();
+  }
+
   onHealthChange(listener: (healthy: boolean) => void): void {
     this.#health.onChange(listener);
   }
@@ -141,44 +153,50 @@ export class LogWriter {
 
   /** `opening` marks the record that publishes the node's key. */
   append(draft: RecordDraft, opening = false): AppendResult {
-    const { index, limits, nodeKey, nodeToken } = this.#options;
+    const { index, limits, clock, nodeKey, nodeFingerprint, nodeToken } = this.#options;
     if (this.#closing) throw new ProvenanceError('closed', 'the audit log is closed');
     if (!this.#health.healthy) throw new ProvenanceError('unhealthy', 'the audit log cannot write');
     if (this.#commit.waiting + this.#integrator.waitingCount >= limits.maxWaitingRecords)
       throw new ProvenanceError('unhealthy', 'the disk does not keep up with the audit log');
     if (this.#commit.waiting + index.behind >= limits.maxUnindexedRecords)
       throw new ProvenanceError('unhealthy', 'the index does not keep up with the audit log');
-    const { call } = draft;
-    if (call) this.#ledger.checkPhase(call);
-    const { parties, erin } = draft;
-    const heads = parties.map(({ fingerprint }) => this.#ledger.head(fingerprint));
-    const context: RecordContext = {
-      heads,
-      previousOfCall: call && this.#ledger.call(call.id)?.lastRecord,
-      parents: this.#withoutFailed(draft.eraan.parents),
-    };
-    const built = this.#builder.build(
-      draft,
-      opening ? { ...context, nodeKey: nodeKey.publicKey, ...(nodeToken ? { nodeToken } : {}) } : context,
-    );
-    const keys = parties.map(({ fingerprint }) => this.keys.keyFor(fingerprint));
-    const facts: RecordFacts = {
-      id: built.id,
-      idBytes: built.idBytes,
-      timeMs: built.timeMs,
+    const { call, erin } = draft;
+    const entry = call && this.#ledger.entryFor(call);
+    const position = this.#next;
+    const idBytes = this.#ids.leaveRoom(hashBytes);
+    const parties = draft.parties.map((party) => this.#placed(party, idBytes, position));
+    const facts: PendingFacts = {
+      idBytes,
+      timeMs: clock.now(),
       event: erin.event,
       call,
-      parties: parties.map((party, at) => placed(party, (heads[at]?.seq ?? 0) + 1, keys[at]?.slot ?? 0)),
-      opensNode: opening ? this.#options.nodeFingerprint : undefined,
+      parties,
+      opensNode: opening ? nodeFingerprint : undefined,
       outcome: outcomeOf(erin),
       intent: call?.phase === 'attempt' ? draft.erachter : undefined,
     };
-    const position = this.#next++;
-    this.#ledger.expect(facts, position);
-    const durability = new PendingDurability();
-    const sipCallId = sipCallIdOf(erin);
-    this.#commit.add({ position, facts, sipCallId, durability }, built, keys, draft.unhurried);
-    return { id: facts.id, durability };
+    const record = new PendingRecord({
+      position,
+      facts,
+      sipCallId: sipCallIdOf(erin),
+      previous: entry?.pending?.last,
+      identify: this.#identify,
+    });
+    const parents = this.#withoutFailed(draft.eraan.parents);
+    this.#commit.add(
+      record,
+      draft,
+      opening ? { parents, nodeKey: nodeKey.publicKey, nodeToken } : { parents },
+    );
+    this.#next++;
+    this.#ledger.expect(facts, parties, entry);
+    return record;
+  }
+
+  #placed({ fingerprint, role, details }: DraftParty, id: Uint8Array, position: number): PendingParty {
+    const { seq, id: prev } = this.#ledger.head(fingerprint) ?? nobody;
+    const { slot, key } = this.keys.keyFor(fingerprint);
+    return { fingerprint, role, details, seq: seq + 1, slot, key, prev, id, position };
   }
 
   /** Writes out all that waits; what cannot be written stays in the journal for the next start. */
@@ -213,7 +231,7 @@ export class LogWriter {
   #abandon(error: unknown, failed: readonly PendingRecord[]): void {
     this.#ledger.forgetPending();
     if (this.#failed.size > maxRememberedFailures) this.#failed.clear();
-    for (const { facts } of failed) this.#failed.add(facts.id);
+    for (const { facts } of failed) this.#failed.add(encodeBase32(facts.idBytes));
     this.#next = this.#durableEnd;
     this.#health.fail(error);
   }
@@ -248,8 +266,4 @@ export class LogWriter {
     this.#timer = undefined;
     this.#integrating = this.#integrator.run(withIndex).catch((error: unknown) => this.#health.fail(error));
   }
-}
-
-function placed({ fingerprint, role, details }: Party, seq: number, slot: number): PlacedParty {
-  return details ? { fingerprint, role, details, seq, slot } : { fingerprint, role, seq, slot };
 }

@@ -6,15 +6,18 @@ import { layerNames } from './commitment.ts';
 import { sha256 } from './digest.ts';
 import { openingVersion } from './entry.ts';
 import { ProvenanceError } from './error.ts';
+import { columnsOf, itemOf, partyPlace, place, type RecordPlaces } from './record-places.ts';
 
 /** What an opening looks like on disk as soon as it is about somebody. */
 const sealedVersion = 3;
 const nonceBytes = 16;
+/** In the opening. */
+const nonceAt = 3;
 const recordKeyBytes = 32;
 const sealedParts = 7;
 /** Of all before it: what was erased opens no commitment that would notice a changed byte. */
 const checksumBytes = 8;
-const sharedLayers = layerNames.length - 1;
+export const sharedLayers: number = layerNames.length - 1;
 
 /** What a keystream lies over: the last 8 bytes of its nonce. */
 const part = { recordKey: 0, erachter: 1, item: 2, shared: 3 } as const;
@@ -27,17 +30,27 @@ export interface PartyKey {
   readonly key: Uint8Array;
 }
 
-/** Where the items of an opening begin, four layers and then the parties, counted from its first byte. */
-export interface OpeningItems {
-  readonly starts: readonly number[];
-  readonly layersEnd: number;
+/** Before the wraps of so many parties, the nonce blank. */
+export function writeSealedHead(writer: ByteWriter, parties: number): void {
+  writer.head(cborMajor.array, sealedParts);
+  writer.head(cborMajor.unsigned, sealedVersion);
+  writer.head(cborMajor.bytes, nonceBytes);
+  writer.skip(nonceBytes);
+  writer.head(cborMajor.array, parties);
 }
 
-/** A plain opening: what its writer holds between two places. */
-export interface PlainOpening extends OpeningItems {
-  readonly writer: ByteWriter;
-  readonly from: number;
-  readonly end: number;
+/** Returns where the wrapped key is going to stand. */
+export function leaveRoomForWrap(writer: ByteWriter, slot: number): number {
+  writer.head(cborMajor.array, 2);
+  writer.head(cborMajor.unsigned, slot);
+  writer.head(cborMajor.bytes, recordKeyBytes);
+  return writer.skip(recordKeyBytes);
+}
+
+/** Behind all items, the checksum blank. */
+export function writeSealedEnd(writer: ByteWriter): void {
+  writer.head(cborMajor.bytes, checksumBytes);
+  writer.skip(checksumBytes);
 }
 
 /**
@@ -50,58 +63,42 @@ export class OpeningSealer {
   readonly #nonce = new Uint8Array(nonceBytes);
   readonly #recordKey = new Uint8Array(recordKeyBytes);
   readonly #cipher = new XChaCha20();
-  /** Where each party's copy of the record's key stands. */
-  readonly #wraps: number[] = [];
 
   constructor(random: Random) {
     this.#random = random;
   }
 
-  /** Overwrites what the writer holds. */
-  seal(writer: ByteWriter, opening: PlainOpening, parties: readonly PartyKey[]): void {
-    const { writer: plain, from, end, starts, layersEnd } = opening;
-    writer.reset();
-    if (parties.length === 0) {
-      writer.from(plain, from, end);
-      return;
-    }
+  /** Masks an opening where it lies, and fills in nonce, wraps and checksum. */
+  seal(
+    writer: ByteWriter,
+    places: RecordPlaces,
+    at: number,
+    parties: readonly { readonly key: Uint8Array }[],
+  ): void {
     const cipher = this.#cipher;
     this.#random.fill(this.#nonce, 0, nonceBytes);
     this.#random.fill(this.#recordKey, 0, recordKeyBytes);
-    writer.head(cborMajor.array, sealedParts);
-    writer.head(cborMajor.unsigned, sealedVersion);
-    writer.byteString(this.#nonce);
-    writer.head(cborMajor.array, parties.length);
-    this.#wraps.length = 0;
-    for (const { slot } of parties) {
-      writer.head(cborMajor.array, 2);
-      writer.head(cborMajor.unsigned, slot);
-      writer.byteString(this.#recordKey);
-      this.#wraps.push(writer.length - recordKeyBytes);
-    }
-    const sharedStart = starts[0] ?? 0;
-    const sharedEnd = starts[sharedLayers] ?? 0;
-    const shared = writer.byteStringFrom(plain, from + sharedStart, from + sharedEnd);
-    const erachter = writer.byteStringFrom(plain, from + sharedEnd, from + layersEnd);
-    const erachterEnd = writer.length;
-    writer.head(cborMajor.array, parties.length);
-    let at = 0;
+    const opening = places.of(at, place.opening);
+    writer.rawAt(opening + nonceAt, this.#nonce);
+    const erachter = places.of(at, itemOf(sharedLayers));
+    const erachterEnd = places.of(at, itemOf(sharedLayers) + 1);
+    let number = 0;
     for (const { key } of parties) {
-      const start = from + (starts[layerNames.length + at] ?? 0);
-      const next = starts[layerNames.length + at + 1];
-      const item = writer.byteStringFrom(plain, start, next === undefined ? end : from + next);
-      const wrap = this.#wraps[at] ?? 0;
-      const place = partsOfPlace * at++;
+      const columns = columnsOf(number);
+      const wrap = places.of(at, columns + partyPlace.wrap);
+      const lies = partsOfPlace * number++;
+      writer.rawAt(wrap, this.#recordKey);
       cipher.begin(key, this.#nonce);
-      writer.mask(cipher, wrap, wrap + recordKeyBytes, place + part.recordKey);
-      writer.mask(cipher, erachter, erachterEnd, place + part.erachter);
-      writer.mask(cipher, item, writer.length, place + part.item);
+      writer.mask(cipher, wrap, wrap + recordKeyBytes, lies + part.recordKey);
+      writer.mask(cipher, erachter, erachterEnd, lies + part.erachter);
+      const item = places.of(at, columns + partyPlace.start);
+      writer.mask(cipher, item, places.of(at, columns + partyPlace.end), lies + part.item);
     }
     cipher.begin(this.#recordKey, this.#nonce);
-    writer.mask(cipher, shared, shared + sharedEnd - sharedStart, part.shared);
-    const checksum = writer.digest().slice(0, checksumBytes);
-    writer.head(cborMajor.bytes, checksumBytes);
-    writer.latin1(checksum);
+    const sharedEnd = places.of(at, itemOf(sharedLayers - 1) + 1);
+    writer.mask(cipher, places.of(at, itemOf(0)), sharedEnd, part.shared);
+    const end = places.of(at, place.end) - checksumBytes;
+    writer.latin1At(end, writer.digestOf(opening, end - 1).slice(0, checksumBytes));
   }
 }
 

@@ -1,4 +1,3 @@
-import { encodeBase32 } from '../base/index.ts';
 import { type Fingerprint, fingerprintFromBytes } from '../tokens/index.ts';
 import { ByteReader } from './byte-reader.ts';
 import { cborMajor } from './byte-writer.ts';
@@ -60,7 +59,6 @@ export function factsOf(record: SealedRecord, keys: PartyKeySource): ReadFacts {
   const call = erin && callOf(erin);
   return {
     facts: {
-      id: encodeBase32(idBytes),
       idBytes,
       timeMs,
       event: erin?.event ?? redactedEvent,

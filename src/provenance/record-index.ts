@@ -9,9 +9,15 @@ import { groupRecords, Places, type PositionRange, type Tag, uint32At } from './
 import { callKey, IndexTables } from './index-tables.ts';
 import { IndexTail } from './index-tail.ts';
 import { IntentWords } from './intent-words.ts';
-import { type Head, type HeadSource, nextState, type RecordFacts, withoutParty } from './ledger.ts';
+import {
+  type CallState,
+  type Head,
+  type HeadSource,
+  nextState,
+  type RecordFacts,
+  withoutPartyOf,
+} from './ledger.ts';
 import type { TreeHead } from './merkle-tree.ts';
-import type { OpenCall } from './record.ts';
 import { tileWidth } from './tile-layout.ts';
 
 /** Facts of a record together with its place and the SIP Call-ID, where it has one. */
@@ -23,7 +29,7 @@ export interface IndexedRecord {
 
 interface NotedCall {
   /** undefined: closed. */
-  readonly call: OpenCall | undefined;
+  readonly call: CallState | undefined;
   /** The position of its attempt; 0 where that is not known. */
   readonly since: number;
 }
@@ -157,8 +163,8 @@ export class RecordIndex implements HeadSource {
     }
   }
 
-  openCalls(): readonly OpenCall[] {
-    const calls = new Map<string, OpenCall | undefined>();
+  openCalls(): readonly CallState[] {
+    const calls = new Map<string, CallState | undefined>();
     for (const { value } of this.#tables.calls.getRange()) {
       const call = decodeCall(value);
       calls.set(call.id, call);
@@ -285,8 +291,7 @@ export class RecordIndex implements HeadSource {
     const noted = this.#heads.get(fingerprint);
     if (noted && noted.position < before) this.#heads.delete(fingerprint);
     for (const [id, { call, since }] of this.#calls)
-      if (call)
-        this.#calls.set(id, { call: { ...call, parties: withoutParty(call.parties, fingerprint) }, since });
+      if (call) this.#calls.set(id, { call: withoutPartyOf(call, fingerprint), since });
     await forgetIdentity(this.#tables, this.#places, fingerprint, before);
     this.#recentHeads.delete(fingerprint);
   }
@@ -323,7 +328,7 @@ export class RecordIndex implements HeadSource {
   /** A call that has ended before anything of it was written leaves nothing to write. */
   #noteCall(facts: RecordFacts, { id, phase }: NonNullable<RecordFacts['call']>, position: number): void {
     const noted = this.#calls.get(id);
-    const call = nextState(facts, () => (noted === undefined ? this.#call(id) : noted.call));
+    const call = nextState(facts, phase === 'attempt' || noted ? noted?.call : this.#call(id));
     const since = noted?.since ?? (phase === 'attempt' ? position : 0);
     if (call === undefined && since >= this.#callsFrom) this.#calls.delete(id);
     else this.#calls.set(id, { call, since });
@@ -338,7 +343,7 @@ export class RecordIndex implements HeadSource {
     };
   }
 
-  #call(id: string): OpenCall | undefined {
+  #call(id: string): CallState | undefined {
     const value = this.#tables.calls.get(callKey(id));
     return value && decodeCall(value);
   }

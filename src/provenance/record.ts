@@ -11,6 +11,7 @@ import { decodeStatement } from './statement.ts';
 
 /** The record's statement hash as 52 characters of base32. */
 export type RecordId = string;
+export const idLength = 52;
 
 export type PartyRole = 'caller' | 'callee' | 'subject';
 export type CallPhase = 'attempt' | 'progress' | 'answer' | 'close';
@@ -26,7 +27,7 @@ export interface Party {
   readonly fingerprint: Fingerprint;
   readonly role: PartyRole;
   /** More about this party alone. */
-  readonly details?: Layer;
+  readonly details?: Layer | undefined;
 }
 
 /** A party of a draft, with the names of the draft's fields that say something about this party only. */

@@ -20,7 +20,9 @@ export interface Statement {
 }
 
 /** What a statement says beside its commitments. */
-export type StatementHead = Pick<Statement, 'node'> & Partial<Pick<Statement, 'nodeKey' | 'nodeToken'>>;
+export type StatementHead = Pick<Statement, 'node'> & {
+  readonly [field in 'nodeKey' | 'nodeToken']?: Uint8Array | undefined;
+};
 
 /**
  * A statement is written in the order of its deterministic CBOR: head, four commitments, the number of parties,
@@ -36,10 +38,17 @@ export function writeStatementHead(writer: ByteWriter, { node, nodeKey, nodeToke
   writer.head(cborMajor.array, layerNames.length);
 }
 
-/** `digest` has one character per byte. */
-export function writeCommitment(writer: ByteWriter, digest: string): void {
-  writer.head(cborMajor.bytes, hashBytes);
-  writer.latin1(digest);
+/** From one commitment to the next. */
+export const commitmentStep: number = 2 + hashBytes;
+
+/** Returns where the first of them is going to stand. */
+export function leaveRoomForCommitments(writer: ByteWriter, count: number): number {
+  const first = writer.length + commitmentStep - hashBytes;
+  for (let left = count; left > 0; left--) {
+    writer.head(cborMajor.bytes, hashBytes);
+    writer.skip(hashBytes);
+  }
+  return first;
 }
 
 export function writePartyCount(writer: ByteWriter, count: number): void {

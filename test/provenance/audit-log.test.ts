@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type AuditLog, openAuditReader, verifyLog } from '../../src/provenance/index.ts';
+import { type AuditLog, openAuditReader, type RecordDraft, verifyLog } from '../../src/provenance/index.ts';
 import { IndexTables } from '../../src/provenance/index-tables.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { SimulatedDisk } from './support/simulated-disk.ts';
@@ -102,6 +102,56 @@ describe('appending', () => {
       );
     await settled(last);
     expect((await log.get(last.id))?.eraan['previous']).toBe(middle.id);
+  });
+
+  test('an id may be asked for at once, in any order, when the record is durable, and when it has failed', async () => {
+    const disk = new SimulatedDisk();
+    const log = await opened({ storage: disk, limits: { commitIntervalMs: 0, maxBatchRecords: 2 } });
+    const atOnce = log.append(attempt('c1'));
+    const early = atOnce.id;
+    const phases = ['progress', 'progress', 'answer', 'close'] as const;
+    const results = phases.map((phase) => log.append(draft('next', { call: { id: 'c1', phase } })));
+    const latest = results.at(-1)?.id;
+    expect(await Promise.all(results.map(settled))).toEqual(results.map(() => 'durable'));
+    expect([atOnce.id, results.at(-1)?.id]).toEqual([early, latest]);
+    const ids = [atOnce, ...results].map(({ id }) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const [at, id] of ids.entries()) {
+      const stored = await log.get(id);
+      expect(stored).toMatchObject({ id, position: at + 1 });
+      expect(stored?.eraan['previous']).toBe(ids[at - 1]);
+      expect(stored?.parties.map(({ seq, prev }) => [seq, prev])).toEqual([
+        [at + 1, ids[at - 1]],
+        [at + 1, ids[at - 1]],
+      ]);
+    }
+    disk.readOnly = true;
+    const failed = Array.from({ length: 5 }, (_, at) => log.append(draft(`lost ${at}`)));
+    const known = failed[2]?.id;
+    expect(await Promise.all(failed.map(settled))).toEqual(failed.map(() => 'failed'));
+    disk.readOnly = false;
+    expect(failed[2]?.id).toBe(known);
+    expect(new Set(failed.map(({ id }) => id)).size).toBe(5);
+  });
+
+  test('a draft that cannot be recorded leaves no trace between the others', async () => {
+    const log = await opened({ limits: { maxRecordBytes: 2_048 } });
+    const before = log.append(attempt('c1'));
+    const refused: readonly [Partial<RecordDraft>, string][] = [
+      [{ erachter: ' ' }, 'erachter-empty'],
+      [{ erin: { event: 'x', half: 0.5 } }, 'layer-invalid'],
+      [{ eromheen: { text: '\ud800' } }, 'layer-invalid'],
+      [{ erin: { event: 'x', long: 'y'.repeat(2_048) } }, 'too-large'],
+    ];
+    for (const [more, code] of refused)
+      expect(() => log.append({ ...closing('c1'), ...more })).toThrow(expect.objectContaining({ code }));
+    const after = log.append(closing('c1'));
+    expect(await settled(after)).toBe('durable');
+    expect((await log.get(after.id))?.parties.map(({ seq, prev }) => [seq, prev])).toEqual([
+      [2, before.id],
+      [2, before.id],
+    ]);
+    expect(log.openCalls()).toEqual([]);
   });
 
   test('many records share one signature and one sync', async () => {

@@ -161,22 +161,21 @@ describe('decoders', () => {
 });
 
 describe('journal frames', () => {
-  const written = (text: string): ByteWriter => {
-    const writer = new ByteWriter();
-    writer.latin1(text);
-    return writer;
-  };
   const frameOf = (from: number, to: number, previous: Uint8Array): { bytes: Buffer; digest: Uint8Array } => {
-    const writer = new FrameWriter(new FrameMemory());
-    writer.begin(from);
+    const frame = new FrameWriter();
     const ids: Uint8Array[] = [];
     for (let at = from; at <= to; at++) {
-      const statement = written(`statement ${at}`);
-      writer.add(statement, 0, statement.length, written(`opening ${at}`));
+      const statement = frame.beginRecord();
+      frame.writer.latin1(`statement ${at}`);
+      const opening = frame.beginOpening(statement);
+      frame.writer.latin1(`opening ${at}`);
+      frame.endRecord(statement, opening);
+      frame.undoRecord(frame.beginRecord());
       ids.push(leafHash(Buffer.from(`statement ${at}`)));
     }
-    const frame = writer.end(sealBatch(ids, { key: nodeKey, kid: new Uint8Array(32) }, 1));
-    return { bytes: frame.bytes, digest: closeFrame(frame, previous) };
+    const seal = sealBatch(ids, { key: nodeKey, kid: new Uint8Array(32) }, 1);
+    const open = frame.end(seal, from, new FrameMemory());
+    return { bytes: open.bytes, digest: closeFrame(open, previous) };
   };
   const first = frameOf(5, 6, noDigest);
   const second = frameOf(7, 7, first.digest);

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { open } from 'lmdb';
 import { expect, onTestFinished, test } from 'vitest';
-import { encodeBase32 } from '../../src/base/index.ts';
 import { type IndexedRecord, RecordIndex } from '../../src/provenance/record-index.ts';
 
 const origin = 'example.org/calls';
@@ -25,7 +24,6 @@ function recordAt(position: number, parties: readonly string[], callId: string):
     position,
     sipCallId: callId,
     facts: {
-      id: encodeBase32(idBytes),
       idBytes,
       timeMs: position,
       event: position % 3 === 0 ? 'registration' : 'verification',
