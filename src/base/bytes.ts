@@ -11,14 +11,14 @@ const base32Codes: Uint8Array = Uint8Array.from(base32Alphabet, (character) => c
 /** Texts up to here are written into memory that is used again: one string instead of one for each character. */
 const base32Scratch: Buffer = Buffer.allocUnsafeSlow(256);
 
-/** RFC 4648 §6 base32 in lower case, without padding. */
-export function encodeBase32(bytes: Uint8Array): string {
-  const length = Math.ceil((bytes.length * 8) / 5);
+/** RFC 4648 §6 base32 in lower case, without padding; of a part of the bytes, where that is said. */
+export function encodeBase32(bytes: Uint8Array, from = 0, to: number = bytes.length): string {
+  const length = Math.ceil(((to - from) * 8) / 5);
   const text = length <= base32Scratch.length ? base32Scratch : Buffer.allocUnsafe(length);
   let buffer = 0;
   let bits = 0;
   let at = 0;
-  for (let i = 0; i < bytes.length; i++) {
+  for (let i = from; i < to; i++) {
     buffer = ((buffer << 8) | (bytes[i] ?? 0)) & 0xfff;
     bits += 8;
     while (bits >= 5) {

@@ -2,7 +2,7 @@ import type { Clock } from '../base/index.ts';
 import type { DocumentKind, OverlayDocuments } from './documents.ts';
 import { OverlayError } from './errors.ts';
 import { chain, type Eventual } from './eventual.ts';
-import { RecentCache } from './recent-cache.ts';
+import { RecentCache, RepeatCache } from './recent-cache.ts';
 import type { Change, ListOptions, OverlayStore, StoreEntry, StorePage } from './store.ts';
 
 export interface CacheLimits {
@@ -34,7 +34,8 @@ interface Cached<Document> {
   readonly foreign: number | undefined;
 }
 
-type Caches = { readonly [Kind in DocumentKind]: RecentCache<Cached<OverlayDocuments[Kind]>> };
+type Cache<Value> = Pick<RecentCache<Value>, 'get' | 'set'>;
+type Caches = { readonly [Kind in DocumentKind]: Cache<Cached<OverlayDocuments[Kind]>> };
 
 /**
  * Answers from memory, at once and without a promise, what this process has read or written less than `freshMs` ago;
@@ -59,19 +60,20 @@ export class CachedStore implements OverlayStore {
     this.#store = store;
     this.#clock = clock;
     this.#limits = limits;
-    const maxEntries = store.isLocal ? limits.maxLocalEntries : limits.maxEntries;
+    const cache = <Value>(): Cache<Value> =>
+      store.isLocal ? new RepeatCache(limits.maxLocalEntries) : new RecentCache(limits.maxEntries);
     this.#caches = {
-      identity: new RecentCache(maxEntries),
-      name: new RecentCache(maxEntries),
-      alias: new RecentCache(maxEntries),
-      standing: new RecentCache(maxEntries),
-      credential: new RecentCache(maxEntries),
+      identity: cache(),
+      name: cache(),
+      alias: cache(),
+      standing: cache(),
+      credential: cache(),
       custody: new RecentCache(0),
-      bindings: new RecentCache(maxEntries),
-      endpoint: new RecentCache(maxEntries),
-      node: new RecentCache(maxEntries),
-      home: new RecentCache(maxEntries),
-      foreign: new RecentCache(maxEntries),
+      bindings: cache(),
+      endpoint: cache(),
+      node: cache(),
+      home: cache(),
+      foreign: cache(),
     };
   }
 

@@ -57,11 +57,7 @@ export function list<Value>(item: Layout<Value>): Layout<readonly Value[]> {
       out.count(values.length);
       for (const value of values) item.write(out, value);
     },
-    read: (source) => {
-      const values: Value[] = [];
-      for (let left = source.count(); left > 0; left--) values.push(item.read(source));
-      return values;
-    },
+    read: (source) => source.list(item.read),
   };
 }
 
@@ -113,8 +109,7 @@ export function structure<Document extends object>(layouts: MemberLayouts<Docume
         if (flag === 0 || values[name] !== undefined) layout.write(out, values[name]);
     },
     read: (source) => {
-      const head = nextFlag > 1 ? source.count() : 0;
-      if (head >= nextFlag) throw unreadable();
+      const head = nextFlag > 1 ? source.head(nextFlag) : 0;
       const values: Record<string, unknown> = { ...blank };
       for (const { name, layout, flag } of members)
         if (flag === 0 || (head & flag) !== 0) values[name] = layout.read(source);

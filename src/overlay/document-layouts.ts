@@ -1,4 +1,4 @@
-import type { Binding, BindingParam, BindingsDocument } from './binding.ts';
+import { bindingsLayout } from './bindings-layout.ts';
 import {
   bigint,
   boolean,
@@ -8,40 +8,19 @@ import {
   maybe,
   number,
   omittable,
-  oneOf,
   structure,
   text,
 } from './document-layout.ts';
 import type { DocumentKind, OverlayDocuments, StandingDocument } from './documents.ts';
 import { identityLayout } from './identity-layout.ts';
 
-const binding: Layout<Binding> = structure<Binding>({
-  id: text,
-  contactUri: text,
-  contactParams: list(structure<BindingParam>({ name: text, value: maybe(text) })),
-  instanceId: maybe(text),
-  regId: maybe(number),
-  flowId: text,
-  transport: oneOf('udp', 'tcp', 'tls', 'ws', 'wss'),
-  observed: structure<Binding['observed']>({ address: text, port: number }),
-  callId: text,
-  cseq: number,
-  expiresAtMs: number,
-  qValue: number,
-  path: list(text),
-  userAgent: maybe(text),
-  registeredAtMs: number,
-  refreshedAtMs: number,
-  assurance: oneOf(0, 1, 2, 3),
-  capabilities: list(text),
-  node: text,
-  sequence: number,
-});
-
 /** What is stored of each kind, in this order; the names are ours alone. Changing one needs a new format number. */
 export const documentLayouts: { readonly [Kind in DocumentKind]: Layout<OverlayDocuments[Kind]> } = {
   identity: identityLayout,
-  name: structure<OverlayDocuments['name']>({ fingerprint: text, publicKey: bytes }),
+  name: {
+    ...structure<OverlayDocuments['name']>({ fingerprint: text, publicKey: bytes }),
+    read: (source) => ({ fingerprint: source.text(), publicKey: source.bytes() }),
+  },
   alias: structure<OverlayDocuments['alias']>({ fingerprint: text }),
   standing: structure<StandingDocument>({
     verified: number,
@@ -63,7 +42,7 @@ export const documentLayouts: { readonly [Kind in DocumentKind]: Layout<OverlayD
     ha1Sha512256: omittable(text),
   }),
   custody: structure<OverlayDocuments['custody']>({ seed: bytes }),
-  bindings: structure<BindingsDocument>({ sequence: number, bindings: list(binding) }),
+  bindings: bindingsLayout,
   endpoint: structure<OverlayDocuments['endpoint']>({
     sequence: bigint,
     address: text,

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
+import { asBuffer } from '../base/index.ts';
 import { decodeDocument, encodeDocument } from './document-codec.ts';
 import { decodeKey, encodeKey } from './document-key.ts';
 import { type DocumentKind, documentKinds, indexRules, type OverlayDocuments } from './documents.ts';
@@ -45,6 +46,9 @@ export class EmbeddedStore implements OverlayStore {
   readonly #writes: WriteQueue;
   readonly #foreign: ForeignWrites;
   #refreshing = false;
+  /** LMDB's memory for what was read last, most often the same, and a Buffer over it. */
+  #row: Uint8Array = nothing;
+  #rowBuffer: Buffer = nothing;
 
   private constructor(tables: EmbeddedTables) {
     this.#tables = tables;
@@ -167,7 +171,9 @@ export class EmbeddedStore implements OverlayStore {
     const table = this.#tables.of(kind);
     // In memory that the next read uses again: decoding copies what it needs.
     const bytes = table.getBinaryFast(row);
-    return bytes && decodeDocument(kind, bytes);
+    if (bytes === undefined) return undefined;
+    if (bytes !== this.#row) [this.#row, this.#rowBuffer] = [bytes, asBuffer(bytes)];
+    return decodeDocument(kind, this.#rowBuffer);
   }
 
   /** A document and what has changed in its index; part of a transaction. */

@@ -1,3 +1,8 @@
+import { KeyedHash } from '../base/index.ts';
+
+/** A power of two. */
+const rememberedKeys = 4_096;
+
 /**
  * Bounded: holds at least the half of `maxEntries` that was used last. Two generations instead of a list in order of
  * use, which a `Map` keeps only by moving all of its entries again and again: with many, a pause of milliseconds.
@@ -19,6 +24,10 @@ export class RecentCache<Value> {
     return older;
   }
 
+  has(key: string): boolean {
+    return this.#young.has(key) || this.#old.has(key);
+  }
+
   set(key: string, value: Value): void {
     if (this.#maxOfGeneration === 0) return;
     if (this.#young.size >= this.#maxOfGeneration && !this.#young.has(key)) {
@@ -26,5 +35,43 @@ export class RecentCache<Value> {
       this.#young = new Map();
     }
     this.#young.set(key, value);
+  }
+}
+
+/**
+ * The same for what is cheap to read again: holds the newest, and what comes a second time within a few thousand others.
+ * What is asked for once in a while dies young; held for thousands of calls it would grow old, and cost the collector
+ * more than reading it costs (docs/performance.md).
+ */
+export class RepeatCache<Value> {
+  readonly #repeated: RecentCache<Value>;
+  readonly #hash = new KeyedHash();
+  readonly #hashes = new Int32Array(rememberedKeys);
+  #newest: { readonly key: string; readonly value: Value } | undefined;
+
+  constructor(maxEntries: number) {
+    this.#repeated = new RecentCache(maxEntries);
+  }
+
+  get(key: string): Value | undefined {
+    return this.#newest?.key === key ? this.#newest.value : this.#repeated.get(key);
+  }
+
+  set(key: string, value: Value): void {
+    const isNewest = this.#newest?.key === key;
+    if (!this.#repeated.has(key) && (isNewest || !this.#cameBefore(key))) {
+      this.#newest = { key, value };
+      return;
+    }
+    if (isNewest) this.#newest = undefined;
+    this.#repeated.set(key, value);
+  }
+
+  #cameBefore(key: string): boolean {
+    const hash = this.#hash.of(key);
+    const place = hash & (rememberedKeys - 1);
+    if (this.#hashes[place] === hash) return true;
+    this.#hashes[place] = hash;
+    return false;
   }
 }

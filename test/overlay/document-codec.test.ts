@@ -56,6 +56,47 @@ describe('the encoding of documents', () => {
     );
   });
 
+  it('property: identities and bindings come back as they were, whichever of their members are there', () => {
+    const identity = fc.record(
+      {
+        ...{ fingerprint: text, name: text, publicKey: bytes, token: bytes },
+        ...{ issuedAt: fc.nat(), notBefore: fc.nat(), expires: fc.nat(), createdAtMs: number },
+        custody: fc.constantFrom('device', 'gateway'),
+        status: fc.constantFrom('active', 'pending'),
+        aliases: fc.array(text, { maxLength: 3 }),
+        ...{ realm: text, parent: text, successor: text, succession: bytes },
+        predecessors: fc.array(text, { maxLength: 3 }),
+      },
+      {
+        requiredKeys: [
+          ...(['fingerprint', 'name', 'publicKey', 'token', 'issuedAt', 'notBefore', 'expires'] as const),
+          ...(['createdAtMs', 'custody', 'status', 'aliases'] as const),
+        ],
+        noNullPrototype: true,
+      },
+    );
+    const binding = fc.record(
+      {
+        instanceId: fc.option(text, { nil: undefined }),
+        regId: fc.option(fc.nat(), { nil: undefined }),
+        userAgent: fc.option(text, { nil: undefined }),
+        ...{ flowId: text, node: text, qValue: fc.nat(), path: fc.array(text, { maxLength: 3 }) },
+        contactParams: fc.array(
+          fc.record({ name: text, value: fc.option(text, { nil: undefined }) }, { noNullPrototype: true }),
+          { maxLength: 3 },
+        ),
+      },
+      { noNullPrototype: true },
+    );
+    fc.assert(
+      fc.property(identity, fc.array(binding, { maxLength: 3 }), (document, some) => {
+        expect(decodeDocument('identity', encodeDocument('identity', document))).toStrictEqual(document);
+        const all = { sequence: 7, bindings: some.map((one) => ({ ...storedBinding(), ...one })) };
+        expect(decodeDocument('bindings', encodeDocument('bindings', all))).toStrictEqual(all);
+      }),
+    );
+  });
+
   it('property: arbitrary bytes give a document or an OverlayError', () => {
     const kinds: readonly DocumentKind[] = ['identity', 'bindings', 'endpoint', 'home'];
     fc.assert(
