@@ -31,11 +31,19 @@ export class BundleTail {
   }
 
   add(item: Uint8Array): void {
-    if (this.#count > 0 && this.#count % tileWidth === 0) this.#starts.push(this.#writer.length);
-    if (this.#lengthBytes === 2) this.#writer.uint16(item.length);
-    else this.#writer.uint32(item.length);
-    this.#writer.raw(item);
+    this.write((writer) => writer.raw(item));
+  }
+
+  /** Has the next item written where it is going to lie; returns its writer, and where it begins there. */
+  write(item: (writer: ByteWriter) => void): { readonly writer: ByteWriter; readonly start: number } {
+    const writer = this.#writer;
+    if (this.#count > 0 && this.#count % tileWidth === 0) this.#starts.push(writer.length);
+    const start = writer.skip(this.#lengthBytes) + this.#lengthBytes;
+    item(writer);
+    if (this.#lengthBytes === 2) writer.uint16At(start - 2, writer.length - start);
+    else writer.uint32At(start - 4, writer.length - start);
     this.#count++;
+    return { writer, start };
   }
 
   bundles(): readonly TailBundle[] {

@@ -1,6 +1,6 @@
 import type { Random } from '../base/index.ts';
 import type { XChaCha20 } from './chacha20.ts';
-import { sha256Latin1, shake256Latin1 } from './digest.ts';
+import { type HeadedDigest, sha256Latin1, shake256Latin1 } from './digest.ts';
 import { ProvenanceError } from './error.ts';
 
 /** RFC 8949 §3.1: major types, already shifted into the initial byte. */
@@ -18,8 +18,6 @@ const initialBytes = 4096;
 const longText = 48;
 /** Up to this length the view that is hashed is kept. */
 const keptViewBytes = 2048;
-/** Longest text that comes before what is hashed. */
-const keptBytes = 64;
 /** Up to this length a loop over bytes is faster than a native call. */
 const shortBytes = 64;
 
@@ -32,8 +30,6 @@ export class ByteWriter {
   #bytes: Buffer = Buffer.allocUnsafeSlow(initialBytes);
   #words: DataView = new DataView(this.#bytes.buffer);
   #at = 0;
-  /** What `digestBehind` puts back. */
-  readonly #kept = new Uint8Array(keptBytes);
   /** Of all that was written, by its length. */
   #views: (Uint8Array | undefined)[] = [];
 
@@ -80,34 +76,14 @@ export class ByteWriter {
     return sha256Latin1(this.#whole());
   }
 
-  /** SHA-256 of `before` and what lies from `start` to `end`, one character per byte; as much lies before `start`. */
-  digestBehind(before: Uint8Array, start: number, end: number): string {
-    const bytes = this.#bytes;
-    const kept = this.#kept;
-    const from = start - before.length;
-    // A loop over so few bytes is faster than a copy of the whole.
-    for (let i = 0; i < before.length; i++) {
-      kept[i] = bytes[from + i] ?? 0;
-      bytes[from + i] = before[i] ?? 0;
-    }
-    const digest = sha256Latin1(new Uint8Array(bytes.buffer, from, end - from));
-    for (let i = 0; i < before.length; i++) bytes[from + i] = kept[i] ?? 0;
-    return digest;
-  }
-
-  /** SHA-256 of what lies from `start` to `end`, one character per byte. */
-  digestOf(start: number, end: number): string {
-    return sha256Latin1(new Uint8Array(this.#bytes.buffer, start, end - start));
+  /** What lies from `start` to `end`, behind the head of the digest. */
+  digestOf(headed: HeadedDigest, start: number, end: number): string {
+    return headed.of(this.#bytes, start, end);
   }
 
   /** SHAKE256 of all that was written, one character per byte. */
   keystream(length: number): string {
     return shake256Latin1(this.#whole(), length);
-  }
-
-  /** What another writer holds from `start` on. */
-  from(other: ByteWriter, start: number, end: number = other.#at): void {
-    this.part(other.#bytes, start, end);
   }
 
   /** A part of other memory. */

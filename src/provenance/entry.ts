@@ -24,17 +24,10 @@ export function decodeEntry(bytes: Uint8Array): LogEntry {
   return { statement, receipt };
 }
 
-/** The statement is what `bytes` hold from `start` to `end`. */
-export function writeEntry(
-  writer: ByteWriter,
-  bytes: Buffer,
-  start: number,
-  end: number,
-  receipt: ByteWriter,
-): void {
+/** All of an entry before its receipt; the statement is what `bytes` hold from `start` to `end`. */
+export function writeEntryHead(writer: ByteWriter, bytes: Buffer, start: number, end: number): void {
   writer.head(cborMajor.array, 2);
   writer.byteStringOf(bytes, start, end);
-  writer.byteStringFrom(receipt, 0, receipt.length);
 }
 
 /** All that opens a record's commitments, in the statement's order; undefined: erased with a party. */

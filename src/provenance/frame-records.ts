@@ -1,5 +1,5 @@
 import { ByteWriter } from './byte-writer.ts';
-import { writeEntry } from './entry.ts';
+import { writeEntryHead } from './entry.ts';
 import { leafHash } from './merkle-tree.ts';
 import { type BatchSeal, batchTree, writeReceipt } from './receipt.ts';
 import type { RawRecord } from './record.ts';
@@ -8,8 +8,10 @@ import type { RawRecord } from './record.ts';
 export const statementHeadBytes = 2;
 export const openingHeadBytes = 4;
 
+/** Of a receipt's byte string, unless its batch is very small. */
+const receiptHeadBytes = 3;
+
 /** What is being written, anew each time. */
-const receipt = new ByteWriter();
 const entry = new ByteWriter();
 
 /** Without its tree when it was read back: that is computed when somebody needs it. */
@@ -51,6 +53,7 @@ export class FrameRecords implements Iterable<RawRecord> {
   /** The opening as a view, the entry as it goes into the tree. */
   at(position: number): RawRecord | undefined {
     if (position < this.first || position >= this.end) return undefined;
+    entry.reset();
     this.writeEntry(entry, position);
     return { position, entry: entry.copy(), opening: this.opening(position) };
   }
@@ -67,13 +70,13 @@ export class FrameRecords implements Iterable<RawRecord> {
     return this.#bytes.subarray(this.#statementEnd(index) + openingHeadBytes, this.#starts[index + 1]);
   }
 
-  /** Overwrites what the writer holds; `position` is one of these records. */
+  /** `position` is one of these records. */
   writeEntry(writer: ByteWriter, position: number): void {
     const index = position - this.#begin;
-    receipt.reset();
-    writeReceipt(receipt, this.#whole(), index);
-    writer.reset();
-    writeEntry(writer, this.#bytes, this.#statementStart(index), this.#statementEnd(index), receipt);
+    writeEntryHead(writer, this.#bytes, this.#statementStart(index), this.#statementEnd(index));
+    const receipt = writer.beginByteString(receiptHeadBytes);
+    writeReceipt(writer, this.#whole(), index);
+    writer.endByteString(receipt, receiptHeadBytes);
   }
 
   /** Those from a position on. */

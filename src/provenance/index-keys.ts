@@ -7,9 +7,13 @@ import type { Party } from './record.ts';
 
 export function uint64(value: number): Buffer {
   const bytes = Buffer.allocUnsafe(8);
-  bytes.writeUInt32BE(Math.floor(value / 0x1_0000_0000));
-  bytes.writeUInt32BE(value % 0x1_0000_0000, 4);
+  writeUint64(bytes, value, 0);
   return bytes;
+}
+
+function writeUint64(bytes: Buffer, value: number, at: number): void {
+  bytes.writeUInt32BE(Math.floor(value / 0x1_0000_0000), at);
+  bytes.writeUInt32BE(value % 0x1_0000_0000, at + 4);
 }
 
 export function countFrom(value: number): Buffer {
@@ -19,7 +23,11 @@ export function countFrom(value: number): Buffer {
 }
 
 export function encodeHead({ seq, position, id }: Head): Buffer {
-  return Buffer.concat([uint64(seq), uint64(position), id]);
+  const bytes = Buffer.allocUnsafe(16 + id.length);
+  writeUint64(bytes, seq, 0);
+  writeUint64(bytes, position, 8);
+  bytes.set(id, 16);
+  return bytes;
 }
 
 export function decodeHead(bytes: Buffer | undefined): Head | undefined {

@@ -1,5 +1,5 @@
 import { type Database, open, type RootDatabase } from 'lmdb';
-import { asBuffer, KeyedHash } from '../base/index.ts';
+import { asBuffer } from '../base/index.ts';
 import { type Fingerprint, fingerprintBytes } from '../tokens/index.ts';
 import { sha256Latin1 } from './digest.ts';
 import { type PlaceKind, type Tag, tagFrom } from './index-places.ts';
@@ -9,15 +9,8 @@ export type Table = Database<Buffer, Buffer>;
 const callKeyBytes = 16;
 const maxRememberedIdentities = 10_000;
 const maxRememberedEvents = 1_000;
-/** A power of two; few, so that what is remembered is forgotten before it comes to lie in the old heap. */
-const rememberedCalls = 128;
 /** Of earlier versions. */
 const formerTables = ['ids', 'identity', 'call', 'event'];
-
-interface CallTag {
-  readonly id: string;
-  readonly tag: Tag;
-}
 
 interface OpenTables {
   readonly root: RootDatabase<Buffer, Buffer>;
@@ -34,11 +27,12 @@ export class IndexTables {
   readonly #readOnly: boolean;
   #open: OpenTables;
   readonly #identityKeys = new Map<Fingerprint, Buffer>();
-  readonly #eventTags = new Map<string, Tag>();
-  readonly #callHash = new KeyedHash();
-  readonly #callTags: (CallTag | undefined)[] = new Array<CallTag | undefined>(rememberedCalls).fill(
-    undefined,
-  );
+  /** Of events, outcomes and words of intents, each in its own map. */
+  readonly #tags: Readonly<Record<'' | 'outcome ' | 'intent ', Map<string, Tag>>> = {
+    '': new Map(),
+    'outcome ': new Map(),
+    'intent ': new Map(),
+  };
 
   constructor(directory: string, readOnly: boolean) {
     this.#directory = directory;
@@ -107,33 +101,32 @@ export class IndexTables {
     return key;
   }
 
-  /** A call's records come one after the other. */
   callTag(id: string): Tag {
-    const slot = this.#callHash.of(id) & (rememberedCalls - 1);
-    const known = this.#callTags[slot];
-    if (known?.id === id) return known.tag;
-    const tag = digestTag('call', id);
-    this.#callTags[slot] = { id, tag };
-    return tag;
+    return digestTag('call', id);
   }
 
   eventTag(event: string): Tag {
-    let tag = this.#eventTags.get(event);
-    if (!tag) {
-      tag = digestTag('event', event);
-      if (this.#eventTags.size >= maxRememberedEvents) this.#eventTags.clear();
-      this.#eventTags.set(event, tag);
-    }
-    return tag;
+    return this.#tag('', event);
   }
 
   /** No event has a space in its name. */
   outcomeTag(outcome: string): Tag {
-    return this.eventTag(`outcome ${outcome}`);
+    return this.#tag('outcome ', outcome);
   }
 
   intentTag(word: string): Tag {
-    return this.eventTag(`intent ${word}`);
+    return this.#tag('intent ', word);
+  }
+
+  #tag(before: '' | 'outcome ' | 'intent ', text: string): Tag {
+    const tags = this.#tags[before];
+    let tag = tags.get(text);
+    if (!tag) {
+      tag = digestTag('event', before + text);
+      if (tags.size >= maxRememberedEvents) tags.clear();
+      tags.set(text, tag);
+    }
+    return tag;
   }
 }
 

@@ -2,13 +2,12 @@ import type { Logger } from '../base/index.ts';
 import type { SigningKey } from '../tokens/index.ts';
 import { entryLengthBytes, openingLengthBytes } from './bundle.ts';
 import { BundleTail } from './bundle-tail.ts';
-import { ByteWriter } from './byte-writer.ts';
 import { signCheckpoint } from './checkpoint.ts';
 import type { FrameMemory } from './frame-memory.ts';
 import type { FrameRecords } from './frame-records.ts';
 import type { Journal } from './journal.ts';
 import type { LogEdge } from './log-edge.ts';
-import { leafHash } from './merkle-tree.ts';
+import { leafHashIn } from './merkle-tree.ts';
 import { openingsHead } from './openings-file.ts';
 import type { RecordIndex } from './record-index.ts';
 import { FilePublisher, type PublishedFile, type Storage } from './storage.ts';
@@ -31,8 +30,6 @@ export interface IntegratorOptions {
   readonly frames: FrameMemory;
 }
 
-/** An entry on its way into the tree. */
-const entry = new ByteWriter();
 const noBytes = new Uint8Array(0);
 
 /**
@@ -116,9 +113,8 @@ export class Integrator {
     this.#openings.undo();
     for (const batch of batches)
       for (let position = batch.first; position < batch.end; position++) {
-        batch.writeEntry(entry, position);
-        leaves.push(leafHash(entry.view()));
-        this.#entries.add(entry.view());
+        const { writer, start } = this.#entries.write((bundle) => batch.writeEntry(bundle, position));
+        leaves.push(leafHashIn(writer, start));
         this.#openings.add(batch.opening(position));
       }
     const { tree, tiles } = extendTree(this.#tree, leaves);

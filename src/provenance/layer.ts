@@ -1,6 +1,7 @@
 import { type CborValue, decodeCbor } from '../tokens/index.ts';
-import { ByteWriter, cborMajor } from './byte-writer.ts';
+import { type ByteWriter, cborMajor } from './byte-writer.ts';
 import { ProvenanceError } from './error.ts';
+import { type LayerShape, LayerShapes } from './layer-shape.ts';
 
 /**
  * One TIBET layer as a plain object: text, integers, booleans, null, bytes, arrays and objects with ASCII keys.
@@ -17,13 +18,29 @@ export function writeLayer(writer: ByteWriter, layer: Layer): void {
   fields.write(writer);
 }
 
+const shapes = new LayerShapes();
+
+/** Some fields of a layer, as a layer within another one. To be used again, as `LayerFields`. */
+export class LayerPart {
+  layer: Layer = {};
+  names: readonly string[] = [];
+
+  /** undefined when the layer has none of the fields. */
+  of(layer: Layer, names: readonly string[] | undefined): LayerPart | undefined {
+    if (!names?.some((name) => layer[name] !== undefined)) return undefined;
+    this.layer = layer;
+    this.names = names;
+    return this;
+  }
+}
+
 /**
- * The fields of a layer in the order of its encoding, gathered from several objects. To be used again and again: every
- * record has at least four layers, and objects made for them were a third of what a record allocated
- * (`bench/provenance.ts`).
+ * The fields of a layer, gathered from several objects. To be used again and again: every record has at least four layers,
+ * and objects made for them were a third of what a record allocated (`bench/provenance.ts`).
  */
 export class LayerFields {
-  readonly #keys: string[] = [];
+  #shape: LayerShape = shapes.empty;
+  /** In the order in which they were put. */
   readonly #values: unknown[] = [];
   #count = 0;
   #depth = 0;
@@ -32,25 +49,15 @@ export class LayerFields {
 
   /** Forgets all fields; `depth` counts the arrays and objects around the next ones. */
   reset(depth = 0): void {
+    this.#shape = shapes.empty;
     this.#count = 0;
     this.#depth = depth;
   }
 
   /** The first to say something about a field is right; undefined leaves it out. */
   put(key: string, value: unknown): void {
-    let at = this.#count;
-    for (; at > 0; at--) {
-      const before = this.#keys[at - 1] ?? '';
-      if (before === key) return;
-      if (!precedes(key, before)) break;
-    }
-    // Insertion sort: layers are small.
-    for (let i = this.#count++; i > at; i--) {
-      this.#keys[i] = this.#keys[i - 1] ?? '';
-      this.#values[i] = this.#values[i - 1];
-    }
-    this.#keys[at] = key;
-    this.#values[at] = value;
+    this.#shape = this.#shape.with(key);
+    this.#values[this.#count++] = value;
   }
 
   putAll(object: object): void {
@@ -63,15 +70,15 @@ export class LayerFields {
 
   /** Returns where the field with that name ends, 0 when there is none. Throws ProvenanceError `layer-invalid`. */
   write(writer: ByteWriter, name = ''): number {
+    const fields = this.#shape.fields();
     let end = 0;
     let said = 0;
-    for (let at = 0; at < this.#count; at++) if (this.#values[at] !== undefined) said++;
+    for (const { at } of fields) if (this.#values[at] !== undefined) said++;
     writer.head(cborMajor.map, said);
-    for (let at = 0; at < this.#count; at++) {
+    for (const { key, encoded, at } of fields) {
       const value = this.#values[at];
       if (value === undefined) continue;
-      const key = this.#keys[at] ?? '';
-      writer.raw(encodedKey(key));
+      writer.raw(encoded);
       this.#writeValue(writer, value, this.#depth + 1);
       if (key === name) end = writer.length;
     }
@@ -108,33 +115,11 @@ export class LayerFields {
   #writeObject(writer: ByteWriter, object: object, depth: number): void {
     this.#inner ??= new LayerFields();
     this.#inner.reset(depth);
-    this.#inner.putAll(object);
+    if (object instanceof LayerPart)
+      for (const name of object.names) this.#inner.put(name, object.layer[name]);
+    else this.#inner.putAll(object);
     this.#inner.write(writer);
   }
-}
-
-/** Names of fields are few; who calls may have a say in some of them. */
-const maxRememberedKeys = 1_000;
-const encodedKeys = new Map<string, Uint8Array>();
-
-/** The CBOR of a key; throws ProvenanceError `layer-invalid` unless it is plain ASCII. */
-function encodedKey(key: string): Uint8Array {
-  let encoded = encodedKeys.get(key);
-  if (!encoded) {
-    for (let i = 0; i < key.length; i++)
-      if (key.charCodeAt(i) > 0x7e || key.charCodeAt(i) < 0x20) throw invalid('a key is not plain ASCII');
-    const writer = new ByteWriter();
-    writer.text(key);
-    encoded = Uint8Array.from(writer.view());
-    if (encodedKeys.size >= maxRememberedKeys) encodedKeys.clear();
-    encodedKeys.set(key, encoded);
-  }
-  return encoded;
-}
-
-/** RFC 8949 §4.2.1 order for ASCII keys: shorter first, then by character. */
-function precedes(a: string, b: string): boolean {
-  return a.length === b.length ? a < b : a.length < b.length;
 }
 
 function invalid(why: string): ProvenanceError {

@@ -11,7 +11,20 @@ export interface Head {
 }
 
 /** A party, with its number in the sequence of its identity and the slot of its key. */
-export type PlacedParty = Party & { readonly seq: number; readonly slot: number };
+export interface PlacedParty extends Party {
+  readonly seq: number;
+  readonly slot: number;
+  /** The fingerprint's, where they are at hand. */
+  readonly bytes?: Uint8Array;
+}
+
+/** A party of a record under way; also its identity's head from now on. */
+export interface PendingParty extends PlacedParty, Head {
+  /** As it is now: an erasure may come before the record is sealed. */
+  readonly key: Uint8Array;
+  /** The id of the record before it in the party's sequence: blank until that one has its own. */
+  readonly prev: Uint8Array | undefined;
+}
 
 /** What the books need to know of one record. */
 export interface RecordFacts {
@@ -26,6 +39,12 @@ export interface RecordFacts {
   readonly outcome: string | undefined;
   /** What the caller declared: in a call's attempt, since the records that follow say it again. */
   readonly intent: string | undefined;
+}
+
+export interface PendingFacts extends RecordFacts {
+  /** Blank until the record has its id. */
+  readonly idBytes: Buffer;
+  readonly parties: readonly PendingParty[];
 }
 
 /** A call that is open. */
@@ -71,7 +90,7 @@ export class Ledger {
   /** Erased identities whose former head the source still has, and what is their newest record instead. */
   readonly #forgotten = new Map<Fingerprint, Head | undefined>();
   /** Of the records under way, and of some that are durable: what changes seldom may stay. */
-  readonly #newest = new Map<Fingerprint, Head>();
+  readonly #newest = new Map<Fingerprint, PendingParty>();
   #maxNewest = maxSettledHeads;
   /** The position after the newest durable record. */
   #settled = 0;
@@ -91,6 +110,11 @@ export class Ledger {
         ? this.#forgotten.get(fingerprint)
         : this.#source.head(fingerprint))
     );
+  }
+
+  /** The party in its newest record, while it is remembered. */
+  newest(fingerprint: Fingerprint): PendingParty | undefined {
+    return this.#newest.get(fingerprint);
   }
 
   /** The identity was erased: its next record is its first. */
@@ -122,9 +146,9 @@ export class Ledger {
     return entry;
   }
 
-  /** A record is under way: with the heads that it gives its parties, and what the books have said of its call. */
-  expect(facts: RecordFacts, heads: readonly (Head & Party)[], entry: CallEntry | undefined): void {
-    for (const head of heads) this.#newest.set(head.fingerprint, head);
+  /** A record is under way; `entry` is what the books have said of its call. */
+  expect(facts: PendingFacts, entry: CallEntry | undefined): void {
+    for (const party of facts.parties) this.#newest.set(party.fingerprint, party);
     if (this.#newest.size > this.#maxNewest) this.#dropSettled();
     if (!entry) return;
     if (entry.pending === undefined && entry.durable === undefined) this.#calls.set(entry.id, entry);

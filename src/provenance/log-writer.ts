@@ -5,12 +5,12 @@ import { ProvenanceError } from './error.ts';
 import { FrameMemory } from './frame-memory.ts';
 import { type DurableBatch, GroupCommit } from './group-commit.ts';
 import { Integrator } from './integrator.ts';
-import { Ledger } from './ledger.ts';
+import { Ledger, type PendingFacts, type PendingParty } from './ledger.ts';
 import type { AuditLimits } from './limits.ts';
 import { LogHealth } from './log-health.ts';
 import { hashBytes } from './merkle-tree.ts';
 import type { PartyKeys } from './party-keys.ts';
-import { type AppendResult, type PendingFacts, type PendingParty, PendingRecord } from './pending-record.ts';
+import { type AppendResult, PendingRecord } from './pending-record.ts';
 import { ReceiptWatch } from './receipt-access.ts';
 import {
   type DraftParty,
@@ -189,14 +189,16 @@ export class LogWriter {
       opening ? { parents, nodeKey: nodeKey.publicKey, nodeToken } : { parents },
     );
     this.#next++;
-    this.#ledger.expect(facts, parties, entry);
+    this.#ledger.expect(facts, entry);
     return record;
   }
 
   #placed({ fingerprint, role, details }: DraftParty, id: Uint8Array, position: number): PendingParty {
-    const { seq, id: prev } = this.#ledger.head(fingerprint) ?? nobody;
-    const { slot, key } = this.keys.keyFor(fingerprint);
-    return { fingerprint, role, details, seq: seq + 1, slot, key, prev, id, position };
+    const known = this.#ledger.newest(fingerprint);
+    const { seq, id: prev } = known ?? this.#ledger.head(fingerprint) ?? nobody;
+    const { slot, key } = known ?? this.keys.keyFor(fingerprint);
+    const bytes = known?.bytes ?? fingerprintBytes(fingerprint);
+    return { fingerprint, role, details, seq: seq + 1, slot, bytes, key, prev, id, position };
   }
 
   /** Writes out all that waits; what cannot be written stays in the journal for the next start. */

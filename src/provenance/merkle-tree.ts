@@ -1,5 +1,6 @@
-import { ByteWriter } from './byte-writer.ts';
-import { DigestSlab, sha256 } from './digest.ts';
+import { asBuffer } from '../base/index.ts';
+import type { ByteWriter } from './byte-writer.ts';
+import { DigestSlab, HeadedDigest, sha256 } from './digest.ts';
 
 export const hashBytes = 32;
 
@@ -10,26 +11,27 @@ export const emptyRoot: Uint8Array = sha256(new Uint8Array(0));
 export const leafPrefix = 0x00;
 const nodePrefix = 0x01;
 
-/** What is being hashed: written anew each time. */
-const hashed = new ByteWriter();
+const leaf = new HeadedDigest(Uint8Array.of(leafPrefix));
+const node = new HeadedDigest(Uint8Array.of(nodePrefix));
 /** Leaf hashes stay at the edge of the tree until their tile is full. */
 const leafHashes = new DigestSlab();
 
 /** RFC 6962 §2.1: SHA-256(0x00 || entry). */
 export function leafHash(entry: Uint8Array): Uint8Array {
-  hashed.reset();
-  hashed.uint8(leafPrefix);
-  hashed.raw(entry);
-  return leafHashes.keep(hashed.digest());
+  return leafHashes.keep(leaf.of(asBuffer(entry), 0, entry.length));
+}
+
+/** The same of what was written since `start`. */
+export function leafHashIn(writer: ByteWriter, start: number): Uint8Array {
+  return leafHashes.keep(writer.digestOf(leaf, start, writer.length));
 }
 
 /** RFC 6962 §2.1: SHA-256(0x01 || left || right). */
 export function nodeHash(left: Uint8Array, right: Uint8Array): Uint8Array {
-  hashed.reset();
-  hashed.uint8(nodePrefix);
-  hashed.raw(left);
-  hashed.raw(right);
-  return Buffer.from(hashed.digest(), 'latin1');
+  const children = Buffer.allocUnsafe(2 * hashBytes);
+  children.set(left);
+  children.set(right, hashBytes);
+  return Buffer.from(node.of(children, 0, children.length), 'latin1');
 }
 
 /** The largest power of two smaller than `size` (RFC 6962 §2.1); `size` is at least 2. */
@@ -61,10 +63,7 @@ export function foldLevel(hashes: Buffer, start: number, end: number, into: numb
   let at = start;
   let to = into;
   for (; at + hashBytes < end; at += 2 * hashBytes) {
-    hashed.reset();
-    hashed.uint8(nodePrefix);
-    hashed.part(hashes, at, at + 2 * hashBytes);
-    to += hashes.write(hashed.digest(), to, 'latin1');
+    to += hashes.write(node.of(hashes, at, at + 2 * hashBytes), to, 'latin1');
   }
   return at < end ? to + hashes.copy(hashes, to, at, end) : to;
 }

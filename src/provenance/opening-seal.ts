@@ -3,7 +3,7 @@ import { ByteReader } from './byte-reader.ts';
 import { ByteWriter, cborMajor } from './byte-writer.ts';
 import { XChaCha20 } from './chacha20.ts';
 import { layerNames } from './commitment.ts';
-import { sha256 } from './digest.ts';
+import { HeadedDigest, sha256 } from './digest.ts';
 import { openingVersion } from './entry.ts';
 import { ProvenanceError } from './error.ts';
 import { columnsOf, itemOf, partyPlace, place, type RecordPlaces } from './record-places.ts';
@@ -63,6 +63,7 @@ export class OpeningSealer {
   readonly #nonce = new Uint8Array(nonceBytes);
   readonly #recordKey = new Uint8Array(recordKeyBytes);
   readonly #cipher = new XChaCha20();
+  readonly #checksum = new HeadedDigest();
 
   constructor(random: Random) {
     this.#random = random;
@@ -98,7 +99,7 @@ export class OpeningSealer {
     const sharedEnd = places.of(at, itemOf(sharedLayers - 1) + 1);
     writer.mask(cipher, places.of(at, itemOf(0)), sharedEnd, part.shared);
     const end = places.of(at, place.end) - checksumBytes;
-    writer.latin1At(end, writer.digestOf(opening, end - 1).slice(0, checksumBytes));
+    writer.latin1At(end, writer.digestOf(this.#checksum, opening, end - 1).slice(0, checksumBytes));
   }
 }
 

@@ -1,6 +1,6 @@
 import { encodeBase32 } from '../base/index.ts';
 import { type Durability, PendingDurability } from './durability.ts';
-import type { Head, PlacedParty, RecordFacts } from './ledger.ts';
+import type { PendingFacts } from './ledger.ts';
 import type { RecordId } from './record.ts';
 import type { IndexedRecord } from './record-index.ts';
 
@@ -10,25 +10,12 @@ export interface AppendResult {
   readonly durability: Durability;
 }
 
-/** A party of a record under way; also its identity's head from now on. */
-export interface PendingParty extends PlacedParty, Head {
-  /** As it is now: an erasure may come before the record is sealed. */
-  readonly key: Uint8Array;
-  /** The id of the record before it in the party's sequence: blank until that one has its own. */
-  readonly prev: Uint8Array | undefined;
-}
-
-export interface PendingFacts extends RecordFacts {
-  readonly idBytes: Buffer;
-  readonly parties: readonly PendingParty[];
-}
-
 export interface PendingRecordOptions {
   readonly position: number;
   /** Its id is blank until `hasId` is called. */
   readonly facts: PendingFacts;
   readonly sipCallId: string | undefined;
-  /** The id of the call's record before it, as `PendingParty.prev`. */
+  /** The id of the call's record before it, blank until that one has its own. */
   readonly previous: Uint8Array | undefined;
   /** Gives all records under way their ids. */
   readonly identify: () => void;

@@ -1,4 +1,4 @@
-import { encodeBase32, equalBytes, TransientMap } from '../base/index.ts';
+import { asBuffer, encodeBase32, equalBytes, TransientMap } from '../base/index.ts';
 import type { Fingerprint } from '../tokens/index.ts';
 import { ProvenanceError } from './error.ts';
 import { byFingerprint, type KnownHead, overlaid } from './heads-order.ts';
@@ -14,6 +14,7 @@ import {
   type Head,
   type HeadSource,
   nextState,
+  type PlacedParty,
   type RecordFacts,
   withoutPartyOf,
 } from './ledger.ts';
@@ -32,7 +33,13 @@ interface NotedCall {
   readonly call: CallState | undefined;
   /** The position of its attempt; 0 where that is not known. */
   readonly since: number;
+  readonly tag: Tag;
+  readonly sipCallId: string | undefined;
+  readonly sipTag: Tag | undefined;
 }
+
+/** An identity's newest record, and its fingerprint's bytes where they are at hand. */
+type NotedHead = Head & Pick<PlacedParty, 'bytes'>;
 
 const formatVersion = 6;
 const stateKey = Buffer.from('state');
@@ -64,7 +71,7 @@ export class RecordIndex implements HeadSource {
   #head: TreeHead;
   /** What the tables do not have yet. */
   #tail: IndexTail;
-  readonly #heads = new Map<Fingerprint, Head>();
+  readonly #heads = new Map<Fingerprint, NotedHead>();
   /** Some of those that the tables have. */
   readonly #recentHeads = new Map<Fingerprint, Head>();
   readonly #calls = new TransientMap<NotedCall>();
@@ -211,9 +218,7 @@ export class RecordIndex implements HeadSource {
     for (const record of records) {
       const { position, facts } = record;
       this.#note(record);
-      for (const { fingerprint, seq } of facts.parties)
-        this.#heads.set(fingerprint, { seq, id: facts.idBytes, position });
-      if (facts.call) this.#noteCall(facts, facts.call, position);
+      for (const party of facts.parties) this.#heads.set(party.fingerprint, headOf(party, record));
       const bundle = Math.floor(position / tileWidth);
       const span = this.#times.get(bundle) ?? this.#time(bundle);
       if (!span || facts.timeMs < span.from || facts.timeMs > span.to || !this.#times.has(bundle))
@@ -253,7 +258,10 @@ export class RecordIndex implements HeadSource {
     for (let at = 0; at < heads.length; at += chunkHeads)
       await root.transaction(() => {
         for (const [fingerprint, one] of heads.slice(at, at + chunkHeads))
-          this.#tables.heads.putSync(this.#tables.identityKey(fingerprint), encodeHead(one));
+          this.#tables.heads.putSync(
+            asBuffer(one.bytes ?? this.#tables.identityKey(fingerprint)),
+            encodeHead(one),
+          );
       });
     const calls = [...this.#calls];
     this.#callsFrom = this.#tail.end;
@@ -290,8 +298,8 @@ export class RecordIndex implements HeadSource {
   async #forget(fingerprint: Fingerprint, before: number): Promise<void> {
     const noted = this.#heads.get(fingerprint);
     if (noted && noted.position < before) this.#heads.delete(fingerprint);
-    for (const [id, { call, since }] of this.#calls)
-      if (call) this.#calls.set(id, { call: withoutPartyOf(call, fingerprint), since });
+    for (const [id, call] of this.#calls)
+      if (call.call) this.#calls.set(id, { ...call, call: withoutPartyOf(call.call, fingerprint) });
     await forgetIdentity(this.#tables, this.#places, fingerprint, before);
     this.#recentHeads.delete(fingerprint);
   }
@@ -306,7 +314,8 @@ export class RecordIndex implements HeadSource {
     return turn;
   }
 
-  #note({ position, facts, sipCallId }: IndexedRecord): void {
+  #note(record: IndexedRecord): void {
+    const { position, facts, sipCallId } = record;
     const tables = this.#tables;
     const tail = this.#tail;
     const note = ({ kind, high, low }: Tag): void => tail.note(kind, high, low, position);
@@ -315,23 +324,41 @@ export class RecordIndex implements HeadSource {
     if (facts.outcome !== undefined) note(tables.outcomeTag(facts.outcome));
     if (facts.intent !== undefined)
       for (const word of this.#intents.wordsOf(facts.intent)) note(tables.intentTag(word));
-    for (const { fingerprint } of facts.parties) {
-      const key = tables.identityKey(fingerprint);
+    for (const { fingerprint, bytes } of facts.parties) {
+      const key = bytes ?? tables.identityKey(fingerprint);
       tail.note('identity', uint32At(key, 0), uint32At(key, 4), position);
     }
-    if (facts.call) note(tables.callTag(facts.call.id));
-    if (sipCallId !== undefined && sipCallId !== facts.call?.id) note(tables.callTag(sipCallId));
+    const call = facts.call && this.#noteCall(record, facts.call);
+    if (call) note(call.tag);
+    if (sipCallId !== undefined && sipCallId !== facts.call?.id)
+      note((sipCallId === call?.sipCallId && call.sipTag) || tables.callTag(sipCallId));
     if (facts.opensNode !== undefined) this.#nodes.set(facts.opensNode, position);
     tail.noted(position);
   }
 
   /** A call that has ended before anything of it was written leaves nothing to write. */
-  #noteCall(facts: RecordFacts, { id, phase }: NonNullable<RecordFacts['call']>, position: number): void {
-    const noted = this.#calls.get(id);
-    const call = nextState(facts, phase === 'attempt' || noted ? noted?.call : this.#call(id));
-    const since = noted?.since ?? (phase === 'attempt' ? position : 0);
-    if (call === undefined && since >= this.#callsFrom) this.#calls.delete(id);
-    else this.#calls.set(id, { call, since });
+  #noteCall(
+    { facts, position, sipCallId }: IndexedRecord,
+    { id, phase }: NonNullable<RecordFacts['call']>,
+  ): NotedCall {
+    const before = this.#calls.get(id);
+    const asks = !before && (phase === 'progress' || phase === 'answer');
+    const call = nextState(facts, asks ? this.#call(id) : before?.call);
+    const noted = {
+      call,
+      since: before?.since ?? (phase === 'attempt' ? position : 0),
+      tag: before?.tag ?? this.#tables.callTag(id),
+      sipCallId,
+      sipTag:
+        before && before.sipCallId === sipCallId
+          ? before.sipTag
+          : sipCallId === undefined
+            ? undefined
+            : this.#tables.callTag(sipCallId),
+    };
+    if (call === undefined && noted.since >= this.#callsFrom) this.#calls.delete(id);
+    else this.#calls.set(id, noted);
+    return noted;
   }
 
   #parted({ from, to }: PositionRange): Readonly<Record<'written' | 'noted', Part>> {
@@ -376,6 +403,15 @@ export class RecordIndex implements HeadSource {
 function isOlder({ root }: IndexTables): boolean {
   const state = root.get(stateKey);
   return state !== undefined && state.readUInt32BE(0) < formatVersion;
+}
+
+/** A party of a record that was under way is its identity's head itself. */
+function headOf(party: PlacedParty, { facts, position }: IndexedRecord): NotedHead {
+  return isHead(party) ? party : { seq: party.seq, id: facts.idBytes, position };
+}
+
+function isHead(party: PlacedParty): party is PlacedParty & Head {
+  return 'position' in party;
 }
 
 function countIn(value: Buffer | undefined): number {

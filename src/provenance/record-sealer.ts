@@ -1,6 +1,7 @@
 import { encodeBase32, type Random } from '../base/index.ts';
 import type { ByteWriter } from './byte-writer.ts';
 import { commitmentHead, layerNames, partyLayerName, saltBytes } from './commitment.ts';
+import { HeadedDigest } from './digest.ts';
 import { openingHeadBytes } from './frame-records.ts';
 import { leafPrefix } from './merkle-tree.ts';
 import { OpeningSealer } from './opening-seal.ts';
@@ -8,9 +9,9 @@ import type { PendingRecord } from './pending-record.ts';
 import { columnsOf, itemOf, partyPlace, place, type RecordPlaces } from './record-places.ts';
 import { commitmentStep } from './statement.ts';
 
-const leafHead: Uint8Array = Uint8Array.of(leafPrefix);
-const layerHeads: readonly Uint8Array[] = layerNames.map(commitmentHead);
-const partyHead: Uint8Array = commitmentHead(partyLayerName);
+const leaf = new HeadedDigest(Uint8Array.of(leafPrefix));
+const layerCommitments = layerNames.map((name) => new HeadedDigest(commitmentHead(name)));
+const partyCommitment = new HeadedDigest(commitmentHead(partyLayerName));
 /** An item's first byte; what is committed to comes behind it. */
 const itemHeadBytes = 1;
 /** That byte and the head of the salt. */
@@ -31,8 +32,8 @@ export class RecordSealer {
     if (previous) writer.latin1At(places.of(at, place.previous), encodeBase32(previous));
     let commitment = places.of(at, place.layers);
     let layer = 0;
-    for (const head of layerHeads) {
-      this.#commitTo(writer, places, at, itemOf(layer++), head, commitment);
+    for (const digest of layerCommitments) {
+      this.#commitTo(writer, places, at, itemOf(layer++), digest, commitment);
       commitment += commitmentStep;
     }
     commitment = places.of(at, place.partyLayers);
@@ -40,12 +41,12 @@ export class RecordSealer {
     for (const { prev } of facts.parties) {
       const columns = columnsOf(number++);
       if (prev) writer.rawAt(places.of(at, columns + partyPlace.prev), prev);
-      this.#commitTo(writer, places, at, columns, partyHead, commitment);
+      this.#commitTo(writer, places, at, columns, partyCommitment, commitment);
       commitment += commitmentStep;
     }
     const statement = places.of(at, place.statement);
     const end = places.of(at, place.opening) - openingHeadBytes;
-    facts.idBytes.write(writer.digestBehind(leafHead, statement, end), 'latin1');
+    facts.idBytes.write(writer.digestOf(leaf, statement, end), 'latin1');
   }
 
   /** Once all of the batch are committed to. */
@@ -58,12 +59,12 @@ export class RecordSealer {
     places: RecordPlaces,
     at: number,
     column: number,
-    head: Uint8Array,
+    headed: HeadedDigest,
     commitment: number,
   ): void {
     const start = places.of(at, column);
     writer.randomAt(start + saltAt, this.#random, saltBytes);
-    const digest = writer.digestBehind(head, start + itemHeadBytes, places.of(at, column + 1));
+    const digest = writer.digestOf(headed, start + itemHeadBytes, places.of(at, column + 1));
     writer.latin1At(commitment, digest);
   }
 }

@@ -4,10 +4,11 @@ import { layerNames, saltBytes } from './commitment.ts';
 import { writeOpeningHead, writeOpeningItemHead, writeOpeningPartyCount } from './entry.ts';
 import { ProvenanceError } from './error.ts';
 import type { FrameWriter } from './journal-frame.ts';
-import { type Layer, LayerFields } from './layer.ts';
+import { LayerFields, LayerPart } from './layer.ts';
+import type { PendingParty } from './ledger.ts';
 import { hashBytes } from './merkle-tree.ts';
 import { leaveRoomForWrap, sharedLayers, writeSealedEnd, writeSealedHead } from './opening-seal.ts';
-import type { PendingParty, PendingRecord } from './pending-record.ts';
+import type { PendingRecord } from './pending-record.ts';
 import { type DraftParty, idLength, type OwnedFields, type RecordDraft, type RecordId } from './record.ts';
 import { columnsOf, itemOf, partyPlace, place, type RecordPlaces } from './record-places.ts';
 import {
@@ -33,7 +34,6 @@ export interface RecordWriterOptions {
   readonly softwareHash?: string | undefined;
 }
 
-const maxRememberedFingerprints = 10_000;
 /** Stands for an id that is not known yet. */
 const blankId = new Uint8Array(hashBytes);
 const blankIdText: RecordId = 'a'.repeat(idLength);
@@ -49,8 +49,8 @@ export class RecordWriter {
   readonly #options: RecordWriterOptions;
   readonly #node: Uint8Array;
   readonly #fields = new LayerFields();
-  /** Fingerprints decoded lately: the same identities call again and again. */
-  readonly #fingerprints = new Map<Fingerprint, Uint8Array>();
+  readonly #ownErin = new LayerPart();
+  readonly #ownEromheen = new LayerPart();
   /** The time of the newest record and how it is written: many come within a millisecond. */
   #time = { ms: Number.NaN, text: '' };
 
@@ -236,37 +236,14 @@ export class RecordWriter {
   #gatherParty(party: PendingParty, owner: DraftParty | undefined, draft: RecordDraft): void {
     const fields = this.#fields;
     fields.reset();
-    fields.put('fingerprint', this.#fingerprint(party.fingerprint));
+    fields.put('fingerprint', party.bytes);
     fields.put('role', party.role);
     fields.put('seq', party.seq);
     fields.put('prev', party.prev ? blankId : null);
     fields.put('details', party.details);
-    fields.put('erin', ownedFields(draft.erin, owner?.owns?.erin));
-    fields.put('eromheen', ownedFields(draft.eromheen, owner?.owns?.eromheen));
+    fields.put('erin', this.#ownErin.of(draft.erin, owner?.owns?.erin));
+    fields.put('eromheen', this.#ownEromheen.of(draft.eromheen, owner?.owns?.eromheen));
   }
-
-  #fingerprint(text: Fingerprint): Uint8Array {
-    let bytes = this.#fingerprints.get(text);
-    if (!bytes) {
-      bytes = fingerprintBytes(text);
-      if (this.#fingerprints.size >= maxRememberedFingerprints) this.#fingerprints.clear();
-      this.#fingerprints.set(text, bytes);
-    }
-    return bytes;
-  }
-}
-
-/** What of a layer is one party's own; undefined when that is nothing. */
-function ownedFields(layer: Layer, names: readonly string[] | undefined): Layer | undefined {
-  if (names === undefined) return undefined;
-  const owned: Record<string, unknown> = {};
-  let any = false;
-  for (const name of names) {
-    if (layer[name] === undefined) continue;
-    owned[name] = layer[name];
-    any = true;
-  }
-  return any ? owned : undefined;
 }
 
 /** What is one party's own does not belong into a layer that all share. */
