@@ -1,26 +1,32 @@
 import { addressOf, declaredIntent } from '../intent/index.ts';
 import type { Flow, RespondDecision, SipRequest } from '../sip/index.ts';
+import type { IdentityToken } from '../tokens/index.ts';
 import type { CallParty, CallRecords, Outcome } from './call-records.ts';
 import type { Callee } from './callees.ts';
-import { intentTokenOf, tokenReference } from './intent-gate.ts';
+import { intentTokenOf } from './intent-gate.ts';
 import type { OnBehalfSigner } from './on-behalf.ts';
 import { nameOf, type Principal } from './principal.ts';
 import type { Registration } from './registration.ts';
 import { gateOf } from './routing-answers.ts';
+import { SignedIntents } from './signed-intents.ts';
 
 export interface CallAttemptsOptions {
   readonly records: CallRecords;
   readonly registration: Registration;
   readonly signer: OnBehalfSigner;
   readonly domainName: string;
+  /** The identity that signs on behalf of others. */
+  readonly gateway: IdentityToken;
 }
 
 /** What the gateway puts its name to when somebody calls: the intent of who cannot sign, and the attempt's record. */
 export class CallAttempts {
   readonly #options: CallAttemptsOptions;
+  readonly #intents: SignedIntents;
 
   constructor(options: CallAttemptsOptions) {
     this.#options = options;
+    this.#intents = new SignedIntents(options.gateway);
   }
 
   /** The gateway's own token for a caller whose device has not signed this request. */
@@ -49,7 +55,7 @@ export class CallAttempts {
     const { records, registration } = this.#options;
     const identity = caller.kind === 'identity' ? caller.identity : undefined;
     const device = caller.kind === 'identity' ? caller.intent : undefined;
-    const signed = device?.bytes ?? (token === undefined ? undefined : Buffer.from(token, 'base64url'));
+    const { tokens, signed } = this.#intents.of(request, caller, token);
     return records.attempt({
       request,
       flow,
@@ -58,7 +64,8 @@ export class CallAttempts {
       assurance: caller.assurance,
       signedBy: device !== undefined ? 'device' : token !== undefined ? 'gateway' : 'nobody',
       intent: device?.intent.text || declaredIntent(request, callee.party.label),
-      tokens: signed === undefined ? [] : [tokenReference(signed)],
+      tokens,
+      signed,
       parents: registration.recordsOf(identity?.fingerprint, callee.identity?.fingerprint),
     });
   }
@@ -86,6 +93,7 @@ export class CallAttempts {
       signedBy: 'nobody',
       intent: declaredIntent(request, address),
       tokens: [],
+      signed: undefined,
       parents: [],
     });
     const { status, reason } = answer;

@@ -1,5 +1,11 @@
 import { type Clock, type Random, randomId } from '../base/index.ts';
-import { type AppendResult, addressParty, type DraftParty, type RecordId } from '../provenance/index.ts';
+import {
+  type AppendResult,
+  addressParty,
+  type DraftParty,
+  type Layer,
+  type RecordId,
+} from '../provenance/index.ts';
 import { type Flow, type ForwardedRequest, ownText, type SipRequest } from '../sip/index.ts';
 import type { Audit } from './audit.ts';
 import { circumstances, peerCircumstances } from './context.ts';
@@ -46,6 +52,8 @@ export interface AttemptFacts {
   readonly intent: string;
   /** Base64url SHA-256 of the intent token. */
   readonly tokens: readonly string[];
+  /** That token, and who has signed it: stands in ERACHTER, so that it goes with either party. */
+  readonly signed: Layer | undefined;
   /** The registrations that the call rests on. */
   readonly parents: readonly RecordId[];
 }
@@ -116,6 +124,7 @@ export class CallRecords {
       eraan: { parents: facts.parents, tokens: facts.tokens },
       eromheen: circumstances(request, flow),
       erachter: facts.intent,
+      ...(facts.signed && { signed: facts.signed }),
       parties: partiesOf(caller, callee, 'caller'),
       call: { id, phase: 'attempt' },
     });

@@ -45,6 +45,8 @@ export interface RecordDraft {
   readonly eromheen: Layer;
   /** ERACHTER: the declared intent; never empty. */
   readonly erachter: string;
+  /** What was signed of it, beside it in ERACHTER. */
+  readonly signed?: Layer;
   readonly parties: readonly DraftParty[];
   readonly call?: { readonly id: string; readonly phase: CallPhase };
   /** Nobody waits for it to be durable: it may share a later sync (`unhurriedDelayMs`). Not part of the record. */

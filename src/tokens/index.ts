@@ -60,6 +60,7 @@ export * from './node-token.ts';
 export { type KnownIdentity, packIdentityToken, unpackIdentityToken } from './packed-identity-token.ts';
 export * from './public-token.ts';
 export * from './realm.ts';
+export { type ShownCore, shownCore } from './shown-core.ts';
 export * from './signed-answer.ts';
 export * from './succession.ts';
 export * from './tombstone.ts';

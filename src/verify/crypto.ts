@@ -1,4 +1,5 @@
 import { ed25519 } from '@noble/curves/ed25519.js';
+import { blake2b } from '@noble/hashes/blake2.js';
 import { sha256 as hashSha256, sha512 } from '@noble/hashes/sha2.js';
 import { ml_dsa44 } from '@noble/post-quantum/ml-dsa.js';
 import { concat, equal } from './bytes.ts';
@@ -9,6 +10,11 @@ export const hashBytes = 32;
 
 export function sha256(bytes: Uint8Array): Uint8Array {
   return hashSha256(bytes);
+}
+
+/** What fingerprints are made with. */
+export function blake2b256(bytes: Uint8Array): Uint8Array {
+  return blake2b(bytes, { dkLen: hashBytes });
 }
 
 /**

@@ -8,7 +8,8 @@ export type VerifyErrorCode =
   | 'inclusion'
   | 'entry'
   | 'receipt'
-  | 'opening';
+  | 'opening'
+  | 'intent';
 
 export class VerifyError extends Error {
   readonly code: VerifyErrorCode;

@@ -45,7 +45,7 @@ export function decodeReceipt(bytes: Uint8Array): Receipt {
     sealedAt: form.count(form.map(headers.get(label.cwtClaims)).get(label.iat)),
     holds: (id, nodeKey) => {
       const root = rootFromInclusion(id, proof.index, proof.size, proof.path);
-      return root !== undefined && verifyEd25519(nodeKey, toBeSigned(protectedBytes, root), signature);
+      return root !== undefined && verifyEd25519(nodeKey, coseToBeSigned(protectedBytes, root), signature);
     },
   };
 }
@@ -69,7 +69,7 @@ function inclusionProof(unprotected: Cbor | undefined): {
 }
 
 /** RFC 9052 §4.4. */
-function toBeSigned(protectedBytes: Uint8Array, payload: Uint8Array): Uint8Array {
+export function coseToBeSigned(protectedBytes: Uint8Array, payload: Uint8Array): Uint8Array {
   const context = utf8('Signature1');
   return concat(
     Uint8Array.of(0x84),

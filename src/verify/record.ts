@@ -49,6 +49,7 @@ export interface OpenedRecord {
   readonly erin: Layer | undefined;
   readonly eraan: Layer | undefined;
   readonly eromheen: Layer | undefined;
+  readonly erachter: Layer | undefined;
   readonly parties: readonly ProvedParty[];
   /** Names of the layers, and `party 0` and so on, that the opening no longer opens. */
   readonly erased: readonly string[];
@@ -97,6 +98,7 @@ export function openRecord(statement: Statement, opening: Uint8Array): OpenedRec
     erin: withOwned(erin, partyLayers, 'erin'),
     eraan,
     eromheen: withOwned(eromheen, partyLayers, 'eromheen'),
+    erachter,
     parties: partyLayers.flatMap((layer) => (layer ? [partyOf(layer)] : [])),
     erased: [
       ...erasedLayers.filter((name) => name !== ''),

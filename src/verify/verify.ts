@@ -15,8 +15,9 @@ import { type Policy, parsePolicy } from './policy.ts';
 import { proveNodes, proveRecords } from './proof.ts';
 import { parseProofFile, proofHeader } from './proof-file.ts';
 import { type Check, neverProved, type Report, type Verdict, type WitnessSeen } from './report.ts';
+import { checkSignedIntent } from './signed-intent.ts';
 import { tellStory, toldRecord } from './story.ts';
-import { erasures, failedCheck, proved, seenBy, summaryOf, upper } from './words.ts';
+import { erasures, failedCheck, proved, seenBy, signedIntents, summaryOf, upper } from './words.ts';
 
 /** Whom the auditor trusts. */
 export interface Trust {
@@ -99,6 +100,9 @@ class Verification {
     const opened = records.filter(({ opened: one }) => one !== undefined);
     if (opened.length > 0)
       this.#passed('Contents', 'What is shown is what was committed to when it was logged');
+    const signed = opened.flatMap(({ opened: one }) => (one && checkSignedIntent(one)) ?? []);
+    const intents = signedIntents(signed);
+    if (signed.length > 0) this.#passed('Signed intent', intents.says);
     const shown = records.map(({ id, opened: one }) => ({ id, parties: one?.parties ?? [] }));
     const held = checkReceipts(parsePartyReceipts(this.#receipts), shown, nodes, file.claim);
     const completeness = checkCompleteness(records, file.claim, file.head);
@@ -127,6 +131,7 @@ class Verification {
       findings: [...gaps.map((gap) => `${upper(gap)}.`), ...erased],
       proved: [
         ...proved(records, checkpoint),
+        ...(signed.length > 0 ? intents.proved : []),
         ...(gaps.length === 0 ? completeness.complete : []),
         ...(held.kept > 0 ? [`${held.kept} receipts that the parties hold name records that are here.`] : []),
         ...witnesses.proved,
@@ -144,9 +149,11 @@ class Verification {
                 : 'Whether the identity has newer records than the last one shown: its receipts would tell, or a proof with --head.',
             ]
           : []),
-        ...(records.some(({ opened: one }) => one?.erin?.['signedBy'] === 'device')
+        ...(opened.some(
+          ({ opened: one }) => one?.erin?.['signedBy'] === 'device' && !one.erachter?.['signed'],
+        )
           ? [
-              'Whether the caller’s device signed as the record says: the record names its intent token (ERAAN, tokens), and the phones, which hold it, can show it.',
+              'Whether the caller’s device signed as the record says: the record names its intent token (ERAAN, tokens) and does not show it; the phones, which hold it, can.',
             ]
           : []),
         ...witnesses.open,

@@ -2,6 +2,7 @@ import type { Cosignature, SignedCheckpoint } from './checkpoint.ts';
 import type { VerifyError } from './error.ts';
 import type { ProvedRecord } from './proof.ts';
 import type { Verdict, WitnessSeen } from './report.ts';
+import type { SignedIntent } from './signed-intent.ts';
 
 // What a report says, in words.
 
@@ -16,6 +17,7 @@ export const failedCheck: Readonly<Record<VerifyError['code'], string>> = {
   entry: 'In the log',
   receipt: 'Sealed',
   opening: 'Contents',
+  intent: 'Signed intent',
 };
 
 export function seenBy({ key, time }: Cosignature): WitnessSeen {
@@ -93,6 +95,32 @@ export function proved(
     `The log ${origin}, of which the operator signed ${size} records, holds ${places.length === 1 ? `this record at place ${places[0]}` : `these records at the places ${ranges(places)}`}.`,
     `The gateway logged ${records.length === 1 ? 'it' : 'them'} ${sealed.length === 1 || sealed[0] === sealed.at(-1) ? `at ${rfc3339(sealed[0] ?? 0)}` : `between ${rfc3339(sealed[0] ?? 0)} and ${rfc3339(sealed.at(-1) ?? 0)}`}, by its clock, and has not been able to change or take back anything since.`,
   ];
+}
+
+/** What the tokens of calls prove: whose word the declared intents are. */
+export function signedIntents(signed: readonly SignedIntent[]): {
+  readonly says: string;
+  readonly proved: readonly string[];
+} {
+  const [first] = signed;
+  const own = signed.filter(({ by }) => by === 'caller');
+  const sentence = ({ by, name, signer, intent, signedAt, forThisCall }: SignedIntent): string => {
+    const who = `${name} (${signer.slice(0, 12)}…)`;
+    const what = `“${intent}” ${forThisCall ? 'for this very call' : 'for a call whose addresses are not shown here in full'}, at ${rfc3339(signedAt)} by its own clock`;
+    return by === 'caller'
+      ? `The caller ${who} signed ${what}, with its own key.`
+      : `A gateway, ${who}, signed ${what}, on behalf of the caller, whose own key signed nothing: that the caller declared it rests on the gateway's word.`;
+  };
+  if (first && signed.length === 1)
+    return {
+      says:
+        first.by === 'caller'
+          ? "The caller's own key signed the intent"
+          : "A gateway signed the intent on the caller's behalf",
+      proved: [sentence(first)],
+    };
+  const says = `Of ${signed.length} calls, ${own.length} were signed by the caller's own key, ${signed.length - own.length} by a gateway on the caller's behalf`;
+  return { says, proved: [`${says}.`] };
 }
 
 function rfc3339(seconds: number): string {
