@@ -164,9 +164,10 @@ export class RecordWriter {
     this.#writeItem(writer, places, at, itemOf(2));
   }
 
-  #writeErachter(writer: ByteWriter, places: RecordPlaces, at: number, { erachter }: RecordDraft): void {
+  #writeErachter(writer: ByteWriter, places: RecordPlaces, at: number, draft: RecordDraft): void {
     this.#fields.reset();
-    this.#fields.put('intent', erachter);
+    this.#fields.put('intent', draft.erachter);
+    this.#fields.put('signed', draft.signed);
     this.#writeItem(writer, places, at, itemOf(sharedLayers));
   }
 

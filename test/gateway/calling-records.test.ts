@@ -100,6 +100,22 @@ describe('a call leaves one attempt and one closing record (design §6)', () => 
     expect(attempt?.erachter).toBe('stand-up');
   });
 
+  it.each([
+    ['by the caller', () => caller, "The caller's own key signed the intent"],
+    // Its token brings along the identity that nobody here knows.
+    ['by a newcomer', () => gateway.keyPhone('newcomer', 'ws'), "The caller's own key signed the intent"],
+    ['by the gateway', () => desk, "A gateway signed the intent on the caller's behalf"],
+  ])('whose intent, signed %s, an auditor checks with the verifier key alone', async (_, phoneOf, says) => {
+    const phone = await phoneOf();
+    const { invite, callerSide } = await establish(phone, callee);
+    await exchange(phone, callee, callerSide, 'BYE');
+    const [attempt] = await chainOf(invite);
+    const report = await gateway.proofOf(attempt?.id ?? '');
+    expect(report.verdict).toBe('UNWITNESSED');
+    expect(report.checks).toContainEqual({ name: 'Signed intent', ok: true, says });
+    expect(report.proved.join(' ')).toContain('for this very call');
+  });
+
   it('of each identity in an unbroken sequence', async () => {
     const records = await gateway.records({ identity: alice.token.fingerprint });
     const own = records.map(({ id, parties }) => ({

@@ -1,6 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { vi } from 'vitest';
 import { type Clock, type LogFields, type Logger, systemClock, systemRandom } from '../../src/base/index.ts';
 import { dataPaths, loadConfig } from '../../src/config/index.ts';
 import { createGateway } from '../../src/gateway/index.ts';
@@ -8,6 +9,8 @@ import { IdentityOverlay, openStore } from '../../src/overlay/index.ts';
 import {
   type LogVerdict,
   openAuditReader,
+  ProvenanceError,
+  type RecordId,
   type RecordQuery,
   type StoredRecord,
   type VerifyLogOptions,
@@ -21,6 +24,7 @@ import {
   type IdentityToken,
   loadIdentity,
 } from '../../src/tokens/index.ts';
+import { parseTrust, type Report, verifyFile } from '../../src/verify/index.ts';
 import { type AgentOptions, type KeyIdentity, SipAgent } from './sip-agent.ts';
 import type { WireTransport } from './sip-wire.ts';
 
@@ -147,6 +151,18 @@ export class TestGateway {
     }
   }
 
+  /** What an auditor with the verifier key alone finds in the proof of a record, once a checkpoint covers it. */
+  async proofOf(record: RecordId): Promise<Report> {
+    const { log } = dataPaths(this.#dataDir);
+    const reader = await openAuditReader({ directory: log, indexDirectory: join(this.#dataDir, 'none') });
+    try {
+      const proof = await vi.waitUntil(() => reader.prove(record).catch(pendingOnly), { timeout: 10_000 });
+      return verifyFile(proof, parseTrust(await readFile(join(log, 'public/vkey'), 'utf8')));
+    } finally {
+      await reader.close();
+    }
+  }
+
   /** Checks the whole log, as `audit verify` does. */
   verifyLog(options: Omit<VerifyLogOptions, 'directory'> = {}): Promise<LogVerdict> {
     return verifyLog({ ...options, directory: dataPaths(this.#dataDir).log });
@@ -232,4 +248,9 @@ export function newIdentity(subject: string): KeyIdentity {
   const now = Math.floor(Date.now() / 1000);
   const token = createIdentityToken({ key, subject, notBefore: now - tenDays, expires: now + tenDays, now });
   return { token, key };
+}
+
+/** Nothing yet for a record that no checkpoint covers. */
+function pendingOnly(error: unknown): undefined {
+  if (!(error instanceof ProvenanceError) || error.code !== 'record-pending') throw error;
 }
