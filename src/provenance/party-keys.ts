@@ -44,7 +44,7 @@ export class PartyKeys implements PartyKeySource {
     const slots = new PartySlots(file);
     while (slots.length > 0 && slots.stateOf(slots.length - 1) === undefined) slots.dropLast();
     const length = file?.length ?? 0;
-    const existed = length >= partyKeysMagic.length;
+    const existed = !slots.isNew;
     const good = existed ? endOf(slots.length) : 0;
     if (length !== good) await cutTo(storage, good);
     return new PartyKeys(options, slots, existed);
@@ -189,7 +189,7 @@ export class PartyKeySnapshot implements PartyKeySource {
   }
 
   get faults(): readonly string[] {
-    if (this.#size < partyKeysMagic.length) return this.#size > 0 ? ['it ends within its first bytes'] : [];
+    if (this.#slots.isNew) return this.#size > 0 ? ['it ends within its first bytes'] : [];
     const faults: string[] = [];
     for (let slot = 0; endOf(slot) < this.#size; slot++)
       if (this.#slots.stateOf(slot) === undefined) faults.push(`slot ${slot} is torn or changed`);

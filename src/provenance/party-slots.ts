@@ -24,6 +24,8 @@ const initialSlots = 64;
 export class PartySlots {
   #bytes: Buffer;
   #length: number;
+  /** There was no file, or none of it has reached the disk. */
+  readonly isNew: boolean;
   /** Open addressing, at most half full: places of live slots, one higher; made when it is asked for. */
   #table: Int32Array | undefined;
   readonly #seed: number;
@@ -31,10 +33,10 @@ export class PartySlots {
   /** Copies the slots that `file` has whole. Throws `party-keys-damaged` when it is another file. */
   constructor(file: Uint8Array | undefined, random: Random = systemRandom) {
     const bytes = asBuffer(file ?? new Uint8Array(0));
-    const isNew = bytes.length < partyKeysMagic.length;
-    if (!isNew && !bytes.subarray(0, partyKeysMagic.length).equals(partyKeysMagic))
+    this.isNew = bytes.length < partyKeysMagic.length || isTorn(bytes);
+    if (!this.isNew && !bytes.subarray(0, partyKeysMagic.length).equals(partyKeysMagic))
       throw new ProvenanceError('party-keys-damaged', 'the file of party keys does not begin as it should');
-    this.#length = isNew ? 0 : Math.floor((bytes.length - partyKeysMagic.length) / slotBytes);
+    this.#length = this.isNew ? 0 : Math.floor((bytes.length - partyKeysMagic.length) / slotBytes);
     this.#bytes = Buffer.alloc(Math.max(initialSlots, this.#length) * slotBytes);
     this.#bytes.set(bytes.subarray(partyKeysMagic.length, partyKeysMagic.length + this.#length * slotBytes));
     // Who chooses fingerprints must not choose which of them meet.
@@ -165,4 +167,11 @@ export class PartySlots {
     const word = Math.imul(bytes.readInt32LE(at) ^ this.#seed, 0x9e37_79b1) ^ bytes.readInt32LE(at + 4);
     return Math.imul(word, 0x85eb_ca6b) >>> (Math.clz32(table.length) + 1);
   }
+}
+
+/** A power cut during the very first write: the file has its length, and zeros from somewhere in its first bytes on. */
+function isTorn(bytes: Buffer): boolean {
+  let at = 0;
+  while (at < partyKeysMagic.length && bytes[at] === partyKeysMagic[at]) at++;
+  return at < partyKeysMagic.length && bytes.subarray(at).every((byte) => byte === 0);
 }

@@ -54,4 +54,13 @@ describe('slots of party keys', () => {
     expect(slots.add(fingerprintAt(1), keyAt(1))).toBe(3);
     expect(slots.find(fingerprintAt(1))).toBe(3);
   });
+
+  test('property 14 (crash-safe): a file of which a power cut has left zeros counts as none, a changed one does not', () => {
+    const file = fileOf(filled(2));
+    for (const kept of [0, 1, partyKeysMagic.length - 1])
+      expect(new PartySlots(Buffer.from(file).fill(0, kept))).toMatchObject({ isNew: true, length: 0 });
+    expect(new PartySlots(Buffer.from(file).fill(0, partyKeysMagic.length)).isNew).toBe(false);
+    for (const changed of [file.fill(0, 0, 4), Buffer.from(file).fill(1, 3, 4)])
+      expect(() => new PartySlots(changed)).toThrow(expect.objectContaining({ code: 'party-keys-damaged' }));
+  });
 });
