@@ -29,11 +29,13 @@ export class HmacSha256 {
   of(...parts: readonly (Uint8Array | string)[]): string {
     let end = blockBytes;
     for (const part of parts) {
-      const { length } = typeof part === 'string' ? { length: Buffer.byteLength(part) } : part;
-      this.#reserve(end + length);
-      if (typeof part === 'string') this.#inner.write(part, end, 'utf8');
-      else this.#inner.set(part, end);
-      end += length;
+      // A character of a string takes three bytes at most.
+      this.#reserve(end + 3 * part.length);
+      if (typeof part === 'string') end += this.#inner.write(part, end, 'utf8');
+      else {
+        this.#inner.set(part, end);
+        end += part.length;
+      }
     }
     this.#outer.write(hash('sha256', this.#inner.subarray(0, end), 'latin1'), blockBytes, 'latin1');
     return hash('sha256', this.#outer, 'latin1');

@@ -1,13 +1,14 @@
-import { type Clock, type Random, randomId } from '../base/index.ts';
+import { type Clock, type Random, randomId, TransientMap } from '../base/index.ts';
 import { addressOf, declaredIntent, dialledUser } from '../intent/index.ts';
 import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
-import { type AppendResult, addressParty, type RecordId } from '../provenance/index.ts';
+import { type AppendResult, addressParty, type Durability, type RecordId } from '../provenance/index.ts';
 import {
   appendHeaders,
   createResponse,
   type Flow,
   type HeaderField,
   headerField,
+  type RegisterOutcome,
   type Registrar,
   type RegistrationChange,
   type ServerTransaction,
@@ -56,7 +57,7 @@ export class Registration {
   /** The record on which calls to and from an identity rest: its newest registration. */
   readonly #newest = new Map<string, RecordId>();
   /** Of those who are registering at this moment. */
-  readonly #assurances = new Map<string, Assurance>();
+  readonly #assurances = new TransientMap<Assurance>();
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
@@ -140,27 +141,38 @@ export class Registration {
     info: readonly HeaderField[],
   ): Promise<void> {
     const { request, flow } = transaction;
-    const { registrar, authentication, clock, onAccepted, publish } = this.#options;
+    const { authentication, onAccepted, onRegistered, onChanged, publish } = this.#options;
     const { identity } = principal;
-    this.#assurances.set(identity.fingerprint, principal.assurance);
-    const outcome = registrar.handle(request, flow, identity.fingerprint, { nowMs: clock.now() });
-    const { response, changes } = await outcome.finally(() => this.#assurances.delete(identity.fingerprint));
-    if (response.status === 200) {
-      if (changes.some(({ kind }) => kind !== 'removed')) {
-        authentication.remember(flow, identity.fingerprint, principal.assurance);
-      }
-      const written = changes.map((change) => this.#record(request, flow, principal, change));
-      const binds = changes.some(({ kind }) => kind !== 'removed');
-      const published = binds ? publish?.(request, identity.fingerprint) : undefined;
-      await allDurable(written);
-      // Who comes may call another operator at once, which then asks for it; who stays need not wait.
-      if (changes.some(({ kind }) => kind === 'added')) await published;
-      for (const { kind } of changes) onAccepted(kind);
+    const { fingerprint } = identity;
+    const { response, changes } = await this.#changed(request, flow, fingerprint, principal.assurance);
+    if (response.status !== 200) return transaction.respond(response);
+    const binds = changes.some(({ kind }) => kind !== 'removed');
+    if (binds) authentication.remember(flow, fingerprint, principal.assurance);
+    const written = changes.map((change) => this.#record(request, flow, principal, change));
+    const published = binds ? publish?.(request, fingerprint) : undefined;
+    for (const { durability } of written) await settled(durability);
+    // Who comes may call another operator at once, which then asks for it; who stays need not wait.
+    if (published !== undefined && changes.some(({ kind }) => kind === 'added')) await published;
+    for (const { kind } of changes) onAccepted(kind);
+    transaction.respond(appendHeaders(response, info));
+    if (binds) onRegistered(request, flow, fingerprint);
+    if (changes.length > 0) onChanged(fingerprint, changes);
+  }
+
+  /** What the registrar makes of it, which asks meanwhile how sure the gateway is. */
+  async #changed(
+    request: SipRequest,
+    flow: Flow,
+    fingerprint: string,
+    assurance: Assurance,
+  ): Promise<RegisterOutcome> {
+    const { registrar, clock } = this.#options;
+    this.#assurances.set(fingerprint, assurance);
+    try {
+      return await registrar.handle(request, flow, fingerprint, { nowMs: clock.now() });
+    } finally {
+      this.#assurances.delete(fingerprint);
     }
-    transaction.respond(response.status === 200 ? appendHeaders(response, info) : response);
-    if (response.status === 200 && changes.some(({ kind }) => kind !== 'removed'))
-      this.#options.onRegistered(request, flow, identity.fingerprint);
-    if (changes.length > 0) this.#options.onChanged(identity.fingerprint, changes);
   }
 
   #unavailable(transaction: ServerTransaction): void {
@@ -258,13 +270,11 @@ export class Registration {
         },
       ],
     });
-    await allDurable([written]);
+    await settled(written.durability);
   }
 }
 
-/** Settles when each record is durable or has failed to become so; a registration stands in either case. */
-function allDurable(written: readonly AppendResult[]): Promise<unknown> {
-  return Promise.all(
-    written.map(({ durability }) => new Promise((resolve) => durability.whenSettled(resolve))),
-  );
+/** When a record is durable or has failed to become so; a registration stands in either case. */
+function settled(durability: Durability): Promise<unknown> {
+  return new Promise((resolve) => durability.whenSettled(resolve));
 }

@@ -63,6 +63,12 @@ export function sameResponse(expected: string, received: string): boolean {
   return left.length === right.length && timingSafeEqual(left, right);
 }
 
+/** Node hashes a string as UTF-8, which of ASCII is the same bytes, in half the time that a Buffer of them takes. */
 function hashHeaderText(algorithm: DigestAlgorithm, text: string): string {
-  return hash(opensslNames[algorithm], Buffer.from(text, 'latin1'), 'hex');
+  return hash(opensslNames[algorithm], isAscii(text) ? text : Buffer.from(text, 'latin1'), 'hex');
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return false;
+  return true;
 }
