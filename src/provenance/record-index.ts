@@ -1,25 +1,20 @@
-import { asBuffer, encodeBase32, equalBytes, TransientMap } from '../base/index.ts';
 import type { Fingerprint } from '../tokens/index.ts';
-import { ProvenanceError } from './error.ts';
-import { byFingerprint, type KnownHead, overlaid } from './heads-order.ts';
+import type { KnownHead } from './heads-order.ts';
+import { IndexCalls } from './index-calls.ts';
 import { type ErasedTrace, forgetIdentity, unlistTraces } from './index-erasure.ts';
-import { countFrom, decodeCall, decodeHead, encodeCall, encodeHead, uint64 } from './index-keys.ts';
-import { idPrefix, type LookupKey, rangesWithin, type TimeSpan, tagOf } from './index-lookup.ts';
+import { IndexHeads } from './index-heads.ts';
+import { countFrom, uint64 } from './index-keys.ts';
+import { idPrefix, type LookupKey, tagOf } from './index-lookup.ts';
+import { type NotedBatch, notedBatch } from './index-noted.ts';
 import { groupRecords, Places, type PositionRange, type Tag, uint32At } from './index-places.ts';
-import { callKey, IndexTables } from './index-tables.ts';
+import { IndexPositions } from './index-positions.ts';
+import { isOlder, putState, readState } from './index-state.ts';
+import { IndexTables } from './index-tables.ts';
 import { IndexTail } from './index-tail.ts';
+import { IndexTimes } from './index-times.ts';
 import { IntentWords } from './intent-words.ts';
-import {
-  type CallState,
-  type Head,
-  type HeadSource,
-  nextState,
-  type PlacedParty,
-  type RecordFacts,
-  withoutPartyOf,
-} from './ledger.ts';
+import type { CallState, Head, HeadSource, RecordFacts } from './ledger.ts';
 import type { TreeHead } from './merkle-tree.ts';
-import { tileWidth } from './tile-layout.ts';
 
 /** Facts of a record together with its place and the SIP Call-ID, where it has one. */
 export interface IndexedRecord {
@@ -28,26 +23,8 @@ export interface IndexedRecord {
   readonly sipCallId: string | undefined;
 }
 
-interface NotedCall {
-  /** undefined: closed. */
-  readonly call: CallState | undefined;
-  /** The position of its attempt; 0 where that is not known. */
-  readonly since: number;
-  readonly tag: Tag;
-  readonly sipCallId: string | undefined;
-  readonly sipTag: Tag | undefined;
-}
-
-/** An identity's newest record, and its fingerprint's bytes where they are at hand. */
-type NotedHead = Head & Pick<PlacedParty, 'bytes'>;
-
-const formatVersion = 6;
-const stateKey = Buffer.from('state');
 /** How many groups of segments there are. */
 const groupsKey = Buffer.from('groups');
-/** Heads under one LMDB transaction: keeps each stretch of synchronous work short. */
-const chunkHeads = 1024;
-const maxRememberedHeads = 10_000;
 /** Records that are written before the file is mapped anew. */
 const mappedRecords = 4_096;
 
@@ -62,8 +39,6 @@ export class RecordIndex implements HeadSource {
   readonly #places: Places;
   /** Records written since the file was mapped. */
   #touched = 0;
-  /** Who looks at one snapshot for longer than a moment. */
-  #walks = 0;
   #lastWrite: Promise<unknown> = Promise.resolve();
   readonly #origin: Buffer;
   readonly #intents = new IntentWords();
@@ -71,20 +46,19 @@ export class RecordIndex implements HeadSource {
   #head: TreeHead;
   /** What the tables do not have yet. */
   #tail: IndexTail;
-  readonly #heads = new Map<Fingerprint, NotedHead>();
-  /** Some of those that the tables have. */
-  readonly #recentHeads = new Map<Fingerprint, Head>();
-  readonly #calls = new TransientMap<NotedCall>();
-  /** Calls that began from here on are in no table; after a crash the tables may be ahead, until the next write. */
-  #callsFrom = Number.POSITIVE_INFINITY;
-  readonly #times = new Map<number, TimeSpan>();
+  readonly #heads: IndexHeads;
+  readonly #calls: IndexCalls;
+  readonly #times: IndexTimes;
   readonly #nodes = new Map<Fingerprint, number>();
 
   private constructor(tables: IndexTables, origin: string) {
     this.#tables = tables;
     this.#places = new Places(tables);
+    this.#heads = new IndexHeads(tables);
+    this.#calls = new IndexCalls(tables);
+    this.#times = new IndexTimes(tables);
     this.#origin = Buffer.from(origin);
-    this.#head = this.#readHead();
+    this.#head = readState(this.#tables, this.#origin);
     this.#tail = new IndexTail(this.#head.size);
   }
 
@@ -123,61 +97,26 @@ export class RecordIndex implements HeadSource {
 
   /** Sees what another process has written since. */
   refresh(): void {
-    this.#recentHeads.clear();
+    this.#heads.forgetRecent();
     this.#tables.root.resetReadTxn();
-    this.#head = this.#readHead();
+    this.#head = readState(this.#tables, this.#origin);
     this.#tail = new IndexTail(this.#head.size);
   }
 
   head(fingerprint: Fingerprint): Head | undefined {
-    return this.#heads.get(fingerprint) ?? this.#writtenHead(fingerprint);
-  }
-
-  /** The same identities call again and again. */
-  #writtenHead(fingerprint: Fingerprint): Head | undefined {
-    let head = this.#recentHeads.get(fingerprint);
-    if (!head) {
-      head = decodeHead(this.#tables.heads.get(this.#tables.identityKey(fingerprint)));
-      if (head) this.#rememberHead(fingerprint, head);
-    }
-    return head;
-  }
-
-  #rememberHead(fingerprint: Fingerprint, head: Head): void {
-    if (this.#recentHeads.size >= maxRememberedHeads) this.#recentHeads.clear();
-    this.#recentHeads.set(fingerprint, head);
+    return this.#heads.get(fingerprint);
   }
 
   /**
    * The newest record of every identity as of `size`, in the order of the fingerprints' bytes: one moment's state, that of
    * the first `next`, however long it takes to go through it.
    */
-  *heads(): Generator<KnownHead> {
-    const noted = Array.from(this.#heads, ([fingerprint, head]) => ({ fingerprint, head }));
-    yield* overlaid(this.#writtenHeads(), noted.sort(byFingerprint));
-  }
-
-  *#writtenHeads(): Generator<KnownHead> {
-    this.#walks++;
-    try {
-      // An iterator of LMDB keeps to the state that it began with.
-      for (const { key, value } of this.#tables.heads.getRange()) {
-        const head = decodeHead(value);
-        if (head) yield { fingerprint: encodeBase32(key), head };
-      }
-    } finally {
-      this.#walks--;
-    }
+  heads(): Generator<KnownHead> {
+    return this.#heads.all();
   }
 
   openCalls(): readonly CallState[] {
-    const calls = new Map<string, CallState | undefined>();
-    for (const { value } of this.#tables.calls.getRange()) {
-      const call = decodeCall(value);
-      calls.set(call.id, call);
-    }
-    for (const [id, { call }] of this.#calls) calls.set(id, call);
-    return [...calls.values()].filter((call) => call !== undefined);
+    return this.#calls.open();
   }
 
   /** The position of the record that opened the run of a node. */
@@ -188,29 +127,19 @@ export class RecordIndex implements HeadSource {
 
   /** Up to `limit` positions below `size`, in rising (or, with `newestFirst`, falling) order. */
   positions(by: LookupKey, range: PositionRange, newestFirst: boolean, limit: number): readonly number[] {
-    const tag = tagOf(this.#tables, by);
-    const { written, noted } = this.#parted(range);
-    const [first, second] = newestFirst ? [noted, written] : [written, noted];
-    const found = first.positions(tag, newestFirst, limit);
-    return found.length === limit
-      ? found
-      : [...found, ...second.positions(tag, newestFirst, limit - found.length)];
+    return this.#within(range).of(tagOf(this.#tables, by), newestFirst, limit);
   }
 
   /** Ranges of positions that can hold records of this time. */
   rangesWithin(sinceMs: number, untilMs: number, within: PositionRange): readonly PositionRange[] {
-    return rangesWithin(this.#tables, this.#times, { sinceMs, untilMs }, within);
+    return this.#times.rangesWithin(sinceMs, untilMs, within);
   }
 
   /** Positions of at most `limit` records whose id begins so; beyond 12 characters the caller has to compare. */
   withIdPrefix(prefix: string, limit: number): readonly number[] {
     const sought = idPrefix(prefix);
     if (!sought) return [];
-    const { written, noted } = this.#parted({ from: 0, to: this.size });
-    const found = written.startingWith(sought.tag, sought.mask, limit);
-    return found.length === limit
-      ? found
-      : [...found, ...noted.startingWith(sought.tag, sought.mask, limit - found.length)];
+    return this.#within({ from: 0, to: this.size }).startingWith(sought.tag, sought.mask, limit);
   }
 
   /** Durable records in log order that follow on what is there; from now on they are found. */
@@ -218,11 +147,8 @@ export class RecordIndex implements HeadSource {
     for (const record of records) {
       const { position, facts } = record;
       this.#note(record);
-      for (const party of facts.parties) this.#heads.set(party.fingerprint, headOf(party, record));
-      const bundle = Math.floor(position / tileWidth);
-      const span = this.#times.get(bundle) ?? this.#time(bundle);
-      if (!span || facts.timeMs < span.from || facts.timeMs > span.to || !this.#times.has(bundle))
-        this.#times.set(bundle, widened(span, facts.timeMs));
+      for (const party of facts.parties) this.#heads.note(party, facts.idBytes, position);
+      this.#times.note(position, facts.timeMs);
     }
   }
 
@@ -236,7 +162,7 @@ export class RecordIndex implements HeadSource {
       await this.#write(head);
       await this.#group();
       this.#touched += this.#head.size - before;
-      if (this.#touched >= mappedRecords && (await this.#tables.mapAnew(() => this.#walks > 0)))
+      if (this.#touched >= mappedRecords && (await this.#tables.mapAnew(() => this.#heads.walked)))
         this.#touched = 0;
     });
   }
@@ -254,33 +180,14 @@ export class RecordIndex implements HeadSource {
     const { root } = this.#tables;
     const { end } = this.#tail;
     await this.#tail.write(this.#places, end, (write) => root.transaction(write));
-    const heads = [...this.#heads];
-    for (let at = 0; at < heads.length; at += chunkHeads)
-      await root.transaction(() => {
-        for (const [fingerprint, one] of heads.slice(at, at + chunkHeads))
-          this.#tables.heads.putSync(
-            asBuffer(one.bytes ?? this.#tables.identityKey(fingerprint)),
-            encodeHead(one),
-          );
-      });
-    const calls = [...this.#calls];
-    this.#callsFrom = this.#tail.end;
-    const times = [...this.#times];
-    const nodes = [...this.#nodes];
+    const settleHeads = await this.#heads.write((write) => root.transaction(write));
+    const batches = [this.#calls.batch(this.#tail.end), this.#times.batch(), this.#nodeBatch()];
     await root.transaction(() => {
-      for (const [id, { call }] of calls)
-        if (call) this.#tables.calls.putSync(callKey(id), encodeCall(call));
-        else this.#tables.calls.removeSync(callKey(id));
-      for (const [bundle, span] of times) this.#tables.times.putSync(uint64(bundle), encodeSpan(span));
-      for (const [node, position] of nodes)
-        this.#tables.nodes.putSync(this.#tables.identityKey(node), uint64(position));
-      this.#putHead(head);
+      for (const batch of batches) batch.put();
+      putState(this.#tables, this.#origin, head);
     });
-    for (const [fingerprint, head] of heads) this.#rememberHead(fingerprint, head);
-    dropUnchanged(this.#heads, heads);
-    dropUnchanged(this.#calls, calls);
-    dropUnchanged(this.#times, times);
-    dropUnchanged(this.#nodes, nodes);
+    settleHeads();
+    for (const batch of batches) batch.settle();
     this.#tail.drop(end);
     this.#head = head;
   }
@@ -296,12 +203,10 @@ export class RecordIndex implements HeadSource {
   }
 
   async #forget(fingerprint: Fingerprint, before: number): Promise<void> {
-    const noted = this.#heads.get(fingerprint);
-    if (noted && noted.position < before) this.#heads.delete(fingerprint);
-    for (const [id, call] of this.#calls)
-      if (call.call) this.#calls.set(id, { ...call, call: withoutPartyOf(call.call, fingerprint) });
+    this.#heads.forgetNoted(fingerprint, before);
+    this.#calls.forget(fingerprint);
     await forgetIdentity(this.#tables, this.#places, fingerprint, before);
-    this.#recentHeads.delete(fingerprint);
+    this.#heads.forgetRecent(fingerprint);
   }
 
   close(): Promise<void> {
@@ -314,8 +219,7 @@ export class RecordIndex implements HeadSource {
     return turn;
   }
 
-  #note(record: IndexedRecord): void {
-    const { position, facts, sipCallId } = record;
+  #note({ position, facts, sipCallId }: IndexedRecord): void {
     const tables = this.#tables;
     const tail = this.#tail;
     const note = ({ kind, high, low }: Tag): void => tail.note(kind, high, low, position);
@@ -328,7 +232,7 @@ export class RecordIndex implements HeadSource {
       const key = bytes ?? tables.identityKey(fingerprint);
       tail.note('identity', uint32At(key, 0), uint32At(key, 4), position);
     }
-    const call = facts.call && this.#noteCall(record, facts.call);
+    const call = facts.call && this.#calls.note(facts, facts.call, position, sipCallId);
     if (call) note(call.tag);
     if (sipCallId !== undefined && sipCallId !== facts.call?.id)
       note((sipCallId === call?.sipCallId && call.sipTag) || tables.callTag(sipCallId));
@@ -336,116 +240,18 @@ export class RecordIndex implements HeadSource {
     tail.noted(position);
   }
 
-  /** A call that has ended before anything of it was written leaves nothing to write. */
-  #noteCall(
-    { facts, position, sipCallId }: IndexedRecord,
-    { id, phase }: NonNullable<RecordFacts['call']>,
-  ): NotedCall {
-    const before = this.#calls.get(id);
-    const asks = !before && (phase === 'progress' || phase === 'answer');
-    const call = nextState(facts, asks ? this.#call(id) : before?.call);
-    const noted = {
-      call,
-      since: before?.since ?? (phase === 'attempt' ? position : 0),
-      tag: before?.tag ?? this.#tables.callTag(id),
-      sipCallId,
-      sipTag:
-        before && before.sipCallId === sipCallId
-          ? before.sipTag
-          : sipCallId === undefined
-            ? undefined
-            : this.#tables.callTag(sipCallId),
-    };
-    if (call === undefined && noted.since >= this.#callsFrom) this.#calls.delete(id);
-    else this.#calls.set(id, noted);
-    return noted;
-  }
-
-  #parted({ from, to }: PositionRange): Readonly<Record<'written' | 'noted', Part>> {
-    const end = Math.min(to, this.size);
-    const { first } = this.#tail;
-    return {
-      written: partOf(this.#places, { from, to: Math.min(end, first) }),
-      noted: partOf(this.#tail, { from: Math.max(from, first), to: end }),
-    };
-  }
-
-  #call(id: string): CallState | undefined {
-    const value = this.#tables.calls.get(callKey(id));
-    return value && decodeCall(value);
-  }
-
-  #time(bundle: number): TimeSpan | undefined {
-    const value = this.#tables.times.get(uint64(bundle));
-    return value && { from: value.readDoubleBE(0), to: value.readDoubleBE(8) };
-  }
-
-  #putHead(head: TreeHead): void {
-    this.#tables.root.putSync(
-      stateKey,
-      Buffer.concat([countFrom(formatVersion), uint64(head.size), head.root, this.#origin]),
+  #nodeBatch(): NotedBatch {
+    const { nodes } = this.#tables;
+    return notedBatch(this.#nodes, (node, position) =>
+      nodes.putSync(this.#tables.identityKey(node), uint64(position)),
     );
   }
 
-  #readHead(): TreeHead {
-    const state = this.#tables.root.get(stateKey);
-    if (!state || isOlder(this.#tables)) return { size: 0, root: new Uint8Array(0) };
-    if (state.readUInt32BE(0) !== formatVersion || !equalBytes(state.subarray(44), this.#origin))
-      throw new ProvenanceError(
-        'index-foreign',
-        'the index directory belongs to another log; remove it to rebuild it',
-      );
-    return { size: Number(state.readBigUInt64BE(4)), root: Uint8Array.from(state.subarray(12, 44)) };
+  #within({ from, to }: PositionRange): IndexPositions {
+    return new IndexPositions(this.#places, this.#tail, { from, to: Math.min(to, this.size) });
   }
-}
-
-/** An index that an earlier release made: derived from the log, so it is made again rather than converted. */
-function isOlder({ root }: IndexTables): boolean {
-  const state = root.get(stateKey);
-  return state !== undefined && state.readUInt32BE(0) < formatVersion;
-}
-
-/** A party of a record that was under way is its identity's head itself. */
-function headOf(party: PlacedParty, { facts, position }: IndexedRecord): NotedHead {
-  return isHead(party) ? party : { seq: party.seq, id: facts.idBytes, position };
-}
-
-function isHead(party: PlacedParty): party is PlacedParty & Head {
-  return 'position' in party;
 }
 
 function countIn(value: Buffer | undefined): number {
   return value?.readUInt32BE(0) ?? 0;
-}
-
-interface Part {
-  positions(tag: Tag, newestFirst: boolean, limit: number): readonly number[];
-  startingWith(tag: Tag, mask: Tag, limit: number): readonly number[];
-}
-
-/** One of the two sources of positions, for a range. */
-function partOf(source: Places | IndexTail, range: PositionRange): Part {
-  return {
-    positions: (tag, newestFirst, limit) => source.positions(tag, range, newestFirst, limit),
-    startingWith: (tag, mask, limit) => source.startingWith(tag, mask, range, limit),
-  };
-}
-
-/** What came while the rest was being written stays. */
-function dropUnchanged<K, V>(
-  noted: Pick<Map<K, V>, 'get' | 'delete'>,
-  written: readonly (readonly [K, V])[],
-): void {
-  for (const [key, value] of written) if (noted.get(key) === value) noted.delete(key);
-}
-
-function encodeSpan({ from, to }: TimeSpan): Buffer {
-  const value = Buffer.allocUnsafe(16);
-  value.writeDoubleBE(from, 0);
-  value.writeDoubleBE(to, 8);
-  return value;
-}
-
-function widened(span: TimeSpan | undefined, timeMs: number): TimeSpan {
-  return { from: Math.min(timeMs, span?.from ?? timeMs), to: Math.max(timeMs, span?.to ?? timeMs) };
 }
