@@ -9,8 +9,8 @@ export interface CacheLimits {
   /** Documents of one kind of a shared store: what calls go on with while it is away. 1 to 2 kB each. */
   readonly maxEntries: number;
   /**
-   * The same of an embedded store, whose documents cost a few microseconds to read again: less than the collector's
-   * work on very many that nobody asks for a second time.
+   * The same of an embedded store, of what was asked for a second time: reading again costs a few microseconds, less
+   * than the collector's work on very many that nobody asks for again.
    */
   readonly maxLocalEntries: number;
   /** For how long what another process has written may go unnoticed. */
