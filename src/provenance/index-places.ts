@@ -85,6 +85,8 @@ export function bucketOf(kind: PlaceKind, high: number): number {
 export class Places {
   readonly #tables: { readonly places: Table };
   #joined = Buffer.allocUnsafeSlow(initialJoinedBytes);
+  /** For the lists of a group that are made of one bucket's; memory that is used again. */
+  readonly #grouped = Array.from({ length: 1 << (groupBucketBits - bucketBits) }, () => new ByteWriter());
 
   constructor(tables: { readonly places: Table }) {
     this.#tables = tables;
@@ -139,17 +141,20 @@ export class Places {
     const segments = Array.from({ length: groupSegments }, (_, at) =>
       placesKey(group * groupSegments + at, kinds[kind] * buckets + bucket),
     );
-    const lists = segments.map((key) => places.get(key));
-    const grouped = Array.from({ length: 1 << (groupBucketBits - bucketBits) }, () => new ByteWriter());
-    for (const [segment, list] of lists.entries())
+    for (const writer of this.#grouped) writer.reset();
+    for (const [segment, key] of segments.entries()) {
+      // Its memory is the store's own until the next look.
+      const list = places.getBinaryFast(key);
       for (let at = 0; list && at < list.length; at += placeBytes) {
-        const writer = grouped[groupBucketOf(kind, list.readUInt32BE(at)) - first];
+        const writer = this.#grouped[groupBucketOf(kind, list.readUInt32BE(at)) - first];
         writer?.part(list, at, at + 8);
         const offset = segment * segmentRecords + list.readUInt16BE(at + 8);
         writer?.uint8(offset >>> 16);
         writer?.uint16(offset & 0xffff);
       }
-    for (const [at, writer] of grouped.entries()) places.putSync(groupKey(group, first + at), writer.copy());
+    }
+    for (const [at, writer] of this.#grouped.entries())
+      places.putSync(groupKey(group, first + at), writer.copy());
     for (const key of segments) places.removeSync(key);
   }
 
