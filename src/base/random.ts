@@ -30,11 +30,14 @@ class PooledRandom implements Random {
       randomFillSync(this.#pool);
       this.#used = 0;
     }
+    const pool = this.#pool;
+    const used = this.#used;
     for (let at = 0; at < length; at++) {
-      target[start + at] = this.#pool[this.#used] ?? 0;
+      target[start + at] = pool[used + at] ?? 0;
       // What was handed out must not be readable here a second time.
-      this.#pool[this.#used++] = 0;
+      pool[used + at] = 0;
     }
+    this.#used = used + length;
   }
 }
 

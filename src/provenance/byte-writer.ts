@@ -90,8 +90,7 @@ export class ByteWriter {
   part(source: Buffer, start: number, end: number): void {
     const count = end - start;
     this.#reserve(count);
-    if (count > shortBytes) source.copy(this.#bytes, this.#at, start, end);
-    else for (let i = 0; i < count; i++) this.#bytes[this.#at + i] = source[start + i] ?? 0;
+    source.copy(this.#bytes, this.#at, start, end);
     this.#at += count;
   }
 
@@ -108,7 +107,8 @@ export class ByteWriter {
   }
 
   rawAt(at: number, bytes: Uint8Array): void {
-    for (let i = 0; i < bytes.length; i++) this.#bytes[at + i] = bytes[i] ?? 0;
+    const target = this.#bytes;
+    for (let i = 0; i < bytes.length; i++) target[at + i] = bytes[i] ?? 0;
   }
 
   uint16At(at: number, value: number): void {
@@ -127,9 +127,11 @@ export class ByteWriter {
   raw(bytes: Uint8Array): void {
     const count = bytes.length;
     this.#reserve(count);
-    if (count > shortBytes) this.#bytes.set(bytes, this.#at);
-    else for (let i = 0; i < count; i++) this.#bytes[this.#at + i] = bytes[i] ?? 0;
-    this.#at += count;
+    const target = this.#bytes;
+    const at = this.#at;
+    if (count > shortBytes) target.set(bytes, at);
+    else for (let i = 0; i < count; i++) target[at + i] = bytes[i] ?? 0;
+    this.#at = at + count;
   }
 
   uint8(value: number): void {
@@ -231,14 +233,17 @@ export class ByteWriter {
     this.#reserve(text.length + 2);
     const start = this.#at;
     this.head(cborMajor.text, text.length);
+    const bytes = this.#bytes;
+    let at = this.#at;
     for (let i = 0; i < text.length; i++) {
       const unit = text.charCodeAt(i);
       if (unit > 0x7f) {
         this.#at = start;
         return false;
       }
-      this.#bytes[this.#at++] = unit;
+      bytes[at++] = unit;
     }
+    this.#at = at;
     return true;
   }
 

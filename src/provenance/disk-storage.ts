@@ -1,7 +1,8 @@
-import { constants, existsSync } from 'node:fs';
+import { close, constants, existsSync, open as fsOpen, writev } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { promisify } from 'node:util';
 import { ProvenanceError } from './error.ts';
 import type { AppendFile, DirectoryEntry, Storage, StorageLock } from './storage.ts';
 
@@ -16,7 +17,10 @@ const fileMode = 0o600;
 const directoryMode = 0o700;
 
 /** One call instead of two for each commit of the journal: a third less of its CPU, most of it waking a thread. */
-const { O_RDWR, O_CREAT, O_DSYNC } = constants;
+const { O_RDWR, O_WRONLY, O_CREAT, O_TRUNC, O_DSYNC } = constants;
+
+/** For files that are written in one go: a handle object costs more than the calls do. */
+const [openFile, writeParts, closeFile] = [promisify(fsOpen), promisify(writev), promisify(close)];
 
 class DiskFile implements AppendFile {
   readonly #handle: FileHandle;
@@ -161,6 +165,16 @@ export class DiskStorage implements Storage {
     return new DiskFile(handle, size);
   }
 
+  async writeFile(path: string, parts: readonly Uint8Array[]): Promise<void> {
+    const file = await openFile(this.#path(path), O_WRONLY | O_CREAT | O_TRUNC | O_DSYNC, fileMode);
+    try {
+      let left = parts;
+      while (left.length > 0) left = rest(left, (await writeParts(file, left)).bytesWritten);
+    } finally {
+      await closeFile(file);
+    }
+  }
+
   async rename(from: string, to: string): Promise<void> {
     await rename(this.#path(from), this.#path(to));
   }
@@ -191,6 +205,16 @@ export class DiskStorage implements Storage {
       throw new ProvenanceError('storage', `cannot lock the audit log in ${this.#root}`, { cause });
     }
   }
+}
+
+/** What a write has left. */
+function rest(parts: readonly Uint8Array[], written: number): readonly Uint8Array[] {
+  let passed = 0;
+  return parts.flatMap((part) => {
+    const from = Math.min(Math.max(written - passed, 0), part.length);
+    passed += part.length;
+    return from < part.length ? [part.subarray(from)] : [];
+  });
 }
 
 function isMissing(error: unknown): boolean {

@@ -11,7 +11,15 @@ import { leafHashIn } from './merkle-tree.ts';
 import { openingsHead } from './openings-file.ts';
 import type { RecordIndex } from './record-index.ts';
 import { FilePublisher, type PublishedFile, type Storage } from './storage.ts';
-import { bundlePath, checkpointPath, openingsPath, partialsOf, tilePath, tileWidth } from './tile-layout.ts';
+import {
+  bundlePath,
+  checkpointPath,
+  hashesAtLevel,
+  openingsPath,
+  partialsOf,
+  tilePath,
+  tileWidth,
+} from './tile-layout.ts';
 import { encodeTile, extendTree, type Tile, type TileTree, treeRoot } from './tile-tree.ts';
 
 export interface IntegratorOptions {
@@ -48,6 +56,8 @@ export class Integrator {
   /** Durable, not in the tree yet. */
   #waiting: FrameRecords[] = [];
   #running: Promise<void> | undefined;
+  /** A crash or an error may have come between files that were written and their checkpoint. */
+  #interrupted = true;
 
   constructor(options: IntegratorOptions) {
     this.#options = options;
@@ -109,6 +119,8 @@ export class Integrator {
   async #extend(batches: readonly FrameRecords[]): Promise<void> {
     const { origin, checkpointKey, frames } = this.#options;
     const leaves: Uint8Array[] = [];
+    const before = this.#interrupted ? 0 : this.#tree.size;
+    this.#interrupted = true;
     this.#entries.undo();
     this.#openings.undo();
     for (const batch of batches)
@@ -139,13 +151,18 @@ export class Integrator {
     this.#checkpoint = checkpoint;
     this.#waiting.splice(0, batches.length);
     frames.release(tree.size);
-    await this.#removePartials(tiles);
+    await this.#removePartials(tiles, before);
+    this.#interrupted = false;
   }
 
-  /** C2SP tlog-tiles: partial versions may go once the full one is there. */
-  async #removePartials(tiles: readonly Tile[]): Promise<void> {
+  /**
+   * C2SP tlog-tiles: partial versions may go once the full one is there. Those that were not begun when the tree had the
+   * size `before` have none; 0: nobody knows.
+   */
+  async #removePartials(tiles: readonly Tile[], before: number): Promise<void> {
     for (const { level, index, hashes } of tiles) {
       if (hashes.length < tileWidth) continue;
+      if (before > 0 && hashesAtLevel(before, level) <= index * tileWidth) continue;
       await this.#publisher.remove(partialsOf(tilePath(level, index, tileWidth)));
       if (level === 0) await this.#publisher.remove(partialsOf(bundlePath(index, tileWidth)));
     }

@@ -44,6 +44,8 @@ export interface Storage {
    * data and size; other changes wait for `sync` as ever.
    */
   openAppend(path: string, synced?: boolean): Promise<AppendFile>;
+  /** A whole file, new or in the place of one: when it returns, all bytes are on stable storage; the name is not. */
+  writeFile(path: string, parts: readonly Uint8Array[]): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   /** Removes a file, or a directory with all in it; what is gone already is no error. */
   remove(path: string): Promise<void>;
@@ -95,7 +97,7 @@ export class FilePublisher {
     await this.#ensureDirectory(temporaryDirectory);
     const temporary = `${temporaryDirectory}/${this.#temporaryPrefix}${this.#serial++}`;
     try {
-      await this.#writeSynced(temporary, bytes, head);
+      await this.#storage.writeFile(temporary, head ? [head, bytes] : [bytes]);
       await this.#storage.rename(temporary, path);
     } catch (error) {
       // On a full disk, what was half-written must not keep the last free bytes.
@@ -126,17 +128,6 @@ export class FilePublisher {
     for (const directory of directories) {
       await this.#storage.syncDirectory(directory);
       this.#touched.delete(directory);
-    }
-  }
-
-  async #writeSynced(path: string, bytes: Uint8Array, head?: Uint8Array): Promise<void> {
-    const file = await this.#storage.openAppend(path);
-    try {
-      if (head) await file.append(head);
-      await file.append(bytes);
-      await file.sync();
-    } finally {
-      await file.close();
     }
   }
 

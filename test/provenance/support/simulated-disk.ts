@@ -97,6 +97,12 @@ export class SimulatedDisk implements Storage {
       if (name !== '.' && parentOf(name) === path && !this.#names.has(name)) this.#durableNames.delete(name);
   }
 
+  async writeFile(path: string, parts: readonly Uint8Array[]): Promise<void> {
+    const file = await this.openAppend(path, true);
+    if (file.size > 0) await file.truncate(0);
+    await file.append(Buffer.concat(parts));
+  }
+
   async openAppend(path: string, synced = false): Promise<AppendFile> {
     const known = this.#names.get(path);
     if (known === 'directory') throw failure('EISDIR');
