@@ -61,6 +61,7 @@ export async function proveRecords(
   subject: ProofSubject,
   options: ProofOptions = {},
 ): Promise<string> {
+  if ('record' in subject) readAhead(source, subject.record);
   const records = await recordsOf(source, subject);
   const [first] = records;
   if (!first) throw new ProvenanceError('record-unknown', 'the log has no such record');
@@ -102,6 +103,15 @@ export async function proveRecords(
   if (claim) extra.set(field.claim, claim);
   if (head) extra.set(field.head, headField(head));
   return formatTlogProof({ extra: encodeCbor(extra), index: main.index, path: main.path, checkpoint });
+}
+
+/** The tree's tiles come from the disk while the record does, not after it. */
+function readAhead({ index, reader, checkpoints }: ProofSource, record: string): void {
+  const [position] = index?.withIdPrefix(record, 1) ?? [];
+  const size = checkpoints[0] === undefined ? 0 : sizeOf(checkpoints[0]);
+  if (position === undefined || position >= size) return;
+  // Whoever builds the proof hears of what cannot be read.
+  inclusionPath(position, size, reader.rangeHash(size)).catch(() => undefined);
 }
 
 async function recordsOf(source: ProofSource, subject: ProofSubject): Promise<readonly StoredRecord[]> {
