@@ -104,6 +104,16 @@ describe('TCP', () => {
     expect(gateway.user.requests.size).toBe(0);
   });
 
+  it('looks at each of many connections, however many turns of the event loop that takes', async () => {
+    const { gateway, clock } = await setUp({ firstByteTimeoutMs: 5_000 });
+    const many = 700;
+    await Promise.all(Array.from({ length: many - 1 }, () => dial(gateway)));
+    for (let opened = 1; opened < many; opened++) await gateway.user.opened.next();
+    clock.advance(6_000);
+    for (let closed = 0; closed < many; closed++)
+      expect((await gateway.user.closed.next()).reason).toBe('first-byte-timeout');
+  });
+
   it('closes a connection without a first byte after firstByteTimeoutMs', async () => {
     const { gateway, clock, phone } = await setUp({ firstByteTimeoutMs: 5_000 });
     clock.advance(4_000);
