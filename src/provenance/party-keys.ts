@@ -43,6 +43,7 @@ export class PartyKeys implements PartyKeySource {
     const file = await storage.read(partyKeysPath);
     const slots = new PartySlots(file);
     while (slots.length > 0 && slots.stateOf(slots.length - 1) === undefined) slots.dropLast();
+    slots.prepare();
     const length = file?.length ?? 0;
     const existed = !slots.isNew;
     const good = existed ? endOf(slots.length) : 0;
