@@ -261,8 +261,13 @@ function closingEvent(outcome: Outcome): string {
   return outcome === 'refused' ? 'call.refusal' : outcome === 'cancelled' ? 'call.cancel' : 'call.failure';
 }
 
-/** What of a record is erased with one party and not with the other. */
+/** What of a record is erased with one party and not with the other: of the one that was seen also how. */
 const ownErin = { caller: ['caller', 'from', 'callId'], callee: ['callee', 'to', 'requestUri'] } as const;
+const owned = { caller: { erin: ownErin.caller }, callee: { erin: ownErin.callee } };
+const ownedWhenSeen = {
+  caller: { ...owned.caller, eromheen: peerCircumstances },
+  callee: { ...owned.callee, eromheen: peerCircumstances },
+};
 
 /** `seen` is the party on whose flow the record's event was seen. */
 function partiesOf(
@@ -270,9 +275,9 @@ function partiesOf(
   callee: LoggedParty,
   seen: 'caller' | 'callee',
 ): readonly DraftParty[] {
-  return [['caller', caller] as const, ['callee', callee] as const].map(([role, { loggedAs }]) => ({
-    fingerprint: loggedAs,
-    role,
-    owns: { erin: ownErin[role], ...(role === seen ? { eromheen: peerCircumstances } : {}) },
-  }));
+  const [callers, callees] = seen === 'caller' ? [ownedWhenSeen, owned] : [owned, ownedWhenSeen];
+  return [
+    { fingerprint: caller.loggedAs, role: 'caller', owns: callers.caller },
+    { fingerprint: callee.loggedAs, role: 'callee', owns: callees.callee },
+  ];
 }

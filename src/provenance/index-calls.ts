@@ -1,4 +1,4 @@
-import { TransientMap } from '../base/index.ts';
+import { KeyedHash, TransientMap } from '../base/index.ts';
 import type { Fingerprint } from '../tokens/index.ts';
 import { decodeCall, encodeCall } from './index-keys.ts';
 import { type NotedBatch, notedBatch } from './index-noted.ts';
@@ -13,14 +13,15 @@ export interface NotedCall {
   /** The position of its attempt; 0 where that is not known. */
   readonly since: number;
   readonly tag: Tag;
-  readonly sipCallId: string | undefined;
-  readonly sipTag: Tag | undefined;
+  /** Of its SIP Call-ID, and 32 bits of it to know it by: the text may be a part of a whole message. */
+  readonly sip: { readonly known: number; readonly tag: Tag } | undefined;
 }
 
 /** The calls that are open: those that were noted, before those in the table. */
 export class IndexCalls {
   readonly #tables: IndexTables;
   readonly #noted = new TransientMap<NotedCall>();
+  readonly #hash = new KeyedHash();
   /** Calls that began from here on are in no table; after a crash the tables may be ahead, until the next write. */
   #unwrittenFrom = Number.POSITIVE_INFINITY;
 
@@ -52,13 +53,7 @@ export class IndexCalls {
       call,
       since: before?.since ?? (phase === 'attempt' ? position : 0),
       tag: before?.tag ?? this.#tables.callTag(id),
-      sipCallId,
-      sipTag:
-        before && before.sipCallId === sipCallId
-          ? before.sipTag
-          : sipCallId === undefined
-            ? undefined
-            : this.#tables.callTag(sipCallId),
+      sip: sipCallId === undefined ? undefined : this.#sipTag(sipCallId, before?.sip),
     };
     if (call === undefined && noted.since >= this.#unwrittenFrom) this.#noted.delete(id);
     else this.#noted.set(id, noted);
@@ -78,6 +73,11 @@ export class IndexCalls {
   forget(fingerprint: Fingerprint): void {
     for (const [id, noted] of this.#noted)
       if (noted.call) this.#noted.set(id, { ...noted, call: withoutPartyOf(noted.call, fingerprint) });
+  }
+
+  #sipTag(sipCallId: string, before: NotedCall['sip']): NonNullable<NotedCall['sip']> {
+    const known = this.#hash.of(sipCallId);
+    return before?.known === known ? before : { known, tag: this.#tables.callTag(sipCallId) };
   }
 
   #written(id: string): CallState | undefined {

@@ -235,7 +235,7 @@ export class RecordIndex implements HeadSource {
     const call = facts.call && this.#calls.note(facts, facts.call, position, sipCallId);
     if (call) note(call.tag);
     if (sipCallId !== undefined && sipCallId !== facts.call?.id)
-      note((sipCallId === call?.sipCallId && call.sipTag) || tables.callTag(sipCallId));
+      note(call?.sip?.tag ?? tables.callTag(sipCallId));
     if (facts.opensNode !== undefined) this.#nodes.set(facts.opensNode, position);
     tail.noted(position);
   }
