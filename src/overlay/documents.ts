@@ -1,5 +1,5 @@
 import type { Fingerprint } from '../tokens/index.ts';
-import type { BindingsDocument } from './binding.ts';
+import type { Binding, BindingsDocument } from './binding.ts';
 
 /** Who holds the secret key: the device itself, or the gateway for a phone that has none. */
 export type Custody = 'device' | 'gateway';
@@ -128,6 +128,8 @@ export type DocumentKind = keyof OverlayDocuments;
 /** By what, besides its key, a document can be found; a store keeps these in step with the document. */
 export interface IndexRule<Document> {
   readonly terms: (document: Document) => readonly string[];
+  /** Whether two documents carry the same terms for sure, found out with less work: so it is with each refresh. */
+  readonly haveSameTerms?: (before: Document, after: Document) => boolean;
   /** Whether nearly all documents carry this term, so that an index of it says little: a store may look at them all. */
   readonly isCommon?: (term: string) => boolean;
   /** When the sweep has to look at it. */
@@ -151,6 +153,15 @@ export const term = {
 /** Days since 1970. */
 export function dayOf(ms: number): number {
   return Math.floor(ms / 86_400_000);
+}
+
+function hasSameTerms({ node, flowId, capabilities }: Binding, other: Binding | undefined): boolean {
+  return (
+    other?.node === node &&
+    other.flowId === flowId &&
+    other.capabilities.length === capabilities.length &&
+    capabilities.every((capability, at) => capability === other.capabilities[at])
+  );
 }
 
 const unindexed: IndexRule<unknown> = { terms: () => [], dueAtMs: () => undefined };
@@ -178,6 +189,9 @@ export const indexRules: IndexRules = {
         ]),
       ),
     ],
+    haveSameTerms: (before, after) =>
+      before.bindings.length === after.bindings.length &&
+      before.bindings.every((binding, at) => hasSameTerms(binding, after.bindings[at])),
     isCommon: (term) => term.startsWith(nodeTermPrefix),
     dueAtMs: ({ bindings }) =>
       bindings.length === 0 ? undefined : Math.min(...bindings.map((binding) => binding.expiresAtMs)),

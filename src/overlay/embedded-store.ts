@@ -201,7 +201,8 @@ export class EmbeddedStore implements OverlayStore {
     before: OverlayDocuments[Kind] | undefined,
     after: OverlayDocuments[Kind] | undefined,
   ): void {
-    const { terms, isCommon = () => false } = indexRules[kind];
+    const { terms, haveSameTerms, isCommon = () => false } = indexRules[kind];
+    if (before && after && haveSameTerms?.(before, after)) return;
     const oldTerms = before ? terms(before) : [];
     const newTerms = after ? terms(after) : [];
     for (const term of newTerms)
