@@ -171,8 +171,8 @@ export class AuditLog {
   }
 
   /**
-   * Queues a record for the next group commit and returns its id; cheap and synchronous. Throws ProvenanceError:
-   * `unhealthy`, `closed`, `erachter-empty`, `layer-invalid`, `too-large`, `call-open`, `call-closed`.
+   * Queues a record for the next group commit; cheap and synchronous, and so is asking for its id. Throws
+   * ProvenanceError: `unhealthy`, `closed`, `erachter-empty`, `layer-invalid`, `too-large`, `call-open`, `call-closed`.
    */
   append(draft: RecordDraft): AppendResult {
     return this.#parts.writer.append(draft);
