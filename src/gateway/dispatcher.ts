@@ -101,7 +101,7 @@ export class Dispatcher implements TransactionUser {
       transaction.decline(createResponse(request, 482, undefined, { toTag: statelessTag(request) }));
       return;
     }
-    admission.entered();
+    admission.entered(request.method);
     const answering = async (): Promise<void> => {
       try {
         await server.answer(transaction);
@@ -111,7 +111,7 @@ export class Dispatcher implements TransactionUser {
         const toTag = statelessTag(request);
         transaction.decline(createResponse(request, status, reason, { toTag, ...(headers && { headers }) }));
       } finally {
-        admission.left();
+        admission.left(request.method);
         if (outside) this.#merged.end(request);
       }
     };

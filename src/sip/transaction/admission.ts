@@ -63,6 +63,8 @@ export class Admission {
   readonly #sources: TokenBuckets;
   readonly #identities: TokenBuckets;
   #undecided = 0;
+  /** Of these, registrations: they wait in turns of their own, and keep no call waiting. */
+  #registering = 0;
   /** Carries the fraction of a refusal over to the next call, so that shares come out exact without chance. */
   #owed = 0;
   #shed = 0;
@@ -132,16 +134,18 @@ export class Admission {
   }
 
   /** A request whose fate takes a while to decide. */
-  entered(): void {
+  entered(method?: string): void {
     this.#undecided++;
+    if (method === 'REGISTER') this.#registering++;
   }
 
-  left(): void {
+  left(method?: string): void {
     this.#undecided--;
+    if (method === 'REGISTER') this.#registering--;
   }
 
   get #isFull(): boolean {
-    return this.#undecided >= this.limits.maxUndecided;
+    return this.#undecided - this.#registering >= this.limits.maxUndecided;
   }
 
   #owesRefusal(): boolean {

@@ -126,6 +126,18 @@ describe('the queue of requests that wait for a decision', () => {
   });
 });
 
+describe('registrations that wait', () => {
+  it('keep no call out, and themselves at four times the bound of calls', () => {
+    open({ maxUndecided: 10 });
+    const alice = bench.phone('alice');
+    for (let i = 0; i < 40; i++) admission.entered('REGISTER');
+    expect(statusesOf(alice, 'INVITE', 1)).toBe(0);
+    expect(statusesOf(alice, 'REGISTER', 1)).toBe(1);
+    for (let i = 0; i < 40; i++) admission.left('REGISTER');
+    expect(admission.counts().undecided).toBe(0);
+  });
+});
+
 describe('rate limits of new calls', () => {
   it('bound one source and no other, with a second’s worth on top at once', () => {
     open({ callsPerSecondPerSource: 2 });
