@@ -113,7 +113,12 @@ export class IntentGate {
 
     const now = epochSeconds(clock);
     const late = known !== undefined && now >= expires && endsDialog(request);
-    const times = late ? lastTimes(intent, now, expires) : { now, signerExpires: expires };
+    const asOf = late ? expires - 1 : now;
+    // No intent outlives its identity, so that a phone signs as of its last second, unless it does not know.
+    const times =
+      late && intent.issuedAt > asOf
+        ? { now, signerExpires: intent.expires }
+        : { now: asOf, signerExpires: expires };
     const fault = await this.#bindingFault(request, flow, intent, times);
     if (fault !== undefined) return fault;
     // The nonce was this gateway's own: no other would take it.
@@ -129,9 +134,9 @@ export class IntentGate {
         : await this.#takeIn(presented, known, intent.succession);
     if (identity === undefined) return refused('Unknown Identity', 'unknown-identity', intent.signer);
     if ('kind' in identity) return identity;
-    const nodeFault = this.#options.nodes.fault(intent, identity, times.now);
+    const nodeFault = this.#options.nodes.fault(intent, identity, asOf);
     if (nodeFault !== undefined) return refused('Unknown Node', nodeFault, intent.signer);
-    return this.#usable(identity, times.now) ?? { kind: 'accepted', identity, intent, late };
+    return this.#usable(identity, asOf) ?? { kind: 'accepted', identity, intent, late };
   }
 
   async #bindingFault(
@@ -214,16 +219,9 @@ interface SignerTimes {
 }
 
 /**
- * RFC 3261 §15: a dialog that was set up validly can be ended, also by an identity that has expired meanwhile. No intent
- * outlives its identity, so that phones sign as of its last second; the dialog's tags and CSeq tie the token to this BYE.
+ * RFC 3261 §15: a dialog that was set up validly can be ended, also by an identity that has expired meanwhile. Its tags
+ * and CSeq tie the token to this BYE.
  */
-function lastTimes(intent: IntentToken, now: number, expires: number): SignerTimes {
-  const lastSecond = expires - 1;
-  return intent.issuedAt > lastSecond
-    ? { now, signerExpires: intent.expires }
-    : { now: lastSecond, signerExpires: expires };
-}
-
 function endsDialog({ method, to }: SipRequest): boolean {
   return method === 'BYE' && to.tag !== undefined;
 }

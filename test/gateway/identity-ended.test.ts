@@ -160,6 +160,7 @@ describe('an identity that expires during its call', () => {
     const asCaller = await establish(phone, other);
     const asCallee = await establish(other, phone);
     const fromElsewhere = await establish(phone, other);
+    const unaware = await establish(phone, other);
     const byOther = await establish(other, phone);
     clock.shiftMs = 7_200_000;
     const refusedInfo = phone.inDialog(asCaller.callerSide, 'INFO');
@@ -177,6 +178,10 @@ describe('an identity that expires during its call', () => {
     expect(await thief.final(stolen)).toMatchObject({ status: 403, reason: 'Bad Intent Token' });
     const moved = await own.keyPhone('brief', 'ws', { identity: who, clock });
     await exchange(moved, other, fromElsewhere.callerSide, 'BYE');
+    // A phone that does not know that it has expired signs as of now.
+    const token = { ...who.token, expires: who.token.expires + 86_400 };
+    const hopeful = await own.keyPhone('brief', 'ws', { identity: { ...who, token }, clock });
+    await exchange(hopeful, other, unaware.callerSide, 'BYE');
     await exchange(other, phone, byOther.callerSide, 'BYE');
 
     const closing = async (call: typeof asCaller) =>
