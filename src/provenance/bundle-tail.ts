@@ -30,20 +30,28 @@ export class BundleTail {
     this.settle();
   }
 
-  add(item: Uint8Array): void {
-    this.write((writer) => writer.raw(item));
+  /** Where the next item is written, between `begin` and `end`. */
+  get writer(): ByteWriter {
+    return this.#writer;
   }
 
-  /** Has the next item written where it is going to lie; returns its writer, and where it begins there. */
-  write(item: (writer: ByteWriter) => void): { readonly writer: ByteWriter; readonly start: number } {
-    const writer = this.#writer;
-    if (this.#count > 0 && this.#count % tileWidth === 0) this.#starts.push(writer.length);
-    const start = writer.skip(this.#lengthBytes) + this.#lengthBytes;
-    item(writer);
-    if (this.#lengthBytes === 2) writer.uint16At(start - 2, writer.length - start);
-    else writer.uint32At(start - 4, writer.length - start);
+  add(item: Uint8Array): void {
+    const start = this.begin();
+    this.#writer.raw(item);
+    this.end(start);
+  }
+
+  /** Returns where the next item begins. */
+  begin(): number {
+    if (this.#count > 0 && this.#count % tileWidth === 0) this.#starts.push(this.#writer.length);
+    return this.#writer.skip(this.#lengthBytes) + this.#lengthBytes;
+  }
+
+  end(start: number): void {
+    const length = this.#writer.length - start;
+    if (this.#lengthBytes === 2) this.#writer.uint16At(start - 2, length);
+    else this.#writer.uint32At(start - 4, length);
     this.#count++;
-    return { writer, start };
   }
 
   bundles(): readonly TailBundle[] {

@@ -125,8 +125,10 @@ export class Integrator {
     this.#openings.undo();
     for (const batch of batches)
       for (let position = batch.first; position < batch.end; position++) {
-        const { writer, start } = this.#entries.write((bundle) => batch.writeEntry(bundle, position));
-        leaves.push(leafHashIn(writer, start));
+        const start = this.#entries.begin();
+        batch.writeEntry(this.#entries.writer, position);
+        this.#entries.end(start);
+        leaves.push(leafHashIn(this.#entries.writer, start));
         this.#openings.add(batch.opening(position));
       }
     const { tree, tiles } = extendTree(this.#tree, leaves);

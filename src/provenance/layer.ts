@@ -27,10 +27,13 @@ export class LayerPart {
 
   /** undefined when the layer has none of the fields. */
   of(layer: Layer, names: readonly string[] | undefined): LayerPart | undefined {
-    if (!names?.some((name) => layer[name] !== undefined)) return undefined;
-    this.layer = layer;
-    this.names = names;
-    return this;
+    for (const name of names ?? [])
+      if (layer[name] !== undefined) {
+        this.layer = layer;
+        this.names = names ?? [];
+        return this;
+      }
+    return undefined;
   }
 }
 
