@@ -99,13 +99,14 @@ export class AuditLog {
     const limits = { ...defaultAuditLimits, ...options.limits };
     const lock = await storage.lock();
     let index: RecordIndex | undefined;
+    let writer: LogWriter | undefined;
     try {
       await mkdir(options.indexDirectory, { recursive: true, mode: 0o700 });
       index = await RecordIndex.open({ directory: options.indexDirectory, origin, readOnly: false });
       const { clock = systemClock, random = systemRandom } = options;
       const recovered = await recoverLog({ storage, index, origin, checkpointKey, limits, random, logger });
       const softwareHash = options.software?.hash;
-      const writer = new LogWriter({
+      writer = new LogWriter({
         ...options,
         softwareHash,
         storage,
@@ -125,6 +126,8 @@ export class AuditLog {
       await log.#eraser.resume();
       return log;
     } catch (error) {
+      // What failed is told already. The writer goes first: what it has under way uses the index.
+      await writer?.close().catch(() => undefined);
       await index?.close();
       await lock.release();
       throw error;
