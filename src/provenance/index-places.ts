@@ -47,6 +47,7 @@ const groupBucketBits: number = bucketBits + 4;
 const groupPlaceBytes: number = placeBytes + 1;
 /** Buckets of a group that are made in one transaction: about a millisecond. */
 const bucketsAtOnce = 4;
+export const groupSteps: number = (groupedKinds.length * buckets) / bucketsAtOnce;
 /** In the place of the segment, in a group's key. */
 const groupMark = 0x8000_0000;
 
@@ -123,15 +124,13 @@ export class Places {
   }
 
   /**
-   * Makes one group of whole segments, a few buckets in each transaction: what was done before a crash is not done
-   * again.
+   * Within a transaction: one of `groupSteps` steps that make a group of whole segments. What was done before a crash is
+   * not done again; look-ups find everything between two steps.
    */
-  async group(group: number, inTransaction: (write: () => void) => Promise<void>): Promise<void> {
-    for (const kind of groupedKinds)
-      for (let bucket = 0; bucket < buckets; bucket += bucketsAtOnce)
-        await inTransaction(() => {
-          for (let at = bucket; at < bucket + bucketsAtOnce; at++) this.#groupBucket(group, kind, at);
-        });
+  group(group: number, step: number): void {
+    const bucket = step * bucketsAtOnce;
+    const kind = groupedKinds[Math.floor(bucket / buckets)] ?? 'id';
+    for (let at = 0; at < bucketsAtOnce; at++) this.#groupBucket(group, kind, (bucket % buckets) + at);
   }
 
   #groupBucket(group: number, kind: PlaceKind, bucket: number): void {

@@ -6,7 +6,7 @@ import { IndexHeads } from './index-heads.ts';
 import { countFrom, uint64 } from './index-keys.ts';
 import { idPrefix, type LookupKey, tagOf } from './index-lookup.ts';
 import { type NotedBatch, notedBatch } from './index-noted.ts';
-import { groupRecords, Places, type PositionRange, type Tag, uint32At } from './index-places.ts';
+import { groupRecords, groupSteps, Places, type PositionRange, type Tag, uint32At } from './index-places.ts';
 import { IndexPositions } from './index-positions.ts';
 import { isOlder, putState, readState } from './index-state.ts';
 import { IndexTables } from './index-tables.ts';
@@ -25,6 +25,8 @@ export interface IndexedRecord {
 
 /** How many groups of segments there are. */
 const groupsKey = Buffer.from('groups');
+/** Of a group's steps, with each write: all of them at once take a second, in which no checkpoint is signed. */
+const groupStepsAtOnce = 4;
 /** Records that are written before the file is mapped anew. */
 const mappedRecords = 4_096;
 
@@ -37,6 +39,8 @@ const mappedRecords = 4_096;
 export class RecordIndex implements HeadSource {
   readonly #tables: IndexTables;
   readonly #places: Places;
+  /** The next step of the group that is being made; a start goes through those before, which find nothing to do. */
+  #groupStep = 0;
   /** Records written since the file was mapped. */
   #touched = 0;
   #lastWrite: Promise<unknown> = Promise.resolve();
@@ -167,13 +171,17 @@ export class RecordIndex implements HeadSource {
     });
   }
 
-  /** Joins the segments of a million records once all of them are written. */
+  /** Joins the segments of a million records once all of them are written, a little with each write. */
   async #group(): Promise<void> {
     const { root } = this.#tables;
-    for (let group = countIn(root.get(groupsKey)); (group + 1) * groupRecords <= this.#head.size; group++) {
-      await this.#places.group(group, (write) => root.transaction(write));
-      await root.put(groupsKey, countFrom(group + 1));
-    }
+    const group = countIn(root.get(groupsKey));
+    if ((group + 1) * groupRecords > this.#head.size) return;
+    const end = Math.min(this.#groupStep + groupStepsAtOnce, groupSteps);
+    for (; this.#groupStep < end; this.#groupStep++)
+      await root.transaction(() => this.#places.group(group, this.#groupStep));
+    if (end < groupSteps) return;
+    await root.put(groupsKey, countFrom(group + 1));
+    this.#groupStep = 0;
   }
 
   async #write(head: TreeHead): Promise<void> {

@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import {
   bucketOf,
   groupRecords,
+  groupSteps,
   type PlaceKind,
   Places,
   type PositionRange,
@@ -46,6 +47,10 @@ async function filled(): Promise<{ readonly tables: IndexTables; readonly places
   return { tables, places };
 }
 
+async function grouped(tables: IndexTables, places: Places, steps: number = groupSteps): Promise<void> {
+  for (let step = 0; step < steps; step++) await tables.root.transaction(() => places.group(0, step));
+}
+
 function found(places: Places): unknown {
   const within = { from: segmentRecords / 2, to: groupRecords + segmentRecords / 3 };
   return kinds.map((kind) =>
@@ -75,14 +80,12 @@ test('a group of segments holds what its segments held, at every moment of being
   const some = beginning(places, 3, 6);
   expect(whole.length).toBe(12_900);
   expect(some.length).toBeGreaterThan(129);
-  let transactions = 0;
-  await places.group(0, async (write) => {
-    await tables.root.transaction(write);
-    if (transactions++ % 20 === 0) {
-      expect(found(places)).toEqual(before);
-      expect(beginning(places, 3, 0)).toEqual(whole);
-    }
-  });
+  for (let step = 0; step < groupSteps; step++) {
+    await tables.root.transaction(() => places.group(0, step));
+    if (step % 20 > 0) continue;
+    expect(found(places)).toEqual(before);
+    expect(beginning(places, 3, 0)).toEqual(whole);
+  }
   expect(found(places)).toEqual(before);
   expect(beginning(places, 3, 0)).toEqual(whole);
   expect(beginning(places, 3, 6)).toEqual(some);
@@ -92,20 +95,14 @@ test('a group of segments holds what its segments held, at every moment of being
 test('making a group that a crash has left half-made loses nothing', async () => {
   const { tables, places } = await filled();
   const before = found(places);
-  let transactions = 0;
-  await places
-    .group(0, async (write) => {
-      if (transactions++ === 17) throw new Error('killed');
-      await tables.root.transaction(write);
-    })
-    .catch(() => undefined);
-  await places.group(0, (write) => tables.root.transaction(write));
+  await grouped(tables, places, 17);
+  await grouped(tables, places);
   expect(found(places)).toEqual(before);
 });
 
 test('what is taken out of a group is gone, and the end of the log is cut off without it', async () => {
   const { tables, places } = await filled();
-  await places.group(0, (write) => tables.root.transaction(write));
+  await grouped(tables, places);
   const tag = tagAt('call', 5);
   const positions = places.positions(tag, every, false, 1_000);
   const [, gone = 0] = positions;
