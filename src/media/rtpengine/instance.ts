@@ -27,6 +27,8 @@ export class Instance {
   #up = false;
   /** On the monotonic clock. */
   #downSinceMs: number;
+  /** How many requests it has answered. */
+  #answers = 0;
   #timer: Timer | undefined;
   #closed = false;
 
@@ -60,8 +62,11 @@ export class Instance {
   }
 
   async ask(command: NgCommand, parameters?: NgParameters): Promise<NgOutcome> {
+    const answersBefore = this.#answers;
     const body = await this.#client.ask(command, parameters);
-    if (!this.#closed) this.#is(body !== undefined);
+    if (body !== undefined) this.#answers++;
+    // What was lost with a restart says nothing against an instance that has answered since.
+    if (!this.#closed) this.#is(this.#answers > answersBefore);
     return body === undefined ? { kind: 'silent' } : outcomeOf(body);
   }
 
