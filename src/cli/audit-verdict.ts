@@ -162,12 +162,17 @@ async function isWitnessed(log: PublishedLog, { vkey }: LogVerdict, options: Tru
 
 function showVerdict(output: Output, verdict: LogVerdict, word: Verdict): void {
   const { origin, size, journaled, identities, openCalls, vkey, notes, problems, furtherProblems } = verdict;
+  const { byCaller, byGateway } = verdict.signedIntents;
   output.document({ verdict: word, ...verdict }, [
     ['verdict', word],
     ['log', `${origin ?? 'unknown'}: ${verdict.valid ? 'intact' : 'NOT INTACT'}`],
     ['records', `${size} under the signed checkpoint${journaled > 0 ? `, ${journaled} behind it` : ''}`],
-    ['identities', identities > 0 ? `${identities}, each with an unbroken sequence` : undefined],
-    ['open calls', String(openCalls)],
+    [
+      'identities',
+      identities > 0 ? `${identities}${verdict.valid ? ', each with an unbroken sequence' : ''}` : undefined,
+    ],
+    ['open calls', identities > 0 ? String(openCalls) : undefined],
+    ['signed intents', byCaller + byGateway > 0 ? signedBy(verdict) : undefined],
     ['erased', verdict.redacted > 0 ? `${verdict.redacted} records, in part or whole` : undefined],
     ['receipts', verdict.receiptsKept > 0 ? `${verdict.receiptsKept} name records of this log` : undefined],
     ['checked with', vkey],
@@ -175,6 +180,10 @@ function showVerdict(output: Output, verdict: LogVerdict, word: Verdict): void {
     ...problems.map((problem) => ['PROBLEM', describeProblem(problem)] as const),
     ['PROBLEM', furtherProblems > 0 ? `and ${furtherProblems} more` : undefined],
   ]);
+}
+
+function signedBy({ signedIntents: { byCaller, byGateway } }: LogVerdict): string {
+  return `${byCaller} calls by the caller's own key, ${byGateway} by a gateway on the caller's behalf`;
 }
 
 function describeProblem({ kind, message, file, record }: Problem): string {

@@ -43,6 +43,7 @@ export type {
 export { maxProvedRecords, type ProofOptions, type ProofSubject } from './record-proof.ts';
 export {
   logReceiptType,
+  openingLabel,
   statementType,
   type TransparentStatementOptions,
   transparentStatement,

@@ -104,6 +104,7 @@ export class PublishedLog {
       identities: 0,
       openCalls: 0,
       redacted: 0,
+      signedIntents: { byCaller: 0, byGateway: 0 },
       receiptsKept: 0,
       vkey,
     };

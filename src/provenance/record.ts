@@ -71,6 +71,8 @@ export interface StoredRecord {
   readonly eraan: Layer;
   readonly eromheen: Layer;
   readonly erachter: string;
+  /** What was signed of it, as long as ERACHTER is there: docs/audit-format.md, "Signed intents". */
+  readonly signed?: Layer;
   readonly parties: readonly StoredParty[];
   /** What was erased with a party: names of layers, and `party 0`, `party 1`; empty for a whole record. */
   readonly redacted: readonly string[];
@@ -122,6 +124,7 @@ export function readRecord(raw: RawRecord): StoredRecord {
   const parties = opening.parties.map((item) => item && decodeLayer(item.encoding));
   const [erin, eraan = {}, eromheen, erachter] = layers;
   const sealed = decodeReceipt(receipt);
+  const signed = erachter?.['signed'];
   return {
     id: encodeBase32(leafHash(statement)),
     position: raw.position,
@@ -132,6 +135,7 @@ export function readRecord(raw: RawRecord): StoredRecord {
     eraan,
     eromheen: withOwned(eromheen ?? {}, parties, 'eromheen'),
     erachter: intentOf(erachter),
+    ...(isLayer(signed) && { signed }),
     parties: parties.flatMap((layer) => (layer ? [readParty(layer)] : [])),
     redacted: [
       ...layerNames.filter((_, at) => !layers[at]),

@@ -16,6 +16,8 @@ export interface TibetToken {
   readonly eraan: readonly string[];
   readonly eromheen: unknown;
   readonly erachter: string;
+  /** Ours, and not of the draft: who signed for a call. Bytes are base64url. */
+  readonly intent_token?: unknown;
   readonly parent_id: RecordId | null;
   readonly parent_hash: string | null;
   readonly state: 'created' | 'resolved';
@@ -54,6 +56,7 @@ export class TibetExporter {
       ],
       eromheen: jsonValue(record.eromheen),
       erachter: record.erachter,
+      ...(record.signed && { intent_token: jsonValue(record.signed) }),
       parent_id: parent ?? null,
       parent_hash: (parent !== undefined && this.#hashes.get(parent)) || null,
       state: record.call?.phase === 'close' ? ('resolved' as const) : ('created' as const),

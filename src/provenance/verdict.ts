@@ -17,6 +17,7 @@ export type ProblemKind =
   | 'sequence'
   | 'call'
   | 'parent'
+  | 'intent'
   | 'journal'
   | 'unexpected-file';
 
@@ -44,6 +45,8 @@ export interface LogVerdict {
   readonly identities: number;
   /** Records of which something was erased together with a party, as a redaction record says. */
   readonly redacted: number;
+  /** Calls whose intent token is kept and holds: signed by the caller's own key, or by a gateway on its behalf. */
+  readonly signedIntents: { readonly byCaller: number; readonly byGateway: number };
   /** Receipts of parties that were given and that the log keeps. */
   readonly receiptsKept: number;
   /** Calls without a closing record. */

@@ -21,6 +21,7 @@ import {
 import { TreeReader } from './tree-reader.ts';
 import { Findings, type LogVerdict, notAccountedFor } from './verdict.ts';
 import { BundleVerifier } from './verify-bundles.ts';
+import { type IntentRules, IntentVerifier } from './verify-intents.ts';
 import { ExpectedReceipts } from './verify-receipts.ts';
 import { RecordVerifier } from './verify-records.ts';
 
@@ -36,13 +37,14 @@ export interface VerifyLogOptions {
 }
 
 /**
- * Checks every byte under a log's directory, offline: signature, tree, entries, openings, receipts, the sequences
- * of identities and calls, the journal. Finds faults, never throws for them. A log that is being written to at
+ * Checks every byte under a log's directory, offline: signature, tree, entries, openings, receipts, signed intents, the
+ * sequences of identities and calls, the journal. Finds faults, never throws for them. A log that is being written to at
  * the same time is checked up to where it stood.
  */
 export async function verifyLog(options: VerifyLogOptions): Promise<LogVerdict> {
   const storage = options.storage ?? new DiskStorage(options.directory);
-  return new LogVerification(options, storage, await storage.locked()).run();
+  const intents = await import('../verify/index.ts');
+  return new LogVerification(options, storage, await storage.locked(), intents).run();
 }
 
 class LogVerification {
@@ -53,14 +55,16 @@ class LogVerification {
   readonly #findings = new Findings();
   readonly #receipts: ExpectedReceipts | undefined;
   readonly #records: RecordVerifier;
+  readonly #intents: IntentVerifier;
   readonly #successionFiles: string[] = [];
 
-  constructor(options: VerifyLogOptions, storage: Storage, live: boolean) {
+  constructor(options: VerifyLogOptions, storage: Storage, live: boolean, intents: IntentRules) {
     this.#options = options;
     this.#storage = storage;
     this.#live = live;
     this.#receipts = options.receipts && new ExpectedReceipts(options.receipts);
-    this.#records = new RecordVerifier(this.#findings, this.#receipts);
+    this.#intents = new IntentVerifier(intents, this.#findings);
+    this.#records = new RecordVerifier(this.#findings, this.#intents, this.#receipts);
   }
 
   async run(): Promise<LogVerdict> {
@@ -81,6 +85,7 @@ class LogVerification {
       if (!successions.some((_, at) => path === successionPath(at + 1)))
         this.#findings.problem('unexpected-file', notAccountedFor, { file: path });
     this.#records.conclude();
+    this.#intents.conclude();
     this.#receipts?.conclude(this.#records.nodeKeys, this.#findings);
     return this.#verdict(head, beyond.length, vkey);
   }
@@ -256,6 +261,7 @@ class LogVerification {
       journaled,
       identities: this.#records.identities,
       redacted: this.#records.redacted,
+      signedIntents: this.#intents.counts,
       receiptsKept: this.#receipts?.kept ?? 0,
       openCalls: this.#records.openCalls,
       vkey,

@@ -27,6 +27,7 @@ import { redactedSlot } from './redaction.ts';
 import { decodeStatement, type Statement } from './statement.ts';
 import { openingsPath, tileWidth } from './tile-layout.ts';
 import type { Findings } from './verdict.ts';
+import type { IntentVerifier } from './verify-intents.ts';
 import type { ExpectedReceipts } from './verify-receipts.ts';
 
 /** A clock may be set back between a record and its seal. */
@@ -72,8 +73,11 @@ export class RecordVerifier {
 
   readonly #expected: ExpectedReceipts | undefined;
 
-  constructor(findings: Findings, expected?: ExpectedReceipts) {
+  readonly #intents: IntentVerifier;
+
+  constructor(findings: Findings, intents: IntentVerifier, expected?: ExpectedReceipts) {
     this.#findings = findings;
+    this.#intents = intents;
     this.#expected = expected;
   }
 
@@ -183,6 +187,7 @@ export class RecordVerifier {
     this.#checkSequences(record, at);
     this.#checkCall(record, at);
     this.#checkParents(record, at);
+    this.#intents.check(record, at);
   }
 
   #unsealed(

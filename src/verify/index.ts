@@ -38,7 +38,7 @@ export {
   signatureBy,
 } from './note.ts';
 export { type Policy, type PolicyLog, type PolicyWitness, parsePolicy } from './policy.ts';
-export type { ProvedRecord } from './proof.ts';
+export { openPayload, type ProvedRecord } from './proof.ts';
 export {
   type Claim,
   type PlacedEntry,
@@ -55,5 +55,6 @@ export {
   verdictMeanings,
   type WitnessSeen,
 } from './report.ts';
+export { checkSignedIntent, type IntentRecord, type SignedIntent } from './signed-intent.ts';
 export { type StoryLine, type ToldRecord, tellStory } from './story.ts';
 export { parseTrust, type Trust, verifyFile } from './verify.ts';

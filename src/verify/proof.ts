@@ -17,6 +17,11 @@ export interface ProvedRecord {
   readonly opened: OpenedRecord | undefined;
 }
 
+/** What an entry of the log says, by its opening; whose log it is in is not asked. Throws VerifyError. */
+export function openPayload(entry: Uint8Array, opening: Uint8Array): OpenedRecord {
+  return openRecord(decodeStatement(decodeEntry(entry).statement), opening);
+}
+
 /** The keys of the nodes that the file proves. Throws VerifyError. */
 export function proveNodes(file: ProofFile, head: TreeHead): readonly ProvedNode[] {
   return file.nodes.map((placed) => {

@@ -33,8 +33,19 @@ export interface SignedIntent {
   readonly forThisCall: boolean;
 }
 
-/** Undefined when the record carries no token. Throws VerifyError `intent` when the token does not hold or says otherwise. */
-export function checkSignedIntent(record: OpenedRecord): SignedIntent | undefined {
+/** What of a record its token is held against. */
+export type IntentRecord = Pick<OpenedRecord, 'erin' | 'eraan' | 'erachter' | 'intent'> & {
+  readonly parties: readonly { readonly fingerprint: string; readonly role: string }[];
+};
+
+/**
+ * Undefined when the record carries no token. Throws VerifyError `intent` when the token does not hold or says otherwise.
+ * `verify` is Ed25519, as strict as `verifyEd25519`.
+ */
+export function checkSignedIntent(
+  record: IntentRecord,
+  verify: typeof verifyEd25519 = verifyEd25519,
+): SignedIntent | undefined {
   const signed = record.erachter?.['signed'];
   if (signed === undefined) return undefined;
   const { token, signer, leg } = partsOf(signed);
@@ -42,8 +53,8 @@ export function checkSignedIntent(record: OpenedRecord): SignedIntent | undefine
   const headers = form.map(decodeCbor(protectedBytes, 'intent'));
   if (headers.get(header.alg) !== algEd25519 || headers.get(header.typ) !== 'tibet-intent+cwt')
     throw failed('the headers of its intent token are not those of one');
-  const identity = identityOf(signer, form.bytes(headers.get(header.kid), 32));
-  if (!verifyEd25519(identity.publicKey, coseToBeSigned(protectedBytes, payload), signature))
+  const identity = identityOf(signer, form.bytes(headers.get(header.kid), 32), verify);
+  if (!verify(identity.publicKey, coseToBeSigned(protectedBytes, payload), signature))
     throw failed('its intent token was not signed by the identity that it names, or was changed');
   if (!referencesIn(record).includes(reference(token)))
     throw failed('its intent token is not the one that the record rests on');
@@ -97,7 +108,7 @@ interface SigningIdentity {
 }
 
 /** A fingerprint hashes the signature over the identity's core, which that very key made. */
-function identityOf(core: unknown, kid: Uint8Array): SigningIdentity {
+function identityOf(core: unknown, kid: Uint8Array, verify: typeof verifyEd25519): SigningIdentity {
   const [kind, realm, issuer, subject, publicKey, signature]: readonly unknown[] = Array.isArray(core)
     ? core
     : [];
@@ -111,14 +122,14 @@ function identityOf(core: unknown, kid: Uint8Array): SigningIdentity {
   )
     throw failed('the identity that signed its intent has another form');
   const signed = encodeArray(['tibet-core-v1', kind, realm, issuer, subject, publicKey]);
-  if (!equal(blake2b256(signature), kid) || !verifyEd25519(publicKey, signed, signature))
+  if (!equal(blake2b256(signature), kid) || !verify(publicKey, signed, signature))
     throw failed('the key that signed its intent is not that of the identity that it names');
   return { fingerprint: encodeBase32(kid), subject, publicKey };
 }
 
 /** Never shown higher than it is: a gateway's signature is not the caller's, whatever the record says. */
 function signedBy(
-  { erin, parties }: OpenedRecord,
+  { erin, parties }: IntentRecord,
   signer: string,
   claims: CborMap,
   details: CborMap,
@@ -140,7 +151,7 @@ function signedBy(
 }
 
 /** The leg digest again: what a proxy may change is not in it. */
-function isForThisCall({ erin }: OpenedRecord, details: CborMap, leg: unknown): boolean {
+function isForThisCall({ erin }: IntentRecord, details: CborMap, leg: unknown): boolean {
   const [fromTag, cseq]: readonly unknown[] = Array.isArray(leg) ? leg : [];
   const [from, to, callId] = ['from', 'to', 'callId'].map((key) => textIn(erin, key));
   if (typeof fromTag !== 'string' || typeof cseq !== 'number' || details.get(member.method) !== 'INVITE')
@@ -158,7 +169,7 @@ function textIn(layer: Layer | undefined, key: string): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-function referencesIn({ eraan }: OpenedRecord): readonly unknown[] {
+function referencesIn({ eraan }: IntentRecord): readonly unknown[] {
   const tokens = eraan?.['tokens'];
   return Array.isArray(tokens) ? tokens : [];
 }

@@ -1,5 +1,6 @@
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { AuditLog, Layer, RecordDraft } from '../../src/provenance/index.ts';
+import { type AuditLog, type Layer, type RecordDraft, verifyLog } from '../../src/provenance/index.ts';
 import {
   createIdentityToken,
   createIntentToken,
@@ -97,11 +98,20 @@ function signedAttempt(
   });
 }
 
+/** What a proof file shows of it; whoever checks the whole log by itself must come to the same. */
 async function reportOf(record: RecordDraft): Promise<Report> {
   const { id, ...written } = log.append(record);
   expect(await settled({ id, ...written })).toBe('durable');
   await log.commitHeads();
-  return verifyFile(await log.prove(id), parseTrust(log.vkey));
+  const report = verifyFile(await log.prove(id), parseTrust(log.vkey));
+  const whole = await verifyLog({ directory: join(directory.path, 'log'), vkey: log.vkey });
+  const failed = report.checks.find(({ ok }) => !ok)?.says;
+  expect(whole.problems.map(({ kind, message }) => [kind, message.toLowerCase()])).toEqual(
+    failed === undefined ? [] : [['intent', failed.toLowerCase()]],
+  );
+  const { byCaller, byGateway } = whole.signedIntents;
+  expect(byCaller + byGateway > 0).toBe(report.checks.some(({ name, ok }) => ok && name === 'Signed intent'));
+  return report;
 }
 
 const onBehalf = { onBehalfOf: alice.token.fingerprint, assurance: 1 } as const;
