@@ -7,7 +7,6 @@ import { type PlaceKind, type Tag, tagFrom } from './index-places.ts';
 export type Table = Database<Buffer, Buffer>;
 
 const callKeyBytes = 16;
-const maxRememberedIdentities = 10_000;
 const maxRememberedEvents = 1_000;
 /** Of earlier versions. */
 const formerTables = ['ids', 'identity', 'call', 'event'];
@@ -26,7 +25,6 @@ export class IndexTables {
   readonly #directory: string;
   readonly #readOnly: boolean;
   #open: OpenTables;
-  readonly #identityKeys = new Map<Fingerprint, Buffer>();
   /** Of events, outcomes and words of intents, each in its own map. */
   readonly #tags: Readonly<Record<'' | 'outcome ' | 'intent ', Map<string, Tag>>> = {
     '': new Map(),
@@ -90,15 +88,8 @@ export class IndexTables {
     for (const name of formerTables) tableIn(this.root, name).dropSync();
   }
 
-  /** Decoding base32 costs as much as a write: the same identities come again and again. */
   identityKey(fingerprint: Fingerprint): Buffer {
-    let key = this.#identityKeys.get(fingerprint);
-    if (!key) {
-      key = asBuffer(fingerprintBytes(fingerprint));
-      if (this.#identityKeys.size >= maxRememberedIdentities) this.#identityKeys.clear();
-      this.#identityKeys.set(fingerprint, key);
-    }
-    return key;
+    return asBuffer(fingerprintBytes(fingerprint));
   }
 
   callTag(id: string): Tag {

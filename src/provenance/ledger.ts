@@ -69,16 +69,14 @@ export interface CallEntry {
 
 /** Heads as of the newest durable record. */
 export interface HeadSource {
-  head(fingerprint: Fingerprint): Head | undefined;
+  /** `bytes`: the fingerprint's, where they are at hand. */
+  head(fingerprint: Fingerprint, bytes?: Uint8Array): Head | undefined;
 }
 
 /** Which key an identity's records are under now: after an erasure its sequence begins anew under another. */
 export interface CurrentSlots {
   isCurrent(fingerprint: Fingerprint, slot: number): boolean;
 }
-
-/** Heads that are kept beside those of records under way. */
-const maxSettledHeads = 16_384;
 
 /**
  * The books of the log: each identity's newest record, and the calls that are open. Kept twice: as durable, and
@@ -89,11 +87,8 @@ export class Ledger {
   readonly #slots: CurrentSlots;
   /** Erased identities whose former head the source still has, and what is their newest record instead. */
   readonly #forgotten = new Map<Fingerprint, Head | undefined>();
-  /** Of the records under way, and of some that are durable: what changes seldom may stay. */
-  readonly #newest = new Map<Fingerprint, PendingParty>();
-  #maxNewest = maxSettledHeads;
-  /** The position after the newest durable record. */
-  #settled = 0;
+  /** Of the records under way. */
+  readonly #newest = new TransientMap<PendingParty>();
   readonly #calls = new TransientMap<CallEntry>();
 
   constructor(source: HeadSource, slots: CurrentSlots, openCalls: readonly CallState[]) {
@@ -103,16 +98,16 @@ export class Ledger {
       this.#calls.set(call.id, { id: call.id, pending: call, durable: call, underWay: 0 });
   }
 
-  head(fingerprint: Fingerprint): Head | undefined {
+  head(fingerprint: Fingerprint, bytes?: Uint8Array): Head | undefined {
     return (
       this.#newest.get(fingerprint) ??
       (this.#forgotten.size > 0 && this.#forgotten.has(fingerprint)
         ? this.#forgotten.get(fingerprint)
-        : this.#source.head(fingerprint))
+        : this.#source.head(fingerprint, bytes))
     );
   }
 
-  /** The party in its newest record, while it is remembered. */
+  /** The party in its newest record, while that is under way. */
   newest(fingerprint: Fingerprint): PendingParty | undefined {
     return this.#newest.get(fingerprint);
   }
@@ -149,7 +144,6 @@ export class Ledger {
   /** A record is under way; `entry` is what the books have said of its call. */
   expect(facts: PendingFacts, entry: CallEntry | undefined): void {
     for (const party of facts.parties) this.#newest.set(party.fingerprint, party);
-    if (this.#newest.size > this.#maxNewest) this.#dropSettled();
     if (!entry) return;
     if (entry.pending === undefined && entry.durable === undefined) this.#calls.set(entry.id, entry);
     entry.pending = nextState(facts, entry.pending);
@@ -158,7 +152,8 @@ export class Ledger {
 
   /** Called in log order, also for what recovery finds in the journal; the source knows the record, too. */
   settle(facts: RecordFacts, position: number): void {
-    this.#settled = position + 1;
+    for (const party of facts.parties)
+      if (this.#newest.get(party.fingerprint) === party) this.#newest.delete(party.fingerprint);
     if (this.#forgotten.size > 0)
       for (const { fingerprint, seq, slot } of facts.parties)
         if (this.#forgotten.has(fingerprint) && this.#slots.isCurrent(fingerprint, slot))
@@ -192,12 +187,6 @@ export class Ledger {
     const calls: OpenCall[] = [];
     for (const { pending } of this.#calls.values()) if (pending) calls.push(openCallOf(pending));
     return calls;
-  }
-
-  #dropSettled(): void {
-    for (const [fingerprint, { position }] of this.#newest)
-      if (position < this.#settled) this.#newest.delete(fingerprint);
-    this.#maxNewest = 2 * Math.max(this.#newest.size, maxSettledHeads);
   }
 }
 

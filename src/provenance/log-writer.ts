@@ -195,9 +195,9 @@ export class LogWriter {
 
   #placed({ fingerprint, role, details }: DraftParty, id: Uint8Array, position: number): PendingParty {
     const known = this.#ledger.newest(fingerprint);
-    const { seq, id: prev } = known ?? this.#ledger.head(fingerprint) ?? nobody;
-    const { slot, key } = known ?? this.keys.keyFor(fingerprint);
     const bytes = known?.bytes ?? fingerprintBytes(fingerprint);
+    const { seq, id: prev } = known ?? this.#ledger.head(fingerprint, bytes) ?? nobody;
+    const { slot, key } = known ?? this.keys.keyFor(fingerprint, bytes);
     return { fingerprint, role, details, seq: seq + 1, slot, bytes, key, prev, id, position };
   }
 

@@ -52,8 +52,8 @@ export class PartyKeys implements PartyKeySource {
   }
 
   /** The party's key, made now if there is none; to be used for a record only after `flush`. */
-  keyFor(fingerprint: Fingerprint): PartyKey {
-    const known = this.#find(fingerprint);
+  keyFor(fingerprint: Fingerprint, bytes?: Uint8Array): PartyKey {
+    const known = this.#find(fingerprint, bytes);
     if (known) return known;
     const key = this.#options.random.bytes(32);
     return this.#keepAtHand(fingerprint, { slot: this.#slots.add(fingerprint, key), key });
@@ -119,10 +119,10 @@ export class PartyKeys implements PartyKeySource {
     await this.#inTurn(() => this.#closeFile());
   }
 
-  #find(fingerprint: Fingerprint): PartyKey | undefined {
+  #find(fingerprint: Fingerprint, bytes?: Uint8Array): PartyKey | undefined {
     const atHand = this.#atHand.get(fingerprint);
     if (atHand) return atHand;
-    const slot = this.#slots.find(fingerprint);
+    const slot = this.#slots.find(fingerprint, bytes);
     return slot === undefined
       ? undefined
       : this.#keepAtHand(fingerprint, { slot, key: this.#slots.keyIn(slot) });

@@ -2,6 +2,7 @@ import { asBuffer, encodeBase32, type Random, systemRandom } from '../base/index
 import { type Fingerprint, fingerprintBytes } from '../tokens/index.ts';
 import { sha256 } from './digest.ts';
 import { ProvenanceError } from './error.ts';
+import { placeOfFingerprint } from './fingerprint-place.ts';
 
 export const partyKeysMagic: Buffer = Buffer.from('tibet-sip/keys/1');
 /** State, checksum of what follows, fingerprint, key. */
@@ -19,11 +20,13 @@ const initialSlots = 64;
 /**
  * The slots of the file of party keys, in memory byte for byte as they lie there: as objects, those of a million parties
  * would be half a gigabyte, all of which the collector would go through again and again. A slot's checksum is looked at
- * when the slot is used.
+ * when the slot is first used.
  */
 export class PartySlots {
   #bytes: Buffer;
   #length: number;
+  /** 1: its checksum was right. */
+  #intact: Uint8Array;
   /** There was no file, or none of it has reached the disk. */
   readonly isNew: boolean;
   /** Open addressing, at most half full: places of live slots, one higher. Made when it is asked for: not every reader asks. */
@@ -39,6 +42,7 @@ export class PartySlots {
     this.#length = this.isNew ? 0 : Math.floor((bytes.length - partyKeysMagic.length) / slotBytes);
     this.#bytes = Buffer.alloc(Math.max(initialSlots, this.#length) * slotBytes);
     this.#bytes.set(bytes.subarray(partyKeysMagic.length, partyKeysMagic.length + this.#length * slotBytes));
+    this.#intact = new Uint8Array(this.#bytes.length / slotBytes);
     // Who chooses fingerprints must not choose which of them meet.
     this.#seed = asBuffer(random.bytes(4)).readInt32LE(0);
   }
@@ -53,7 +57,7 @@ export class PartySlots {
     const at = slot * slotBytes;
     switch (this.#bytes[at]) {
       case slotStates.live:
-        return this.#isIntact(at) ? 'live' : undefined;
+        return this.#isIntact(slot) ? 'live' : undefined;
       case slotStates.erasing:
         // A crash may have come while the key was being overwritten.
         return 'erasing';
@@ -92,8 +96,7 @@ export class PartySlots {
   }
 
   /** The live slot of a party. */
-  find(fingerprint: Fingerprint): number | undefined {
-    const wanted = asBuffer(fingerprintBytes(fingerprint));
+  find(fingerprint: Fingerprint, wanted: Uint8Array = fingerprintBytes(fingerprint)): number | undefined {
     const table = this.#tableNow();
     for (let place = this.#placeOf(wanted, 0, table); ; place = (place + 1) & (table.length - 1)) {
       const slot = (table[place] ?? 0) - 1;
@@ -131,7 +134,7 @@ export class PartySlots {
 
   /** Of no use: a crash tore it. */
   dropLast(): void {
-    this.#length--;
+    this.#intact[--this.#length] = 0;
     this.#table = undefined;
   }
 
@@ -140,9 +143,13 @@ export class PartySlots {
     return Buffer.from(this.#bytes.subarray(from * slotBytes, to * slotBytes));
   }
 
-  #isIntact(at: number): boolean {
+  #isIntact(slot: number): boolean {
+    if (this.#intact[slot] === 1) return true;
+    const at = slot * slotBytes;
     const rest = this.#bytes.subarray(at + fingerprintAt, at + slotBytes);
-    return this.#bytes.compare(sha256(rest), 0, checksumBytes, at + 1, at + fingerprintAt) === 0;
+    const isIntact = this.#bytes.compare(sha256(rest), 0, checksumBytes, at + 1, at + fingerprintAt) === 0;
+    if (isIntact) this.#intact[slot] = 1;
+    return isIntact;
   }
 
   #grow(): void {
@@ -150,6 +157,9 @@ export class PartySlots {
     this.#bytes.copy(wider);
     this.#bytes.fill(0);
     this.#bytes = wider;
+    const intact = new Uint8Array(2 * this.#intact.length);
+    intact.set(this.#intact);
+    this.#intact = intact;
   }
 
   #tableNow(): Int32Array {
@@ -167,10 +177,8 @@ export class PartySlots {
     table[place] = slot + 1;
   }
 
-  /** Fingerprints are hashes already. */
-  #placeOf(bytes: Buffer, at: number, table: Int32Array): number {
-    const word = Math.imul(bytes.readInt32LE(at) ^ this.#seed, 0x9e37_79b1) ^ bytes.readInt32LE(at + 4);
-    return Math.imul(word, 0x85eb_ca6b) >>> (Math.clz32(table.length) + 1);
+  #placeOf(bytes: Uint8Array, at: number, table: Int32Array): number {
+    return placeOfFingerprint(bytes, at, this.#seed, table.length);
   }
 }
 

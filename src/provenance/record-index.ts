@@ -1,4 +1,4 @@
-import type { Fingerprint } from '../tokens/index.ts';
+import { type Fingerprint, fingerprintBytes } from '../tokens/index.ts';
 import type { KnownHead } from './heads-order.ts';
 import { IndexCalls } from './index-calls.ts';
 import { type ErasedTrace, forgetIdentity, unlistTraces } from './index-erasure.ts';
@@ -107,8 +107,8 @@ export class RecordIndex implements HeadSource {
     this.#tail = new IndexTail(this.#head.size);
   }
 
-  head(fingerprint: Fingerprint): Head | undefined {
-    return this.#heads.get(fingerprint);
+  head(fingerprint: Fingerprint, bytes: Uint8Array = fingerprintBytes(fingerprint)): Head | undefined {
+    return this.#heads.get(bytes);
   }
 
   /**

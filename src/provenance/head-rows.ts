@@ -1,0 +1,113 @@
+import { asBuffer, type Random, systemRandom } from '../base/index.ts';
+import { placeOfFingerprint } from './fingerprint-place.ts';
+import type { Head } from './ledger.ts';
+import { hashBytes } from './merkle-tree.ts';
+
+/** Fingerprint, id, sequence number, position. */
+const rowBytes = 80;
+const idAt = 32;
+const rowNumbers = rowBytes / 8;
+const seqAt = 8;
+const positionAt = 9;
+const initialRows = 64;
+/** In place of a sequence number: it was taken out. */
+const none = 0;
+
+/**
+ * Newest records of identities, in bytes: of each that calls or registers there is one here for a while, and as objects
+ * they would take 1.2 kB each and be gone through by every full collection (docs/performance.md).
+ */
+export class HeadRows {
+  readonly #seed: number;
+  #bytes: Buffer = Buffer.alloc(initialRows * rowBytes);
+  #numbers = numbersOf(this.#bytes);
+  /** Open addressing, at most half full: rows, one higher. */
+  #table = new Int32Array(2 * initialRows);
+  #length = 0;
+
+  constructor(random: Random = systemRandom) {
+    // Who chooses fingerprints must not choose which of them meet.
+    this.#seed = asBuffer(random.bytes(4)).readInt32LE(0);
+  }
+
+  /** Those that were taken out count. */
+  get length(): number {
+    return this.#length;
+  }
+
+  get(fingerprint: Uint8Array): Head | undefined {
+    const row = (this.#table[this.#find(fingerprint)] ?? 0) - 1;
+    return row < 0 ? undefined : this.#headIn(row);
+  }
+
+  put(fingerprint: Uint8Array, { seq, id, position }: Head): void {
+    const place = this.#find(fingerprint);
+    let row = (this.#table[place] ?? 0) - 1;
+    if (row < 0) {
+      row = this.#length++;
+      this.#table[place] = row + 1;
+      this.#bytes.set(fingerprint, row * rowBytes);
+    }
+    this.#bytes.set(id, row * rowBytes + idAt);
+    this.#numbers[row * rowNumbers + seqAt] = seq;
+    this.#numbers[row * rowNumbers + positionAt] = position;
+    if (this.#length * rowBytes === this.#bytes.length) this.#grow();
+  }
+
+  delete(fingerprint: Uint8Array): void {
+    const row = (this.#table[this.#find(fingerprint)] ?? 0) - 1;
+    if (row >= 0) this.#numbers[row * rowNumbers + seqAt] = none;
+  }
+
+  /** Those of the moment, in no order; the fingerprint's bytes are a view. */
+  *[Symbol.iterator](): Generator<readonly [fingerprint: Buffer, head: Head]> {
+    const bytes = this.#bytes;
+    for (let row = 0, end = this.#length; row < end; row++) {
+      const head = this.#headIn(row);
+      if (head) yield [bytes.subarray(row * rowBytes, row * rowBytes + idAt), head];
+    }
+  }
+
+  #headIn(row: number): Head | undefined {
+    const seq = this.#numbers[row * rowNumbers + seqAt] ?? none;
+    if (seq === none) return undefined;
+    const id = new Uint8Array(hashBytes);
+    const start = row * rowBytes + idAt;
+    for (let at = 0; at < hashBytes; at++) id[at] = this.#bytes[start + at] ?? 0;
+    return { seq, id, position: this.#numbers[row * rowNumbers + positionAt] ?? 0 };
+  }
+
+  /** Where it is, or would be. */
+  #find(fingerprint: Uint8Array): number {
+    let place = placeOfFingerprint(fingerprint, 0, this.#seed, this.#table.length);
+    for (; ; place = (place + 1) & (this.#table.length - 1)) {
+      const start = ((this.#table[place] ?? 0) - 1) * rowBytes;
+      if (start < 0 || this.#isAt(fingerprint, start)) return place;
+    }
+  }
+
+  #isAt(fingerprint: Uint8Array, start: number): boolean {
+    let at = 0;
+    while (at < idAt && this.#bytes[start + at] === fingerprint[at]) at++;
+    return at === idAt;
+  }
+
+  #grow(): void {
+    const wider = Buffer.alloc(2 * this.#bytes.length);
+    this.#bytes.copy(wider);
+    this.#bytes = wider;
+    this.#numbers = numbersOf(wider);
+    const table = new Int32Array(2 * this.#table.length);
+    for (let row = 0; row < this.#length; row++) {
+      let place = placeOfFingerprint(wider, row * rowBytes, this.#seed, table.length);
+      while (table[place] !== 0) place = (place + 1) & (table.length - 1);
+      table[place] = row + 1;
+    }
+    this.#table = table;
+  }
+}
+
+/** Buffer.alloc has no memory in common with others. */
+function numbersOf({ buffer, byteOffset, length }: Buffer): Float64Array {
+  return new Float64Array(buffer, byteOffset, length / 8);
+}
