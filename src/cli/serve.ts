@@ -20,6 +20,13 @@ const sameSignalMs = 500;
  */
 const heapGrowingPercent = 20;
 
+/**
+ * When V8 gives back what a load has left behind, half of it the room for young objects: so long after a full collection,
+ * if it is quiet then. V8's own choice is 30 s, and a morning's registrations stay resident until somebody calls for the
+ * next one (docs/performance.md).
+ */
+const memoryReducerDelayMs = 8_000;
+
 export function registerServe(program: Command, terminal: Terminal): void {
   addCommand(program, {
     usage: 'serve',
@@ -27,6 +34,7 @@ export function registerServe(program: Command, terminal: Terminal): void {
     example: 'serve --config config/default.yaml --set log.level=warn',
   }).action(async (options: CommonOptions) => {
     setFlagsFromString(`--heap-growing-percent=${heapGrowingPercent}`);
+    setFlagsFromString(`--gc-memory-reducer-start-delay-ms=${memoryReducerDelayMs}`);
     const { config, output } = openContext(terminal, options);
     const loaded = config();
     prepareMachine(loaded);

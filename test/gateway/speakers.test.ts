@@ -23,4 +23,16 @@ describe('who has proved itself on a flow', () => {
     expect(flows.map((flow) => speakers.on(flow))).toEqual([false, true, true]);
     expect(connections.every((flow) => speakers.on(flow))).toBe(true);
   });
+
+  it('is silenced on every flow, alone there or among others', () => {
+    const speakers = new Speakers({ maxPerFlow: 3, maxUdpFlows: 2 });
+    const [alone, shared] = [open('tcp'), open('tcp')];
+    speakers.add(alone, 'a', 1);
+    for (const who of ['a', 'b']) speakers.add(shared, who, 2);
+    expect([...speakers.all()]).toEqual(['a', 'a', 'b']);
+    speakers.silence('a');
+    expect([...speakers.all()]).toEqual(['b']);
+    expect(speakers.assuranceOf(shared, 'b')).toBe(2);
+    expect(speakers.assuranceOf(alone, 'a')).toBeUndefined();
+  });
 });

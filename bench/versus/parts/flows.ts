@@ -10,8 +10,8 @@ import { registerCallee } from './calls.ts';
 
 /** What a process needs besides its phones' connections. */
 const otherDescriptors = 300;
-/** The collector of a process that has become idle needs a while. */
-const settleMs = 15_000;
+/** The collector of a process that has become idle needs a while, also after its start. */
+const settleMs = 30_000;
 
 /** As many as asked for, and as a process may open here. */
 function possible(wanted: number): { readonly count: number; readonly note: string } {
@@ -64,7 +64,7 @@ function flowsPart(transport: 'tcp' | 'tls' | 'ws', most: number | undefined): P
         bench,
         sides,
         async (system, phones) => {
-          await delay(1_000);
+          await delay(settleMs);
           const before = memoryBytes(system);
           await registerAll(bench, system, phones, transport, count);
           await delay(settleMs);
