@@ -40,6 +40,9 @@ export interface IntegratorOptions {
 
 const noBytes = new Uint8Array(0);
 
+/** Records that are taken in before calls have their turn: 0.1 to 0.2 ms of work; a thousand at once kept them for 4 to 8. */
+const recordsAtOnce = 64;
+
 /**
  * Takes durable records into the Merkle tree. Order is what keeps the promise that no signed checkpoint is ever
  * contradicted: entries, openings and tiles are synced, then the checkpoint is signed and synced, and only then does the
@@ -130,6 +133,7 @@ export class Integrator {
         this.#entries.end(start);
         leaves.push(leafHashIn(this.#entries.writer, start));
         this.#openings.add(batch.opening(position));
+        if (leaves.length % recordsAtOnce === 0) await new Promise((resolve) => setImmediate(resolve));
       }
     const { tree, tiles } = extendTree(this.#tree, leaves);
     const firstBundle = Math.floor(this.#tree.size / tileWidth);
