@@ -50,7 +50,7 @@ function explainCode(error: unknown): Line {
     case 'EADDRINUSE':
       return {
         reason: 'unavailable',
-        text: `${place(error)} is in use by another program; stop it, or choose another address with --set`,
+        text: `${place(error)} is in use by another program; stop it, or configure another address`,
       };
     case 'EADDRNOTAVAIL':
       return { reason: 'unavailable', text: `${place(error)} is not an address of this machine` };

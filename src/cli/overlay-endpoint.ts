@@ -159,7 +159,11 @@ function addWhere(command: Command): Command {
     .requiredOption('--ip <address>', 'address at which it can be reached')
     .requiredOption('--port <number>', 'port', portNumber)
     .option('--behind-nat', 'the address is that of a NAT')
-    .option('--capability <name>', 'what it can do (repeatable)', collect)
+    .option(
+      '--capability <name>',
+      'what it can do (repeatable; without it: what it could do before)',
+      collect,
+    )
     .option('--lifetime <seconds>', 'how long this is good for', positiveNumber)
     .option('--identity <file>', 'its own key signs')
     .option('--passphrase-file <file>', passphraseHelp);
@@ -170,7 +174,7 @@ function endpointOf(options: WhereOptions): EndpointOptions {
     ip: options.ip,
     port: options.port,
     behindNat: options.behindNat ?? false,
-    capabilities: options.capability ?? [],
+    ...(options.capability && { capabilities: options.capability }),
     ...(options.lifetime !== undefined && { lifetimeSeconds: options.lifetime }),
   };
 }

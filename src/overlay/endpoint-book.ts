@@ -66,10 +66,9 @@ export class EndpointBook {
     return { identity, record };
   }
 
-  /** The sequence number that the identity's next record needs at least. */
-  async nextSequence(fingerprint: Fingerprint): Promise<bigint> {
-    const stored = await this.#store.get('endpoint', fingerprint);
-    return stored ? stored.sequence + 1n : 1n;
+  /** The identity's newest record, expired or not: the next one needs a higher sequence number. */
+  newest(fingerprint: Fingerprint): Eventual<EndpointDocument | undefined> {
+    return this.#store.get('endpoint', fingerprint);
   }
 
   /** The newest live endpoint of an identity, at once when cached or embedded. */

@@ -52,8 +52,9 @@ export class EndpointDesk {
       checkEndpointClaim(this.#claim('', 0n, options));
       const { owner, identity } = device ? await this.#admitOwnKey(id, device) : await this.#admitNewKey(id);
       const { fingerprint } = identity;
-      const sequence = await this.#options.endpoints.nextSequence(fingerprint);
-      const record = await owner.signEndpoint(this.#claim(fingerprint, sequence, options));
+      const claim = await this.#nextClaim(fingerprint, options);
+      const { sequence } = claim;
+      const record = await owner.signEndpoint(claim);
       await this.#publish(record, fingerprint);
       reporter.done('registration', {
         asked: name,
@@ -98,13 +99,12 @@ export class EndpointDesk {
 
   /** The next record of an identity whose key the gateway holds. Throws OverlayError for any other. */
   async sign(address: string, options: EndpointOptions): Promise<Uint8Array> {
-    const { directory, devices, endpoints } = this.#options;
+    const { directory, devices } = this.#options;
     const identity = await directory.lookup(address);
     if (!identity) throw new OverlayError('unknown-identity', 'there is no such identity');
     const key = await devices.key(identity.fingerprint);
     if (!key) throw new OverlayError('proof-failed', 'the device holds its own key and has to sign itself');
-    const sequence = await endpoints.nextSequence(identity.fingerprint);
-    return signEndpointRecord(key, this.#claim(identity.fingerprint, sequence, options));
+    return signEndpointRecord(key, await this.#nextClaim(identity.fingerprint, options));
   }
 
   async resolve(address: string, intent = `reach ${address}`): Promise<Resolution> {
@@ -167,6 +167,13 @@ export class EndpointDesk {
     if (decodeEndpointRecord(record).fingerprint !== fingerprint)
       throw new OverlayError('record-signature', 'the device signed for another identity');
     await this.#options.endpoints.publish(record);
+  }
+
+  /** What a device can do goes along to where it moves; only who names capabilities changes them. */
+  async #nextClaim(fingerprint: Fingerprint, options: EndpointOptions): Promise<EndpointClaim> {
+    const newest = await this.#options.endpoints.newest(fingerprint);
+    const { capabilities = newest?.capabilities ?? [] } = options;
+    return this.#claim(fingerprint, (newest?.sequence ?? 0n) + 1n, { ...options, capabilities });
   }
 
   #claim(fingerprint: Fingerprint, sequence: bigint, options: EndpointOptions): EndpointClaim {

@@ -76,6 +76,7 @@ export interface EndpointOptions {
   readonly ip: string;
   readonly port: number;
   readonly behindNat?: boolean;
+  /** Without them: those of the record before. */
   readonly capabilities?: readonly string[];
   readonly lifetimeSeconds?: number;
 }

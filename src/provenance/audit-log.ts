@@ -8,6 +8,7 @@ import {
   systemRandom,
 } from '../base/index.ts';
 import type { Fingerprint, SigningKey } from '../tokens/index.ts';
+import { peekCheckpoint } from './checkpoint.ts';
 import { DiskStorage } from './disk-storage.ts';
 import { Eraser, type Erasure } from './erasure.ts';
 import { ProvenanceError } from './error.ts';
@@ -39,6 +40,7 @@ import { type ProofOptions, type ProofSubject, preferred, proveRecords } from '.
 import { recoverLog } from './recovery.ts';
 import { formatVkey, isNoteName, parseVkey } from './signed-note.ts';
 import type { Storage, StorageLock } from './storage.ts';
+import { checkpointPath } from './tile-layout.ts';
 import { WitnessedCheckpoint } from './witnessed-checkpoint.ts';
 
 export interface AuditLogOptions extends NodeIdentity {
@@ -57,6 +59,18 @@ export interface AuditLogOptions extends NodeIdentity {
   readonly limits?: Partial<AuditLimits>;
   /** Default: the file system. */
   readonly storage?: Storage;
+}
+
+/** Before index and checkpoint are found not to fit: whoever renames a log is told what happened, and what to do. */
+async function checkName(storage: Storage, { origin, directory }: AuditLogOptions): Promise<void> {
+  const checkpoint = await storage.read(checkpointPath);
+  const name = checkpoint && peekCheckpoint(Buffer.from(checkpoint).toString()).origin;
+  if (name !== undefined && name !== origin)
+    throw new ProvenanceError(
+      'origin',
+      `the audit log in ${directory} is called ${name}, not ${origin}, and a log keeps its name; ` +
+        `go on with it by --set audit.origin=${name}, or begin another one with --data-dir`,
+    );
 }
 
 /** Heads that are committed to before others have their turn: about a millisecond of work. */
@@ -101,6 +115,7 @@ export class AuditLog {
     let index: RecordIndex | undefined;
     let writer: LogWriter | undefined;
     try {
+      await checkName(storage, options);
       await mkdir(options.indexDirectory, { recursive: true, mode: 0o700 });
       index = await RecordIndex.open({ directory: options.indexDirectory, origin, readOnly: false });
       const { clock = systemClock, random = systemRandom } = options;

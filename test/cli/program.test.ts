@@ -75,7 +75,7 @@ describe('explaining failures', () => {
     [
       systemError('EADDRINUSE', { address: '::1', port: 5060 }),
       'unavailable',
-      'tibet-sip: [::1]:5060 is in use by another program; stop it, or choose another address with --set',
+      'tibet-sip: [::1]:5060 is in use by another program; stop it, or configure another address',
     ],
     [systemError('EACCES', { path: '/etc/shadow' }), 'storage', 'tibet-sip: permission denied: /etc/shadow'],
     [systemError('ENOENT', { path: 'a.json' }), 'notFound', 'tibet-sip: no such file: a.json'],

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   type Challenge,
   type Device,
+  type EndpointOptions,
   explainTrust,
   localDevice,
   noTrust,
@@ -231,6 +232,17 @@ describe('tibet-overlay', () => {
     expect(await holders('coap')).toEqual([]);
     clock.advance(60_000);
     expect(await holders('mqtt')).toEqual(['jis:sensor-01']);
+  });
+
+  it('seed 6 and 8: what a device can do goes along to where it moves, unless it says otherwise', async () => {
+    const { overlay } = fixture;
+    await overlay.register('sensor-01', { ...at(44_321), capabilities: ['mqtt'] });
+    const move = async (place: EndpointOptions): Promise<unknown> =>
+      overlay.updateEndpoint(await overlay.signEndpoint('jis:sensor-01', place));
+    await move(at(51_000));
+    expect(await overlay.findByCapability('mqtt')).toMatchObject([{ endpoint: '203.0.113.1:51000' }]);
+    await move({ ...at(51_001), capabilities: [] });
+    expect(await overlay.findByCapability('mqtt')).toEqual([]);
   });
 
   it('seed 9: the story of the demo holds: a shared address, proof by key, an address change', async () => {

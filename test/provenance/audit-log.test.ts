@@ -284,7 +284,9 @@ describe('opening', () => {
     await expect(openLog(directory.path, { storage: foreign })).rejects.toMatchObject({
       code: 'checkpoint-contradicted',
     });
-    await expect(openLog(directory.path, { storage: disk, origin: 'example.com/other' })).rejects.toThrow();
+    await expect(openLog(directory.path, { storage: disk, origin: 'example.com/other' })).rejects.toThrow(
+      /is called \S+, not example\.com\/other.*audit\.origin=/,
+    );
     disk.delete('public/checkpoint');
     await expect(openLog(directory.path, { storage: disk })).rejects.toMatchObject({
       code: 'checkpoint-missing',

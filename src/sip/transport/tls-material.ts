@@ -36,14 +36,14 @@ const pemStart = '-----BEGIN ';
 /** Reads and tries all keys and certificates, so that a wrong file fails here and not at the first handshake. */
 export async function loadTlsMaterial(options: TlsOptions): Promise<TlsMaterial> {
   try {
-    const ca = options.ca === undefined ? {} : { ca: await pem(options.ca) };
+    const ca = options.ca === undefined ? {} : { ca: await authorities(options.ca) };
     const byHost = new Map<string, SecureContext | undefined>();
     const base = await contextOptions(options, ca);
-    createSecureContext(base);
+    tryPair(options, base);
     for (const host of hostsOf(options, base)) byHost.set(host, undefined);
     for (const source of options.certificates ?? []) {
       const material = await contextOptions(source, ca);
-      const context = createSecureContext(material);
+      const context = tryPair(source, material);
       // A name that two certificates carry belongs to the one that stands first.
       for (const host of hostsOf(source, material)) if (!byHost.has(host)) byHost.set(host, context);
     }
@@ -53,7 +53,7 @@ export async function loadTlsMaterial(options: TlsOptions): Promise<TlsMaterial>
     throw new TransportError(
       'tls-material',
       'tls',
-      `TLS certificate or key cannot be used: ${detail}`,
+      `TLS certificate, key or authority cannot be used: ${detail}`,
       cause,
     );
   }
@@ -72,6 +72,36 @@ async function contextOptions(
 ): Promise<SecureContextOptions & { readonly cert: string }> {
   // RFC 8446 and RFC 5246; TLS 1.0 and 1.1 are deprecated by RFC 8996.
   return { cert: await pem(source.cert), key: await pem(source.key), ...ca, minVersion: 'TLSv1.2' };
+}
+
+function tryPair(source: CertificateSource, material: SecureContextOptions): SecureContext {
+  try {
+    return createSecureContext(material);
+  } catch (cause) {
+    throw new Error(`${placeOf(source.cert)} with ${placeOf(source.key)}: ${reasonOf(cause)}`, { cause });
+  }
+}
+
+/** OpenSSL passes over what is no certificate, and would then trust nobody. */
+async function authorities(textOrPath: string): Promise<string> {
+  const text = await pem(textOrPath);
+  try {
+    new X509Certificate(text);
+  } catch (cause) {
+    throw new Error(`no certificate in ${placeOf(textOrPath)}: ${reasonOf(cause)}`, { cause });
+  }
+  return text;
+}
+
+function placeOf(textOrPath: string): string {
+  return isPem(textOrPath) ? 'the given PEM text' : textOrPath;
+}
+
+/** OpenSSL writes `error:05800074:x509 certificate routines::key values mismatch`. */
+function reasonOf(cause: unknown): string {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const reasonAt = message.lastIndexOf('::');
+  return reasonAt < 0 ? message : message.slice(reasonAt + 2);
 }
 
 function hostsOf(source: CertificateSource, material: { readonly cert: string }): readonly string[] {

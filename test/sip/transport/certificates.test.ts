@@ -104,6 +104,18 @@ describe('server certificates', () => {
   });
 });
 
+describe('files that cannot be used', () => {
+  it('are named, with what is wrong about them', async () => {
+    const cert = office.cert;
+    await expect(gatewayWith({ tls: { cert, key: wild.key } })).rejects.toThrow(
+      `${cert} with ${wild.key}: key values mismatch`,
+    );
+    await expect(gatewayWith({ tls: { ...office, ca: office.key } })).rejects.toThrow(
+      `no certificate in ${office.key}`,
+    );
+  });
+});
+
 describe('a reload of certificates', () => {
   it('concerns new connections, with and without SNI; those that are open stay', async () => {
     const one = authority.issue({ commonName: 'one', altNames: ['DNS:sip.example'] });
