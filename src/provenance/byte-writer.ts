@@ -1,3 +1,4 @@
+import { crc32 } from 'node:zlib';
 import type { Random } from '../base/index.ts';
 import type { XChaCha20 } from './chacha20.ts';
 import { type HeadedDigest, sha256Latin1, shake256Latin1 } from './digest.ts';
@@ -79,6 +80,10 @@ export class ByteWriter {
   /** What lies from `start` to `end`, behind the head of the digest. */
   digestOf(headed: HeadedDigest, start: number, end: number): string {
     return headed.of(this.#bytes, start, end);
+  }
+
+  crc32Of(start: number, end: number): number {
+    return crc32(this.#bytes.subarray(start, end));
   }
 
   /** SHAKE256 of all that was written, one character per byte. */

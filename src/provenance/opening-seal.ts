@@ -1,22 +1,26 @@
+import { crc32 } from 'node:zlib';
 import type { Random } from '../base/index.ts';
 import { ByteReader } from './byte-reader.ts';
 import { ByteWriter, cborMajor } from './byte-writer.ts';
 import { XChaCha20 } from './chacha20.ts';
 import { layerNames } from './commitment.ts';
-import { HeadedDigest, sha256 } from './digest.ts';
+import { sha256 } from './digest.ts';
 import { openingVersion } from './entry.ts';
 import { ProvenanceError } from './error.ts';
 import { columnsOf, itemOf, partyPlace, place, type RecordPlaces } from './record-places.ts';
 
 /** What an opening looks like on disk as soon as it is about somebody. */
-const sealedVersion = 3;
+const sealedVersion = 4;
+/** Of earlier builds, whose checksum was a digest. */
+const digestVersion = 3;
 const nonceBytes = 16;
 /** In the opening. */
 const nonceAt = 3;
 const recordKeyBytes = 32;
 const sealedParts = 7;
-/** Of all before it: what was erased opens no commitment that would notice a changed byte. */
-const checksumBytes = 8;
+/** CRC-32 of all before it: what was erased opens no commitment that would notice a changed byte. */
+const checksumBytes = 4;
+const digestBytes = 8;
 export const sharedLayers: number = layerNames.length - 1;
 
 /** What a keystream lies over: the last 8 bytes of its nonce. */
@@ -63,7 +67,6 @@ export class OpeningSealer {
   readonly #nonce = new Uint8Array(nonceBytes);
   readonly #recordKey = new Uint8Array(recordKeyBytes);
   readonly #cipher = new XChaCha20();
-  readonly #checksum = new HeadedDigest();
 
   constructor(random: Random) {
     this.#random = random;
@@ -99,7 +102,7 @@ export class OpeningSealer {
     const sharedEnd = places.of(at, itemOf(sharedLayers - 1) + 1);
     writer.mask(cipher, places.of(at, itemOf(0)), sharedEnd, part.shared);
     const end = places.of(at, place.end) - checksumBytes;
-    writer.latin1At(end, writer.digestOf(this.#checksum, opening, end - 1).slice(0, checksumBytes));
+    writer.uint32At(end, writer.crc32Of(opening, end - 1));
   }
 }
 
@@ -178,7 +181,7 @@ export class SealedOpening {
     const count = reader.head(cborMajor.array);
     if (
       parts !== sealedParts ||
-      version !== sealedVersion ||
+      (version !== sealedVersion && version !== digestVersion) ||
       this.#nonce.length !== nonceBytes ||
       count === 0
     )
@@ -196,7 +199,7 @@ export class SealedOpening {
     this.#erachter = stretchOf(reader);
     if (reader.head(cborMajor.array) !== count) throw malformed();
     const items = slots.map(() => stretchOf(reader));
-    const checksum = checksumOf(bytes.subarray(0, reader.at));
+    const checksum = checksumOf(bytes.subarray(0, reader.at), version);
     if (!checksum.equals(reader.bytes()) || reader.at !== bytes.length) throw malformed();
     this.slots = slots;
     this.#keys = slots.map((slot) => keys.keyIn(slot));
@@ -249,6 +252,9 @@ function malformed(): ProvenanceError {
   return new ProvenanceError('record-malformed', 'a sealed opening has another form');
 }
 
-function checksumOf(bytes: Uint8Array): Buffer {
-  return sha256(bytes).subarray(0, checksumBytes);
+function checksumOf(bytes: Uint8Array, version: number): Buffer {
+  if (version === digestVersion) return sha256(bytes).subarray(0, digestBytes);
+  const checksum = Buffer.allocUnsafe(checksumBytes);
+  checksum.writeUInt32BE(crc32(bytes));
+  return checksum;
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -11,6 +12,7 @@ import { ProvenanceError, verifyLog } from '../../src/provenance/index.ts';
 import { closeFrame, FrameWriter, noDigest, scanSegment } from '../../src/provenance/journal-frame.ts';
 import { decodeLayer, writeLayer } from '../../src/provenance/layer.ts';
 import { leafHash } from '../../src/provenance/merkle-tree.ts';
+import { unsealOpening } from '../../src/provenance/opening-seal.ts';
 import { splitOpenings } from '../../src/provenance/openings-file.ts';
 import { PartyKeySnapshot } from '../../src/provenance/party-keys.ts';
 import { decodeReceipt, ReceiptChecker, sealBatch } from '../../src/provenance/receipt.ts';
@@ -78,6 +80,19 @@ describe('exact bytes', () => {
     const note = Buffer.from((await disk.read('public/checkpoint')) ?? []).toString();
     expect(openCheckpoint(note, { name: origin, publicKey: checkpointKey.publicKey }).size).toBe(3);
     expect(vkey.startsWith(`${origin}+`)).toBe(true);
+  });
+
+  test('openings of earlier builds, whose checksum was a digest, open as ever', async () => {
+    const { disk } = await vectorLog();
+    const keys = await PartyKeySnapshot.read(disk);
+    const [, sealed = Buffer.alloc(0)] = splitOpenings((await disk.read('openings/000')) ?? Buffer.alloc(0));
+    const [former, checksumBytes] = [Buffer.from(sealed.subarray(0, -5)), 8];
+    former[1] = 3;
+    const checksum = createHash('sha256').update(former).digest().subarray(0, checksumBytes);
+    const whole = Buffer.concat([former, Buffer.of(0x40 | checksumBytes), checksum]);
+    expect(unsealOpening(whole, keys)).toEqual(unsealOpening(sealed, keys));
+    whole[former.length + 1] = (whole[former.length + 1] ?? 0) ^ 1;
+    expect(() => unsealOpening(whole, keys)).toThrow(ProvenanceError);
   });
 
   test('paths are those of C2SP tlog-tiles', () => {
