@@ -35,17 +35,17 @@ class DiskFile implements AppendFile {
     return this.#size;
   }
 
-  async append(bytes: Uint8Array): Promise<void> {
-    let written = 0;
-    while (written < bytes.length) {
-      const part = await this.#handle.write(bytes, written, bytes.length - written, this.#size);
-      written += part.bytesWritten;
-      this.#size += part.bytesWritten;
-    }
+  append(bytes: Uint8Array): Promise<void> {
+    return this.write(this.#size, bytes);
   }
 
-  async overwrite(at: number, bytes: Uint8Array): Promise<void> {
-    await this.#handle.write(bytes, 0, bytes.length, at);
+  async write(at: number, bytes: Uint8Array): Promise<void> {
+    let written = 0;
+    while (written < bytes.length) {
+      const part = await this.#handle.write(bytes, written, bytes.length - written, at + written);
+      written += part.bytesWritten;
+      this.#size = Math.max(this.#size, at + written);
+    }
   }
 
   async truncate(size: number): Promise<void> {

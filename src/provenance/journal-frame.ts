@@ -15,6 +15,9 @@ const formerMagic = 0x54534a31;
 const headerBytes = 4 + 4 + 8 + 4 + hashBytes;
 const overheadBytes: number = headerBytes + hashBytes;
 
+/** Zeros behind the newest frame, which the next one replaces: what a segment held in its life before comes after. */
+const endMark: Uint8Array = new Uint8Array(8);
+
 /** Before the protected header of the seal. */
 const sealHeadBytes = 2;
 const signatureBytes = 64;
@@ -33,7 +36,10 @@ export interface JournalFrame {
 
 /** A frame that lacks its digest, and in its header that of the frame before. */
 export interface OpenFrame {
+  /** Together with the mark that ends the segment behind it. */
   readonly bytes: Buffer;
+  /** Without that mark. */
+  readonly length: number;
   readonly records: FrameRecords;
 }
 
@@ -88,19 +94,21 @@ export class FrameWriter {
     this.writer.raw(seal.signature);
     const end = this.writer.length;
     this.writer.raw(noDigest);
+    const { length } = this.writer;
+    this.writer.raw(endMark);
     const bytes = memory.take(this.writer.length, position + count);
     this.writer.copyInto(bytes);
     bytes.writeUInt32BE(magic, 0);
     bytes.writeUInt32BE(end - headerBytes, 4);
     bytes.writeBigUInt64BE(BigInt(position), 8);
     bytes.writeUInt32BE(count, 16);
-    return { bytes, records: new FrameRecords(bytes, position, starts, seal) };
+    return { bytes, length, records: new FrameRecords(bytes, position, starts, seal) };
   }
 }
 
 /** Completes a frame and returns its digest. */
-export function closeFrame({ bytes }: OpenFrame, previous: Uint8Array): Uint8Array {
-  const end = bytes.length - hashBytes;
+export function closeFrame({ bytes, length }: OpenFrame, previous: Uint8Array): Uint8Array {
+  const end = length - hashBytes;
   bytes.set(previous, headerBytes - hashBytes);
   const digest = sha256(bytes.subarray(0, end));
   bytes.set(digest, end);
@@ -109,18 +117,21 @@ export function closeFrame({ bytes }: OpenFrame, previous: Uint8Array): Uint8Arr
 
 export interface JournalScan {
   readonly frames: readonly JournalFrame[];
-  /** Bytes of whole frames from the start; the rest of the segment, if any, is a torn write. */
+  /** Bytes of whole frames from the start. */
   readonly goodBytes: number;
-  /** True when whole frames stand behind the bytes that are no frame: not a torn write, but damage. */
+  /** What stands behind them was to be a frame. */
+  readonly torn: boolean;
+  /** Frames that belong here stand behind bytes that are none: not a torn write, but damage. */
   readonly damaged: boolean;
 }
 
 /**
- * Reads the frames of one segment. A frame is synced before the next one is written, so at most the last write
+ * Reads the frames of one segment, whose records have the positions from `first` on: those before are left from another
+ * segment whose file this was. A frame is synced before the next one is written, so at most the last write
  * can be torn; anything else is damage that nobody may guess around. Throws ProvenanceError `journal-damaged` for what an
  * earlier build has written: to take it for torn would lose it.
  */
-export function scanSegment(segment: Uint8Array): JournalScan {
+export function scanSegment(segment: Uint8Array, first: number): JournalScan {
   const bytes = Buffer.from(segment.buffer, segment.byteOffset, segment.byteLength);
   if (bytes.length >= 4 && bytes.readUInt32BE(0) === formerMagic)
     throw new ProvenanceError(
@@ -129,15 +140,24 @@ export function scanSegment(segment: Uint8Array): JournalScan {
     );
   const frames: JournalFrame[] = [];
   let at = 0;
+  let next = first;
   let previous: Uint8Array | undefined;
   for (;;) {
     const read = readFrame(bytes, at);
-    if (!read || (previous && !equalBytes(previous, read.frame.previous))) break;
+    if (!read || read.frame.records.first < next) break;
+    if (previous && !(read.frame.records.first === next && equalBytes(previous, read.frame.previous))) break;
     frames.push(read.frame);
+    next = read.frame.records.end;
     previous = read.frame.digest;
     at = read.end;
   }
-  return { frames, goodBytes: at, damaged: at < bytes.length && frameFollows(bytes, at + 1) };
+  return { frames, goodBytes: at, torn: !endsAt(bytes, at, first), damaged: frameFollows(bytes, at, next) };
+}
+
+/** Whether nothing was begun there: at the end, before its mark, or where the file begins with what it held before. */
+function endsAt(bytes: Buffer, at: number, first: number): boolean {
+  if (bytes.subarray(at, at + endMark.length).every((byte) => byte === 0)) return true;
+  return at === 0 && (readFrame(bytes, 0)?.frame.records.first ?? first) < first;
 }
 
 function readFrame(
@@ -158,7 +178,7 @@ function readFrame(
     bytes.readUInt16BE(protectedAt - sealHeadBytes) !== signatureAt - protectedAt
   )
     throw new ProvenanceError('journal-damaged', 'a journal frame contradicts its own length');
-  const records = new FrameRecords(bytes, Number(bytes.readBigUInt64BE(start + 8)), starts, {
+  const records = new FrameRecords(bytes, firstIn(bytes, start), starts, {
     protectedBytes: bytes.subarray(protectedAt, signatureAt),
     signature: bytes.subarray(signatureAt, digestAt),
   });
@@ -178,13 +198,18 @@ function startsIn(bytes: Buffer, start: number): Uint32Array {
   return starts;
 }
 
-/** Whether a whole frame stands anywhere from `from` on. */
-function frameFollows(bytes: Buffer, from: number): boolean {
+/** Whether a whole frame stands anywhere from `from` on whose records have the position `next`, or come after it. */
+function frameFollows(bytes: Buffer, from: number, next: number): boolean {
   const mark = Buffer.allocUnsafe(4);
   mark.writeUInt32BE(magic);
   for (let at = bytes.indexOf(mark, from); at >= 0; at = bytes.indexOf(mark, at + 1))
-    if (readFrame(bytes, at)) return true;
+    if (at + headerBytes <= bytes.length && firstIn(bytes, at) >= next && readFrame(bytes, at)) return true;
   return false;
+}
+
+/** The position of the first record of the frame at `start`. */
+function firstIn(bytes: Buffer, start: number): number {
+  return Number(bytes.readBigUInt64BE(start + 8));
 }
 
 /** Segment names sort in log order: the position of their first record. */
@@ -192,6 +217,11 @@ export function segmentName(position: number): string {
   return `${String(position).padStart(16, '0')}.journal`;
 }
 
+/** The position of a segment's first record. */
+export function segmentStart(name: string): number {
+  return Number(name.slice(0, 16));
+}
+
 export function isSegmentName(name: string): boolean {
-  return name.length === 24 && name.endsWith('.journal') && Number.isSafeInteger(Number(name.slice(0, 16)));
+  return name.length === 24 && name.endsWith('.journal') && Number.isSafeInteger(segmentStart(name));
 }

@@ -7,6 +7,7 @@ import {
   type OpenFrame,
   scanSegment,
   segmentName,
+  segmentStart,
 } from './journal-frame.ts';
 import { type AppendFile, type Storage, temporaryDirectory } from './storage.ts';
 import { journalDirectory } from './tile-layout.ts';
@@ -27,13 +28,22 @@ export interface OpenedJournal {
   readonly journal: Journal;
   /** What was left in it, in log order. */
   readonly frames: readonly JournalFrame[];
-  /** Bytes of a write that a crash tore apart; nobody was told that they were durable. */
-  readonly tornBytes: number;
+  readonly torn: TornWrite | undefined;
 }
 
+/** Where a crash tore a write apart; nobody was told that it was durable. */
+export interface TornWrite {
+  readonly path: string;
+  readonly at: number;
+}
+
+/** The file of a segment that was let go, for the next one. */
+export const spareSegment: string = `${journalDirectory}/spare`;
+
 /**
- * The write-ahead log: when `append` returns, its records survive any crash. Segments that the Merkle tree has
- * taken in are removed, so it stays small. Calls are run one after the other.
+ * The write-ahead log: when `append` returns, its records survive any crash. Segments that the Merkle tree has taken in
+ * are let go, so it stays small; the file of one of them becomes the next segment, since to write over blocks that a file
+ * has already costs half of what it takes to add some (`bench/provenance.ts`). Calls are run one after the other.
  */
 export class Journal {
   readonly #options: JournalOptions;
@@ -43,13 +53,15 @@ export class Journal {
   #goodBytes: number;
   #previous: Uint8Array;
   #broken = false;
+  #spare: boolean;
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(options: JournalOptions, segments: Segment[], goodBytes: number, previous: Uint8Array) {
+  private constructor(options: JournalOptions, { segments, goodBytes, frames, spare }: JournalContents) {
     this.#options = options;
-    this.#segments = segments;
+    this.#segments = [...segments];
     this.#goodBytes = goodBytes;
-    this.#previous = previous;
+    this.#previous = Uint8Array.from(frames.at(-1)?.digest ?? noDigest);
+    this.#spare = spare;
   }
 
   /** Throws ProvenanceError `journal-damaged` for anything but a torn last write. */
@@ -57,23 +69,22 @@ export class Journal {
     const { storage } = options;
     await storage.makeDirectory(journalDirectory);
     await storage.syncDirectory('.');
-    const { frames, segments, goodBytes, tornBytes } = await readJournal(storage);
-    const previous = frames.at(-1)?.digest ?? noDigest;
-    const journal = new Journal(options, segments, goodBytes, Uint8Array.from(previous));
-    if (segments.length > 0) await journal.#reopen();
-    return { journal, frames, tornBytes };
+    const contents = await readJournal(storage);
+    const journal = new Journal(options, contents);
+    await journal.#reopen();
+    return { journal, frames: contents.frames, torn: contents.torn };
   }
 
   append(frame: OpenFrame): Promise<void> {
     return this.#inTurn(async () => {
       if (this.#broken) throw new ProvenanceError('storage', 'the journal waits for repair');
-      const { bytes, records } = frame;
+      const { bytes, length, records } = frame;
       const digest = closeFrame(frame, this.#previous);
       this.#broken = true;
       const file = await this.#fileFor(records.first);
-      await file.append(bytes);
+      await file.write(this.#goodBytes, bytes);
       this.#broken = false;
-      this.#goodBytes += bytes.length;
+      this.#goodBytes += length;
       this.#previous = digest;
       const segment = this.#segments.at(-1);
       if (segment) segment.end = records.end;
@@ -84,23 +95,17 @@ export class Journal {
   release(position: number): Promise<void> {
     return this.#inTurn(async () => {
       const { storage } = this.#options;
-      let removed = false;
+      let released = false;
       for (;;) {
         const oldest = this.#segments[0];
         if (!oldest || this.#segments.length < 2 || oldest.end > position) break;
-        await storage.remove(oldest.path);
+        if (this.#spare) await storage.remove(oldest.path);
+        else await storage.rename(oldest.path, spareSegment);
+        this.#spare = true;
         this.#segments.shift();
-        removed = true;
+        released = true;
       }
-      if (removed) await storage.syncDirectory(journalDirectory);
-      const newest = this.#segments.at(-1);
-      if (!newest || !this.#file || this.#broken || this.#goodBytes === 0 || newest.end > position) return;
-      // Set before the cut: if it fails half-way, repair must not bring old bytes back as zeros.
-      this.#goodBytes = 0;
-      this.#broken = true;
-      await this.#file.truncate(0);
-      await this.#file.sync();
-      this.#broken = false;
+      if (released) await storage.syncDirectory(journalDirectory);
     });
   }
 
@@ -112,23 +117,31 @@ export class Journal {
         this.#file = undefined;
         // The handle may be past use; what counts is what the file holds when it is opened again.
         await file?.close().catch(() => undefined);
-        if (this.#segments.length > 0) await this.#reopen();
+        await this.#reopen();
         this.#broken = false;
       }
       await this.#probe();
     });
   }
 
-  close(): Promise<void> {
+  /** `released`: everything is safe elsewhere, and nothing is to be left behind. */
+  close(released = false): Promise<void> {
     return this.#inTurn(async () => {
       await this.#file?.close();
       this.#file = undefined;
+      if (!released) return;
+      const { storage } = this.#options;
+      if (this.#spare) await storage.remove(spareSegment);
+      for (const { path } of this.#segments) await storage.remove(path);
+      await storage.syncDirectory(journalDirectory);
     });
   }
 
   async #reopen(): Promise<void> {
     const newest = this.#segments.at(-1);
     if (!newest) return;
+    // A rename or a new name that was not synced could be taken back by a power cut.
+    await this.#options.storage.syncDirectory(journalDirectory);
     const file = await this.#options.storage.openAppend(newest.path, true);
     this.#file = file;
     if (file.size === this.#goodBytes) return;
@@ -138,10 +151,12 @@ export class Journal {
 
   async #fileFor(position: number): Promise<AppendFile> {
     if (this.#file && this.#goodBytes < this.#options.segmentBytes) return this.#file;
+    const { storage } = this.#options;
     const path = `${journalDirectory}/${segmentName(position)}`;
-    const file = await this.#options.storage.openAppend(path, true);
-    await this.#options.storage.syncDirectory(journalDirectory);
-    if (file.size > 0) await file.truncate(0);
+    if (this.#spare) await storage.rename(spareSegment, path);
+    this.#spare = false;
+    const file = await storage.openAppend(path, true);
+    await storage.syncDirectory(journalDirectory);
     await this.#file?.close();
     this.#file = file;
     this.#goodBytes = 0;
@@ -173,37 +188,39 @@ export class Journal {
 
 export interface JournalContents {
   readonly frames: readonly JournalFrame[];
-  readonly segments: { readonly path: string; end: number }[];
+  readonly segments: readonly Segment[];
+  /** Of the newest one. */
   readonly goodBytes: number;
-  readonly tornBytes: number;
+  readonly torn: TornWrite | undefined;
+  readonly spare: boolean;
 }
 
 /** Reads every segment without changing anything. Throws ProvenanceError `journal-damaged`. */
 export async function readJournal(storage: Storage): Promise<JournalContents> {
-  const names = (await storage.list(journalDirectory))
-    .map(({ name }) => name)
-    .filter(isSegmentName)
-    .sort();
+  const listed = (await storage.list(journalDirectory)).map(({ name }) => name);
+  const names = listed.filter(isSegmentName).sort();
   const frames: JournalFrame[] = [];
-  const segments: { path: string; end: number }[] = [];
+  const segments: Segment[] = [];
   let goodBytes = 0;
-  let tornBytes = 0;
+  let torn: TornWrite | undefined;
   for (const [at, name] of names.entries()) {
     const path = `${journalDirectory}/${name}`;
     const bytes = (await storage.read(path)) ?? new Uint8Array(0);
-    const scan = scanSegment(bytes);
-    const torn = bytes.length - scan.goodBytes;
-    if (scan.damaged || (torn > 0 && at < names.length - 1))
+    const scan = scanSegment(bytes, segmentStart(name));
+    if (scan.damaged || (scan.torn && at < names.length - 1))
       throw new ProvenanceError('journal-damaged', `${path} is damaged at byte ${scan.goodBytes}`);
     for (const frame of scan.frames) {
+      // Those between were let go, and so were these: a power cut has brought some names back.
+      if (frame.records.first > (frames.at(-1)?.records.end ?? 0)) frames.length = 0;
       checkFollows(frames.at(-1), frame, path);
       frames.push(frame);
     }
     segments.push({ path, end: frames.at(-1)?.records.end ?? 0 });
     goodBytes = scan.goodBytes;
-    tornBytes = torn;
+    if (scan.torn) torn = { path, at: goodBytes };
   }
-  return { frames, segments, goodBytes, tornBytes };
+  const spare = listed.some((name) => `${journalDirectory}/${name}` === spareSegment);
+  return { frames, segments, goodBytes, torn, spare };
 }
 
 function checkFollows(before: JournalFrame | undefined, frame: JournalFrame, path: string): void {

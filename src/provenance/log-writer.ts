@@ -209,10 +209,14 @@ export class LogWriter {
     this.#forgetIndexTimer();
     await this.#health.stop();
     await this.#integrating;
+    let released = false;
     try {
-      if (this.#health.healthy) await this.#integrator.run(true);
+      if (this.#health.healthy) {
+        await this.#integrator.run(true);
+        released = true;
+      }
     } finally {
-      await Promise.all([this.#options.recovered.journal.close(), this.keys.close()]);
+      await Promise.all([this.#options.recovered.journal.close(released), this.keys.close()]);
     }
   }
 

@@ -155,7 +155,7 @@ export class PartyKeys implements PartyKeySource {
   async #overwrite(slot: number, bytes: Uint8Array): Promise<void> {
     const file = await this.#options.storage.openAppend(partyKeysPath);
     try {
-      await file.overwrite(endOf(slot), bytes);
+      await file.write(endOf(slot), bytes);
       await file.sync();
     } finally {
       await file.close();

@@ -71,14 +71,14 @@ export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog
   await removeOldPartials(storage, head.size);
   const keys = await PartyKeys.open(options);
   await catchUp(options, head, keys);
-  const { journal, frames, tornBytes } = await Journal.open({
+  const { journal, frames, torn } = await Journal.open({
     storage,
     segmentBytes: limits.journalSegmentBytes,
     probeBytes: limits.healProbeBytes,
   });
-  if (tornBytes > 0)
+  if (torn)
     logger.warn(
-      { bytes: tornBytes },
+      { path: torn.path, at: torn.at },
       'cut off a journal write that a crash had torn; nobody was told it was durable',
     );
   const journaled = frames

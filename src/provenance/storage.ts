@@ -1,12 +1,12 @@
-/** A file that grows at its end; only `truncate` takes bytes away. */
+/** A file that is written at its end, or over what it holds; only `truncate` takes bytes away. */
 export interface AppendFile {
   /** Bytes written so far, whether synced or not. */
   readonly size: number;
   /** Writes all bytes at the end, or throws having written any part of them. */
   append(bytes: Uint8Array): Promise<void>;
   truncate(size: number): Promise<void>;
-  /** Replaces bytes that are there already, in place; a crash may leave any part of them replaced. */
-  overwrite(at: number, bytes: Uint8Array): Promise<void>;
+  /** Writes all bytes there, over what is there and beyond the end; a crash or an error may leave any part of them. */
+  write(at: number, bytes: Uint8Array): Promise<void>;
   /** When it returns, data and size are on stable storage. */
   sync(): Promise<void>;
   close(): Promise<void>;
@@ -40,8 +40,8 @@ export interface Storage {
   makeDirectory(path: string): Promise<void>;
   syncDirectory(path: string): Promise<void>;
   /**
-   * Opens at the end, creating the file if need be. With `synced`, each append is on stable storage when it returns,
-   * data and size; other changes wait for `sync` as ever.
+   * Creates the file if need be. With `synced`, what is appended or written is on stable storage when that returns, data
+   * and size; other changes wait for `sync` as ever.
    */
   openAppend(path: string, synced?: boolean): Promise<AppendFile>;
   /** A whole file, new or in the place of one: when it returns, all bytes are on stable storage; the name is not. */

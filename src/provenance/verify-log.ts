@@ -1,7 +1,7 @@
 import { type Checkpoint, openCheckpoint, peekCheckpoint } from './checkpoint.ts';
 import { DiskStorage, lockFileName } from './disk-storage.ts';
 import { ProvenanceError } from './error.ts';
-import { readJournal } from './journal.ts';
+import { readJournal, spareSegment } from './journal.ts';
 import { isSegmentName } from './journal-frame.ts';
 import { followSuccessions, readSuccessions, successionDirectory, successionPath } from './key-succession.ts';
 import { type LogInventory, takeInventory } from './log-inventory.ts';
@@ -151,12 +151,12 @@ class LogVerification {
 
   async #journal(): Promise<readonly RawRecord[]> {
     try {
-      const { frames, tornBytes, segments } = await readJournal(this.#storage);
-      if (tornBytes > 0 && !this.#live)
+      const { frames, torn } = await readJournal(this.#storage);
+      if (torn && !this.#live)
         this.#findings.problem(
           'journal',
-          `its last ${tornBytes} bytes are no whole record: a crash tore the last write, or they were changed`,
-          { file: segments.at(-1)?.path ?? journalDirectory },
+          `from byte ${torn.at} on there is no whole record: a crash tore the last write, or it was changed`,
+          { file: torn.path },
         );
       return frames.flatMap(({ records }) => [...records]);
     } catch (error) {
@@ -240,7 +240,7 @@ class LogVerification {
         continue;
       }
       const [directory, name = ''] = path.split('/');
-      if (directory === journalDirectory && isSegmentName(name)) continue;
+      if (path === spareSegment || (directory === journalDirectory && isSegmentName(name))) continue;
       if (directory === temporaryDirectory)
         this.#findings.note(`${path} was left by a write that did not finish; the next start removes it`);
       else if (!this.#live) this.#findings.problem('unexpected-file', notAccountedFor, { file: path });

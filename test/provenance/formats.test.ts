@@ -176,7 +176,13 @@ describe('decoders', () => {
 });
 
 describe('journal frames', () => {
-  const frameOf = (from: number, to: number, previous: Uint8Array): { bytes: Buffer; digest: Uint8Array } => {
+  interface Written {
+    /** Without the mark behind it. */
+    readonly bytes: Buffer;
+    readonly marked: Buffer;
+    readonly digest: Uint8Array;
+  }
+  const frameOf = (from: number, to: number, previous: Uint8Array): Written => {
     const frame = new FrameWriter();
     const ids: Uint8Array[] = [];
     for (let at = from; at <= to; at++) {
@@ -190,15 +196,17 @@ describe('journal frames', () => {
     }
     const seal = sealBatch(ids, { key: nodeKey, kid: new Uint8Array(32) }, 1);
     const open = frame.end(seal, from, new FrameMemory());
-    return { bytes: open.bytes, digest: closeFrame(open, previous) };
+    const digest = closeFrame(open, previous);
+    return { bytes: open.bytes.subarray(0, open.length), marked: open.bytes, digest };
   };
   const first = frameOf(5, 6, noDigest);
   const second = frameOf(7, 7, first.digest);
-  const segment = Buffer.concat([first.bytes, second.bytes]);
+  const segment = Buffer.concat([first.bytes, second.marked]);
+  const whole = first.bytes.length + second.bytes.length;
 
   test('come back whole', () => {
-    const scan = scanSegment(segment);
-    expect(scan).toMatchObject({ goodBytes: segment.length, damaged: false });
+    const scan = scanSegment(segment, 5);
+    expect(scan).toMatchObject({ goodBytes: whole, torn: false, damaged: false });
     expect(scan.frames.flatMap(({ records }) => [...records]).map(({ position }) => position)).toEqual([
       5, 6, 7,
     ]);
@@ -215,9 +223,42 @@ describe('journal frames', () => {
 
   test('cut anywhere, the segment reads up to the last whole frame', () => {
     for (let length = 0; length < segment.length; length++) {
-      const scan = scanSegment(segment.subarray(0, length));
-      expect(scan.goodBytes).toBe(length < first.bytes.length ? 0 : first.bytes.length);
-      expect(scan.damaged).toBe(false);
+      const scan = scanSegment(segment.subarray(0, length), 5);
+      const goodBytes = [whole, first.bytes.length].find((end) => end <= length) ?? 0;
+      expect(scan).toMatchObject({ goodBytes, damaged: false, torn: length !== goodBytes && length < whole });
+    }
+  });
+
+  test('a changed byte of the last frame, or of the mark behind it, is a torn write', () => {
+    for (let at = first.bytes.length; at < segment.length; at++) {
+      const changed = Buffer.from(segment);
+      changed[at] = (changed[at] ?? 0) ^ 1;
+      expect(scanSegment(changed, 5), `byte ${at}`).toMatchObject({ torn: true, damaged: false });
+    }
+  });
+
+  test('what a file held as another segment is neither a record nor damage', () => {
+    expect(scanSegment(segment, 8)).toMatchObject({ frames: [], goodBytes: 0, torn: false, damaged: false });
+    const third = frameOf(8, 8, second.digest);
+    const fourth = frameOf(9, 9, third.digest);
+    const before = Buffer.concat([segment, segment, segment]);
+    before.set(third.marked);
+    const one = { goodBytes: third.bytes.length, damaged: false };
+    expect(scanSegment(before, 8)).toMatchObject({ ...one, frames: [{ digest: third.digest }], torn: false });
+    const over = Buffer.from(before);
+    over.set(fourth.marked, one.goodBytes);
+    const both = one.goodBytes + fourth.bytes.length;
+    expect(scanSegment(over, 8)).toMatchObject({ goodBytes: both, torn: false, damaged: false });
+    for (let at = 0; at < both; at++) {
+      const changed = Buffer.from(over);
+      changed[at] = (changed[at] ?? 0) ^ 1;
+      const last = at >= one.goodBytes;
+      expect(scanSegment(changed, 8), `byte ${at}`).toMatchObject({ torn: true, damaged: !last });
+      // A write that stopped there.
+      const cut = Buffer.from(before);
+      cut.set(over.subarray(0, at));
+      if (last)
+        expect(scanSegment(cut, 8), `up to ${at}`).toMatchObject({ ...one, torn: at > one.goodBytes });
     }
   });
 
@@ -225,7 +266,7 @@ describe('journal frames', () => {
     for (let at = 0; at < first.bytes.length; at++) {
       const changed = Buffer.from(segment);
       changed[at] = (changed[at] ?? 0) ^ 1;
-      expect(scanSegment(changed).damaged, `byte ${at}`).toBe(true);
+      expect(scanSegment(changed, 5).damaged, `byte ${at}`).toBe(true);
     }
   });
 });

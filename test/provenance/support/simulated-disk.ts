@@ -18,6 +18,9 @@ interface Inode {
 
 type Name = Inode | 'directory';
 
+/** What a disk writes as a whole. */
+const sectorBytes = 512;
+
 /** A seeded generator (xorshift32): the same crash happens again when a test is run again. */
 export function seeded(seed: number): () => number {
   let state = seed | 1;
@@ -137,13 +140,16 @@ export class SimulatedDisk implements Storage {
   }
 
   /** For files only. */
-  append(inode: Inode, bytes: Uint8Array): void {
+  write(inode: Inode, at: number, bytes: Uint8Array): void {
     this.operations += 1;
     const dying = this.operations >= this.crashAt;
-    const room = Math.min(bytes.length, this.freeBytes, dying ? Math.floor(bytes.length / 2) : bytes.length);
+    const free = inode.data.length - at + this.freeBytes;
+    const room = Math.min(bytes.length, free, dying ? Math.floor(bytes.length / 2) : bytes.length);
     if (!this.readOnly && this.operations <= this.crashAt) {
-      inode.data = Buffer.concat([inode.data, bytes.subarray(0, room)]);
-      this.freeBytes -= room;
+      const grown = Math.max(0, at + room - inode.data.length);
+      inode.data = Buffer.concat([inode.data, Buffer.alloc(grown)]);
+      inode.data.set(bytes.subarray(0, room), at);
+      this.freeBytes -= grown;
     }
     this.#checkAlive();
     if (this.readOnly) throw failure('EROFS');
@@ -157,17 +163,6 @@ export class SimulatedDisk implements Storage {
       inode.data.subarray(0, size),
       Buffer.alloc(Math.max(0, size - inode.data.length)),
     ]);
-  }
-
-  overwrite(inode: Inode, at: number, bytes: Uint8Array): void {
-    this.operations += 1;
-    const written = this.operations >= this.crashAt ? Math.floor(bytes.length / 2) : bytes.length;
-    if (!this.readOnly && this.operations <= this.crashAt) {
-      inode.data = Buffer.from(inode.data);
-      inode.data.set(bytes.subarray(0, written), at);
-    }
-    this.#checkAlive();
-    if (this.readOnly) throw failure('EROFS');
   }
 
   sync(inode: Inode): void {
@@ -251,17 +246,17 @@ class SimulatedFile implements AppendFile {
     return this.#inode.data.length;
   }
 
-  async append(bytes: Uint8Array): Promise<void> {
-    this.#disk.append(this.#inode, bytes);
+  append(bytes: Uint8Array): Promise<void> {
+    return this.write(this.size, bytes);
+  }
+
+  async write(at: number, bytes: Uint8Array): Promise<void> {
+    this.#disk.write(this.#inode, at, bytes);
     if (this.#synced) await this.sync();
   }
 
   async truncate(size: number): Promise<void> {
     this.#disk.truncate(this.#inode, size);
-  }
-
-  async overwrite(at: number, bytes: Uint8Array): Promise<void> {
-    this.#disk.overwrite(this.#inode, at, bytes);
   }
 
   async sync(): Promise<void> {
@@ -275,11 +270,13 @@ class SimulatedFile implements AppendFile {
 function contentAfterPowerCut({ data, synced }: Inode, random: () => number): Buffer {
   if (data.equals(synced)) return synced;
   const grown = data.length > synced.length && data.subarray(0, synced.length).equals(synced);
+  if (data.length < synced.length) return random() < 0.5 ? synced : data;
   if (!grown) {
-    if (data.length !== synced.length) return random() < 0.5 ? synced : data;
-    // Overwritten in place: any part of it may have reached the disk.
-    const upTo = Math.floor(random() * (data.length + 1));
-    return Buffer.concat([data.subarray(0, upTo), synced.subarray(upTo)]);
+    // Overwritten in place, perhaps beyond its end: any of its sectors may have reached the disk.
+    const mixed = Buffer.concat([synced, Buffer.alloc(data.length - synced.length)]);
+    for (let at = 0; at < data.length; at += sectorBytes)
+      if (random() < 0.5) data.copy(mixed, at, at, at + sectorBytes);
+    return random() < 0.5 ? mixed : mixed.subarray(0, synced.length);
   }
   // The size may have reached the disk and the data not: zeros where bytes should be.
   const kept = synced.length + Math.floor(random() * (data.length - synced.length + 1));
