@@ -73,8 +73,11 @@ function reports(): readonly { readonly name: string; readonly report: Report }[
   try {
     trust = parseTrust(vkey.value, policy.value, handOvers);
   } catch (error) {
-    const says = error instanceof VerifyError ? error.message : String(error);
-    return files.map(({ name }) => ({ name, report: untrusted(says) }));
+    if (vkey.value.trim() !== '' || policy.value.trim() !== '') {
+      const says = error instanceof VerifyError ? error.message : String(error);
+      return files.map(({ name }) => ({ name, report: untrusted(says) }));
+    }
+    trust = { logs: [], policy: undefined };
   }
   const each = files.map(({ name, text }) => ({ name, report: verifyFile(text, trust, receipts) }));
   return [...forks(trust), ...each];
@@ -102,9 +105,11 @@ function forks(trust: Trust): readonly { readonly name: string; readonly report:
 function untrusted(says: string): Report {
   return {
     ...verifyFile('', { logs: [], policy: undefined }),
+    verdict: 'UNCHECKED',
     summary: `Nothing can be checked yet: ${says}.`,
     checks: [{ name: 'Whom you trust', ok: false, says }],
     findings: [],
+    open: [],
   };
 }
 

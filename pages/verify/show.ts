@@ -1,4 +1,4 @@
-import type { ProvedRecord, Report, Verdict } from '../../src/verify/index.ts';
+import type { ProvedRecord, Report } from '../../src/verify/index.ts';
 
 /** Text is only ever set as text: what stands in a proof was written by strangers. */
 export function element(
@@ -40,7 +40,7 @@ export function showReport(name: string, report: Report): HTMLElement {
       'ul',
       { class: 'checks' },
       ...checks.map(({ name: what, ok, says }) =>
-        element('li', { class: ok ? 'holds' : 'fails' }, element('strong', {}, `${what}. `), `${says}.`),
+        element('li', { class: classOf(ok) }, element('strong', {}, `${what}. `), `${says}.`),
       ),
       ...witnesses.map((seen) =>
         element(
@@ -65,7 +65,13 @@ export function showReport(name: string, report: Report): HTMLElement {
   return card;
 }
 
-const findingsTitle: Readonly<Record<Verdict, string>> = {
+function classOf(ok: boolean | undefined): string {
+  if (ok === undefined) return 'unchecked';
+  return ok ? 'holds' : 'fails';
+}
+
+const findingsTitle: Readonly<Record<Report['verdict'], string>> = {
+  UNCHECKED: 'To be noted',
   WITNESSED: 'To be noted',
   UNWITNESSED: 'To be noted',
   REDACTED: 'What was erased or is not shown',
@@ -75,7 +81,7 @@ const findingsTitle: Readonly<Record<Verdict, string>> = {
 
 /** RFC 3339 as people read it. */
 function shownTime(time: string | undefined): string {
-  return time === undefined ? 'at a time that was erased' : time.replace('T', ' ').replace(/Z$/, ' UTC');
+  return time === undefined ? 'at a time that is not shown' : time.replace('T', ' ').replace(/Z$/, ' UTC');
 }
 
 function words(title: string, items: readonly string[]): readonly HTMLElement[] {

@@ -110,11 +110,14 @@ export async function mustGet(log: AuditReader, id: string): Promise<StoredRecor
   throw new CliError('notFound', `the log has no record ${id}`, 'list them with: tibet-sip audit list');
 }
 
-/** `2026-01-31`, `2026-01-31T12:00:00Z`, or a span back from now: `90s`, `15m`, `2h`, `7d`. */
+/**
+ * `2026-01-31`, its first moment; `2026-01-31T12:00:00Z`; or a span back from now: `90s`, `15m`, `2h`, `7d`. Everything is
+ * UTC unless it says otherwise, as records are shown: the machine's own time zone changes nothing.
+ */
 export function parseWhen(text: string): number {
   const span = /^(\d+)([smhd])$/.exec(text);
   const unitMs = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[span?.[2] ?? ''];
-  const whenMs = span && unitMs !== undefined ? Date.now() - Number(span[1]) * unitMs : Date.parse(text);
+  const whenMs = span && unitMs !== undefined ? Date.now() - Number(span[1]) * unitMs : parseDate(text);
   if (Number.isNaN(whenMs))
     throw new CliError(
       'usage',
@@ -122,4 +125,13 @@ export function parseWhen(text: string): number {
       'write 2026-01-31, 2026-01-31T12:00:00Z or 15m, 2h, 7d',
     );
   return whenMs;
+}
+
+/** RFC 3339, the seconds and the zone left out or not; NaN for all else, 31 February among it. */
+function parseDate(text: string): number {
+  const parts = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)(Z|[+-]\d\d:\d\d)?)?$/.exec(text);
+  const [, day = '', time = '00:00', zone = 'Z'] = parts ?? [];
+  const midnight = Date.parse(`${day}T00:00Z`);
+  const exists = !Number.isNaN(midnight) && new Date(midnight).toISOString().startsWith(day);
+  return exists ? Date.parse(`${day}T${time}${zone}`) : Number.NaN;
 }

@@ -1,18 +1,27 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { PublishedLog } from '../provenance/index.ts';
 import { formatComparison, lastCheckpoint, parseProofFile } from '../verify/index.ts';
 import { CliError } from './failure.ts';
-import { filesAt, filesIn, isUrl } from './published-files.ts';
+import { filesAt, filesIn, isUrl, readTextFile } from './published-files.ts';
 
 /**
  * The file that shows how two states of a log stand to each other. A log (directory or URL) has the hashes that join
  * any older state to it; two proof files are compared where they tell the same hashes.
  */
-export async function compareStates(older: string, newer: string): Promise<string> {
+export async function compareStates(
+  older: string,
+  newer: string,
+  mustBeSigned: (checkpoint: string) => void,
+): Promise<string> {
   const log = logAt(newer);
-  if (log) return formatComparison(await log.compareWith(await checkpointIn(older)));
-  const [a, b] = [readFile(older), readFile(newer)];
+  if (log) {
+    const kept = await checkpointIn(older);
+    // What is said of sizes is said of what the operator signed.
+    for (const checkpoint of [kept, await log.checkpoint()]) mustBeSigned(checkpoint);
+    return formatComparison(await log.compareWith(kept));
+  }
+  const [a, b] = [readTextFile(older), readTextFile(newer)];
   if (isProof(a) && isProof(b))
     return formatComparison({ format: 'tibet-sip/log-comparison', version: 1, proofs: [a, b] });
   const [first, second] = [await checkpointIn(older), await checkpointIn(newer)];
@@ -51,12 +60,8 @@ function logAt(target: string): PublishedLog | undefined {
 async function checkpointIn(target: string): Promise<string> {
   const log = logAt(target);
   if (log) return log.checkpoint();
-  const text = readFile(target);
+  const text = readTextFile(target);
   return isProof(text) ? parseProofFile(text).checkpoint : lastCheckpoint(text);
-}
-
-function readFile(path: string): string {
-  return readFileSync(path, 'utf8');
 }
 
 function isProof(text: string): boolean {

@@ -35,7 +35,7 @@ export function addFilters(command: Command): Command {
     .option('--outcome <outcome>', 'how the call ended: answered, busy, cancelled, refused, …')
     .option('--intent <words>', 'calls whose declared intent has these words')
     .option('--since <time>', 'from then on: 2026-01-31, 2026-01-31T12:00:00Z, 15m, 2h, 7d', parseWhen)
-    .option('--until <time>', 'up to then', parseWhen)
+    .option('--until <time>', 'up to then; a day alone is its first moment', parseWhen)
     .option(
       '--after <position>',
       'only what follows this place in the log: a next page; -1 for the first one',
@@ -45,6 +45,8 @@ export function addFilters(command: Command): Command {
 
 export async function queryOf(config: Config, options: FilterOptions): Promise<RecordQuery> {
   const { identity, call, event, outcome, intent, after, since, until } = options;
+  if (options.pseudonyms === true && identity === undefined)
+    throw new CliError('usage', '--pseudonyms goes with --identity');
   return {
     ...(identity !== undefined && { identity: await identitiesOf(config, identity, options) }),
     ...(call !== undefined && { callId: call }),
@@ -98,7 +100,7 @@ export async function* recordsOf(
 export function countOf(option: string, least = 0): (text: string) => number {
   return (text) => {
     const count = Number(text);
-    if (!Number.isSafeInteger(count) || count < least)
+    if (text.trim() === '' || !Number.isSafeInteger(count) || count < least)
       throw new CliError('usage', `${option} takes a number from ${least} on, not "${text}"`);
     return count;
   };

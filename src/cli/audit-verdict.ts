@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Config, dataPaths } from '../config/index.ts';
 import {
@@ -12,6 +12,7 @@ import {
   compare,
   cosignatures,
   formatVkey,
+  type LogKey,
   openCheckpoint,
   parseTrust,
   type Trust,
@@ -25,7 +26,7 @@ import type { TrustOptions } from './audit-check.ts';
 import { compareStates, handOversAt } from './audit-compare.ts';
 import { CliError } from './failure.ts';
 import type { Output } from './output.ts';
-import { filesAt, filesIn, isUrl } from './published-files.ts';
+import { filesAt, filesIn, isUrl, readTextFile } from './published-files.ts';
 import { showReport, verdictReasons } from './verdict-report.ts';
 
 /** The operator's own log: intact is enough, unless a policy asks for witnesses. */
@@ -41,13 +42,27 @@ export async function verifyTarget(output: Output, target: string, options: Trus
   if (!existsSync(target)) throw new CliError('notFound', `no such file or directory: ${target}`);
   if (statSync(target).isDirectory()) return verifyDirectory(output, target, options);
   const report = verifyFile(
-    readFileSync(target, 'utf8'),
-    trustOf(options),
-    options.receipts === undefined ? '' : readFileSync(options.receipts, 'utf8'),
+    readTextFile(target),
+    trustIfGiven(options),
+    options.receipts === undefined ? '' : readTextFile(options.receipts),
   );
   showReport(output, report);
   const reason = verdictReasons[report.verdict];
-  if (reason !== 'ok') throw new CliError(reason, `${report.verdict}: ${report.summary}`);
+  if (reason !== 'ok')
+    throw new CliError(
+      reason,
+      `${report.verdict}: ${report.summary}`,
+      report.verdict === 'UNCHECKED' ? howToTrust : undefined,
+    );
+}
+
+const howToTrust =
+  'give the line that you got from the operator apart from this with --vkey (the operator sees it with: tibet-sip audit checkpoint)';
+
+/** No log at all where nobody's key was given: what can be checked without one is worth to be told. */
+function trustIfGiven(options: TrustOptions): Trust {
+  const { vkey = '', policy } = options;
+  return vkey === '' && policy === undefined ? { logs: [], policy: undefined } : trustOf(options);
 }
 
 export async function compareTargets(
@@ -58,7 +73,12 @@ export async function compareTargets(
   trustOf(options);
   const newer = states.newer ?? join(dataPaths(states.config().dataDir).log, 'public');
   const trust = trustOf(options, await handOversAt(newer));
-  const evidence = await compareStates(states.older, newer);
+  const evidence = await compareStates(states.older, newer, (note) => {
+    const report = verifyFile(note, trust);
+    if (report.verdict !== 'INVALID') return;
+    showReport(output, report);
+    throw new CliError('refused', `${report.verdict}: ${report.summary}`);
+  });
   const report = verifyFile(evidence, trust);
   if (options.out !== undefined) writeFileSync(options.out, evidence, { flag: 'wx' });
   showReport(output, report);
@@ -69,22 +89,31 @@ export async function compareTargets(
 function trustOf({ vkey, policy, handOver = [] }: TrustOptions, published: readonly string[] = []): Trust {
   try {
     return parseTrust(
-      vkey === undefined ? '' : existsSync(vkey) ? readFileSync(vkey, 'utf8') : vkey,
-      policy === undefined ? undefined : readFileSync(policy, 'utf8'),
-      [...handOver.map((file) => readFileSync(file, 'utf8')), ...published],
+      vkey === undefined ? '' : existsSync(vkey) ? keysIn(readTextFile(vkey)) : vkey,
+      policy === undefined ? undefined : readTextFile(policy),
+      [...handOver.map(readTextFile), ...published],
     );
   } catch (error) {
     if (error instanceof VerifyError)
-      throw new CliError('usage', error.message, 'give it with --vkey', { cause: error });
+      throw new CliError('usage', error.message, howToTrust, { cause: error });
     throw error;
   }
 }
 
-/** The key of a whole log: the first line of a file, or the text itself. */
-function keyText(keyOrFile: string): string {
-  return existsSync(keyOrFile)
-    ? (readFileSync(keyOrFile, 'utf8').trim().split(/\r?\n/, 1)[0] ?? '')
-    : keyOrFile;
+/** The keys alone of a file that `audit checkpoint` was written to: checkpoints stand below them. */
+function keysIn(text: string): string {
+  const lines = text.split(/\r?\n/);
+  const isOrigin = (at: number): boolean => /^\d+$/.test(lines[at + 1] ?? '');
+  return lines
+    .filter((line, at) => !line.startsWith('\u2014 ') && ![at, at - 1, at - 2].some(isOrigin))
+    .join('\n');
+}
+
+/** Which of the keys that are trusted is this log's: the one of its name. */
+async function keyFor(log: PublishedLog, { logs }: Trust): Promise<LogKey | undefined> {
+  // Whether there is a checkpoint at all, the check of the log says.
+  const [origin] = (await log.checkpoint().catch(() => '')).split('\n', 1);
+  return logs.find(({ name }) => name === origin) ?? logs[0];
 }
 
 async function verifyDirectory(output: Output, directory: string, options: TrustOptions): Promise<void> {
@@ -103,20 +132,22 @@ async function verifyWhole(
   options: TrustOptions,
   forOthers: boolean,
 ): Promise<void> {
+  const log = new PublishedLog(filesIn(join(directory, 'public')));
+  const { vkey = '' } = options;
+  const key = vkey === '' ? undefined : await keyFor(log, trustOf(options));
   const verdict = await verifyLog({
     directory,
-    ...(options.vkey !== undefined && { vkey: keyText(options.vkey) }),
-    ...(options.receipts !== undefined && {
-      receipts: parseReceipts(readFileSync(options.receipts, 'utf8')),
-    }),
+    ...(key && { vkey: formatVkey(key) }),
+    ...(options.receipts !== undefined && { receipts: parseReceipts(readTextFile(options.receipts)) }),
   });
-  const log = new PublishedLog(filesIn(join(directory, 'public')));
   await conclude(output, verdict, log, options, forOthers);
 }
 
 async function verifyPublished(output: Output, log: PublishedLog, options: TrustOptions): Promise<void> {
-  const [newest] = trustOf(options).logs;
-  const verdict = await log.verify({ vkey: newest ? formatVkey(newest) : '' });
+  // An address without a log, or a mistyped one, is no log that was tampered with.
+  await log.checkpoint();
+  const key = await keyFor(log, trustOf(options));
+  const verdict = await log.verify({ vkey: key ? formatVkey(key) : '' });
   await conclude(output, verdict, log, options, true);
 }
 
@@ -132,7 +163,7 @@ async function conclude(
   if (word === 'INVALID')
     throw new CliError(
       'refused',
-      `the log is NOT intact: ${verdict.problems.length + verdict.furtherProblems} problems`,
+      `INVALID: the log is NOT intact: ${countOf(verdict)}`,
       'keep the files as they are and compare them with a copy',
     );
   const reason = verdictReasons[word];
@@ -180,6 +211,11 @@ function showVerdict(output: Output, verdict: LogVerdict, word: Verdict): void {
     ...problems.map((problem) => ['PROBLEM', describeProblem(problem)] as const),
     ['PROBLEM', furtherProblems > 0 ? `and ${furtherProblems} more` : undefined],
   ]);
+}
+
+function countOf({ problems, furtherProblems }: LogVerdict): string {
+  const count = problems.length + furtherProblems;
+  return count === 1 ? 'one problem' : `${count} problems`;
 }
 
 function signedBy({ signedIntents: { byCaller, byGateway } }: LogVerdict): string {

@@ -67,9 +67,9 @@ export function formatTable<Row>(rows: readonly Row[], columns: readonly Column<
     .join('\n');
 }
 
-/** Text from the network must not move the cursor or recolour an operator's terminal. */
+/** Text from the network must not move the cursor, recolour an operator's terminal, or turn what stands around it. */
 export function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, '\ufffd');
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, '\ufffd');
 }
 
 export function formatTime(epochSeconds: number): string {

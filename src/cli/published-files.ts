@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PublishedFiles } from '../provenance/index.ts';
 import { CliError } from './failure.ts';
@@ -6,6 +6,9 @@ import { CliError } from './failure.ts';
 /** A bundle has at most 256 entries of 65,535 bytes, each with its length. */
 const maxFileBytes = 256 * 65_537;
 const timeoutMs = 15_000;
+/** A proof of ten thousand records has some thirty megabytes. */
+const maxTextBytes = 256_000_000;
+const partBytes = 1_048_576;
 
 export function isUrl(text: string): boolean {
   return text.startsWith('http://') || text.startsWith('https://');
@@ -16,7 +19,7 @@ export function filesAt(url: string): PublishedFiles {
   const root = url.endsWith('/') ? url : `${url}/`;
   return {
     read: async (path) => {
-      const address = new URL(path, root);
+      const address = addressOf(path, root);
       let response: Response;
       try {
         response = await fetch(address, { redirect: 'error', signal: AbortSignal.timeout(timeoutMs) });
@@ -30,6 +33,16 @@ export function filesAt(url: string): PublishedFiles {
       return readBounded(response, address);
     },
   };
+}
+
+function addressOf(path: string, root: string): URL {
+  try {
+    return new URL(path, root);
+  } catch (error) {
+    throw new CliError('usage', `${root} is not an address`, 'as in: https://example.com/log', {
+      cause: error,
+    });
+  }
 }
 
 /** The server chooses how much it sends: no more than a file of a log can have is taken. */
@@ -50,7 +63,30 @@ export function filesIn(directory: string): PublishedFiles {
   return {
     read: async (path) => {
       const file = join(directory, path);
-      return existsSync(file) ? readFileSync(file) : undefined;
+      return existsSync(file) ? readBytes(file, maxFileBytes) : undefined;
     },
   };
+}
+
+/** What somebody was given to check: a file, or a pipe, that may be anything and of any length. */
+export function readTextFile(path: string): string {
+  return readBytes(path, maxTextBytes).toString('utf8');
+}
+
+function readBytes(path: string, maxBytes: number): Buffer {
+  const file = openSync(path, 'r');
+  try {
+    const parts: Buffer[] = [];
+    for (let length = 0; ; ) {
+      const part = Buffer.allocUnsafe(partBytes);
+      const read = readSync(file, part);
+      if (read === 0) return Buffer.concat(parts);
+      length += read;
+      if (length > maxBytes)
+        throw new CliError('refused', `${path} is larger than any file of a log, or proof, can be`);
+      parts.push(part.subarray(0, read));
+    }
+  } finally {
+    closeSync(file);
+  }
 }

@@ -1,10 +1,11 @@
 import { jsonValue } from '../provenance/index.ts';
-import type { Report, Verdict } from '../verify/index.ts';
+import type { Report } from '../verify/index.ts';
 import type { ExitReason } from './exit-codes.ts';
 import { type Output, printable } from './output.ts';
 
 /** Each verdict has an exit code of its own. */
-export const verdictReasons: Readonly<Record<Verdict, ExitReason>> = {
+export const verdictReasons: Readonly<Record<Report['verdict'], ExitReason>> = {
+  UNCHECKED: 'usage',
   WITNESSED: 'ok',
   UNWITNESSED: 'unwitnessed',
   REDACTED: 'redacted',
@@ -19,13 +20,14 @@ export function showReport(output: Output, report: Report): void {
     return;
   }
   const lines = [`${report.verdict}  ${report.summary}`, ''];
-  for (const { name, ok, says } of report.checks) lines.push(`  ${ok ? 'holds' : 'FAILS'}  ${name}: ${says}`);
+  for (const { name, ok, says } of report.checks)
+    lines.push(`  ${ok === undefined ? 'open ' : ok ? 'holds' : 'FAILS'}  ${name}: ${says}`);
   for (const { name, algorithm, time } of report.witnesses)
     lines.push(`  seen   by the witness ${name} at ${time} (${algorithm})`);
   section(
     lines,
     'What happened',
-    report.story.map(({ time, text }) => `${time ?? 'at a time that was erased'}  ${text}`),
+    report.story.map(({ time, text }) => `${time ?? 'at a time that is not shown'}  ${text}`),
   );
   section(lines, 'Findings', report.findings);
   section(lines, 'Proved', report.proved);

@@ -82,7 +82,7 @@ export async function proveRecords(
   others.push(...(await builder.records(beside)));
   const [node, ...otherNodes] = await builder.nodes([...records, ...beside]);
   if (!main || !node) throw new ProvenanceError('record-unknown', 'the log has no such record');
-  const claim = claimOf(subject, first);
+  const claim = options.discloseLayers === false ? undefined : claimOf(subject, first);
   const extra = new Map<number, CborValue>([
     [field.entry, main.entry],
     [field.nodeEntry, node.entry],
@@ -149,7 +149,7 @@ async function redactionsOf(
   return found;
 }
 
-/** What the file says that it holds completely: within a span of time, nothing. */
+/** What the file says that it holds completely; one that does not say what its records say can show nothing of it. */
 function claimOf(subject: ProofSubject, first: StoredRecord): CborValue | undefined {
   if ('call' in subject) return first.call ? ['call', first.call.id] : undefined;
   return 'identity' in subject ? ['identity', fingerprintBytes(subject.identity)] : undefined;

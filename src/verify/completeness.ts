@@ -124,7 +124,13 @@ function identityOf(
       gaps.length > 0
         ? []
         : [
-            `Records ${first.seq} to ${last.seq} of the identity are all here, each bound to the one before it.`,
+            `Records ${first.seq} to ${last.seq} of the identity are all here, each bound to the one before it${earlier(first.seq)}.`,
           ],
   };
+}
+
+/** A file may begin anywhere in an identity's sequence: nothing is wrong with that, and it has to be said. */
+function earlier(first: number): string {
+  if (first <= 1) return '';
+  return first === 2 ? '; its record 1 is not shown' : `; its records 1 to ${first - 1} are not shown`;
 }

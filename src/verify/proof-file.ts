@@ -5,7 +5,8 @@ import { hashBytes } from './crypto.ts';
 import { VerifyError } from './error.ts';
 
 /** C2SP tlog-proof. */
-export const proofHeader = 'c2sp.org/tlog-proof@v1';
+export const proofFormat = 'c2sp.org/tlog-proof@';
+const proofHeader = `${proofFormat}v1`;
 /** A path in a tree of 2^53 leaves has 53 hashes. */
 const maxPathHashes = 64;
 const form = new Expect('format', "the proof's extra data");
@@ -55,8 +56,11 @@ export interface ProofFile {
 export function parseProofFile(text: string): ProofFile {
   const split = text.indexOf('\n\n');
   const lines = text.slice(0, Math.max(0, split)).split('\n');
-  if (split < 0 || lines.shift() !== proofHeader)
+  if (!text.startsWith(`${proofHeader}\n`))
     throw new VerifyError('format', `it does not begin with ${proofHeader}`);
+  if (split < 0)
+    throw new VerifyError('format', 'it ends before its checkpoint: a part of the file is missing');
+  lines.shift();
   const extra = lines[0]?.startsWith('extra ') ? decodeBase64(lines.shift()?.slice(6) ?? '') : undefined;
   if (!extra) throw new VerifyError('format', 'it proves a place in a log, but does not say what is there');
   const index = indexOf(lines.shift() ?? '');

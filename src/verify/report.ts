@@ -11,7 +11,8 @@ export type Verdict = 'WITNESSED' | 'UNWITNESSED' | 'REDACTED' | 'GAP' | 'INVALI
 
 export interface Check {
   readonly name: string;
-  readonly ok: boolean;
+  /** undefined: it could not be checked. */
+  readonly ok: boolean | undefined;
   readonly says: string;
 }
 
@@ -24,7 +25,8 @@ export interface WitnessSeen {
 
 /** What an auditor gets to read. */
 export interface Report {
-  readonly verdict: Verdict;
+  /** UNCHECKED, no verdict: nobody's key was given, so that nothing says whose log it is. */
+  readonly verdict: Verdict | 'UNCHECKED';
   /** One sentence. */
   readonly summary: string;
   readonly about: 'records' | 'comparison' | 'checkpoint' | 'unreadable';

@@ -19,7 +19,12 @@ export interface ToldRecord {
 
 /** "`jis:sensor-01` called `jis:bob`", in the words of the parties themselves. */
 export function tellStory(records: readonly ToldRecord[]): readonly StoryLine[] {
-  return records.map((record) => ({ time: record.time, text: sentence(record) }));
+  return records.map((record) => ({ time: record.time, text: inOneDirection(sentence(record)) }));
+}
+
+/** Strangers chose the words: none of them turns what stands around it, so that a sentence reads otherwise than it is. */
+export function inOneDirection(text: string): string {
+  return text.replace(/[\p{Bidi_Control}\p{Zl}\p{Zp}]/gu, '\ufffd');
 }
 
 export function toldRecord({ opened }: ProvedRecord): ToldRecord {

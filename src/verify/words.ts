@@ -1,8 +1,10 @@
+import { encodeHex } from './bytes.ts';
 import type { Cosignature, SignedCheckpoint } from './checkpoint.ts';
 import type { VerifyError } from './error.ts';
 import type { ProvedRecord } from './proof.ts';
 import type { Verdict, WitnessSeen } from './report.ts';
 import type { SignedIntent } from './signed-intent.ts';
+import { inOneDirection } from './story.ts';
 
 // What a report says, in words.
 
@@ -26,6 +28,21 @@ export function seenBy({ key, time }: Cosignature): WitnessSeen {
     algorithm: key.type === 'cosignature-ml-dsa-44' ? 'ML-DSA-44' : 'Ed25519',
     time: rfc3339(time),
   };
+}
+
+/** Without anybody's key. */
+export const noKey = {
+  summary: "Nothing says whose log this is: the operator's verifier key is missing.",
+  open: [
+    'Whether any of this is true: whoever made the file may have made up the log as well. Take the verifier key that the operator gave you, apart from this file, and check again with it.',
+  ],
+} as const;
+
+/** What the file itself says of its signer, which anybody may write. */
+export function unknownSigner({ origin, size, note: { signatures } }: SignedCheckpoint): string {
+  const own = signatures.find(({ name }) => name === origin);
+  const key = own ? `the key ${origin}+${encodeHex(own.keyId)}` : 'no key of that name';
+  return `Not checked: you gave no verifier key. The file says of itself that it is of the log ${origin} with ${size} records, signed by ${key}`;
 }
 
 /** What the parts of a record are about, in words. */
@@ -105,8 +122,8 @@ export function signedIntents(signed: readonly SignedIntent[]): {
   const [first] = signed;
   const own = signed.filter(({ by }) => by === 'caller');
   const sentence = ({ by, name, signer, intent, signedAt, forThisCall }: SignedIntent): string => {
-    const who = `${name} (${signer.slice(0, 12)}…)`;
-    const what = `“${intent}” ${forThisCall ? 'for this very call' : 'for a call whose addresses are not shown here in full'}, at ${rfc3339(signedAt)} by its own clock`;
+    const who = `${inOneDirection(name)} (${signer.slice(0, 12)}…)`;
+    const what = `“${inOneDirection(intent)}” ${forThisCall ? 'for this very call' : 'for a call whose addresses are not shown here in full'}, at ${rfc3339(signedAt)} by its own clock`;
     return by === 'caller'
       ? `The caller ${who} signed ${what}, with its own key.`
       : `A gateway, ${who}, signed ${what}, on behalf of the caller, whose own key signed nothing: that the caller declared it rests on the gateway's word.`;

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { encodeHex } from '../../src/base/index.ts';
+import { parseWhen } from '../../src/cli/audit-access.ts';
 import { exitCodes } from '../../src/cli/exit-codes.ts';
 import { dataPaths } from '../../src/config/index.ts';
 import { signCheckpoint } from '../../src/provenance/checkpoint.ts';
@@ -16,6 +17,7 @@ import {
   type IntentRequest,
   type SigningKey,
 } from '../../src/tokens/index.ts';
+import { formatVkey, noteKey } from '../../src/verify/index.ts';
 import { withoutRecord } from '../verify/proof-support.ts';
 import { type CommandResult, jsonLines, runCli } from './recorded-terminal.ts';
 
@@ -103,7 +105,22 @@ describe('audit list and show', () => {
     expect(await list('--event', 'call.end')).toHaveLength(1);
     expect(await list('--since', '1h', '--event', 'call.end')).toHaveLength(1);
     expect(await list('--until', '1h')).toHaveLength(0);
-    expect((await cli('audit', 'list', '--since', 'yesterday')).code).toBe(exitCodes.usage);
+    for (const wrong of ['yesterday', '2026-02-31', '2026', '5', '2026-01-01T25:00', '-5m', ''])
+      expect((await cli('audit', 'list', '--since', wrong)).code, wrong).toBe(exitCodes.usage);
+    for (const wrong of [['--pseudonyms'], ['--after', ''], ['--limit', '0']])
+      expect((await cli('audit', 'list', ...wrong)).code, wrong.join()).toBe(exitCodes.usage);
+  });
+
+  it('takes times as UTC, as it shows them, in whatever zone the machine is', () => {
+    const noon = Date.UTC(2026, 0, 31, 12);
+    for (const text of [
+      '2026-01-31T12:00:00Z',
+      '2026-01-31T12:00',
+      '2026-01-31 12:00:00.000',
+      '2026-01-31T13:00+01:00',
+    ])
+      expect(parseWhen(text), text).toBe(noon);
+    expect(parseWhen('2026-01-31')).toBe(Date.UTC(2026, 0, 31));
   });
 
   it('shows the newest in the order in which they happened', async () => {
@@ -407,5 +424,50 @@ describe('audit verify-token', () => {
     const { code, err } = await cli('audit', 'verify-token', token);
     expect(code).toBe(exitCodes.notFound);
     expect(err).toContain('--key');
+  });
+});
+
+describe('audit verify of whatever somebody was given', () => {
+  const at = (name: string): string => join(directory, name);
+  const wrongKey = formatVkey(noteKey('localhost/test', 'ed25519', alice.key.publicKey));
+
+  it('says without a key what holds, what nobody vouches for, and what to do next', async () => {
+    expect((await cli('audit', 'prove', '--call', 'call-1', '--out', at('bare.tlog-proof'))).code).toBe(0);
+    const { code, out, err } = await runCli(['audit', 'verify', at('bare.tlog-proof')]);
+    expect(code).toBe(exitCodes.usage);
+    expect(out).toMatch(/^UNCHECKED {2}Nothing says whose log this is/);
+    expect(out).toMatch(/ {2}open {3}Signed by the operator: Not checked/);
+    expect(out).toMatch(/ {2}holds {2}In the log: /);
+    expect(out).not.toContain('What happened');
+    expect(err).toMatch(/UNCHECKED: .*--vkey/);
+  });
+
+  it('takes for the key a file that audit checkpoint was written to, twice', async () => {
+    const kept = (await cli('audit', 'checkpoint')).out;
+    writeFileSync(at('kept.txt'), `${kept}\n${kept}\n`);
+    for (const target of [at('bare.tlog-proof'), at('kept.txt'), at('data'), join(paths.log, 'public')])
+      expect(await runCli(['audit', 'verify', target, '--vkey', at('kept.txt')]), target).toMatchObject({
+        code: exitCodes.unwitnessed,
+      });
+  });
+
+  it('tells a log that was changed from one that is not there, or not this key’s', async () => {
+    const server = createServer((_, response) => response.writeHead(404).end());
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const none = await runCli(['audit', 'verify', url, '--vkey', vkey]);
+    await new Promise((closed) => server.close(closed));
+    expect(none).toMatchObject({ code: exitCodes.notFound });
+    const address = await runCli(['audit', 'verify', 'http://[::bad', '--vkey', vkey]);
+    expect(address).toMatchObject({ code: exitCodes.usage });
+    const older = await runCli(['audit', 'compare', at('kept.txt'), at('data'), '--vkey', wrongKey]);
+    expect(older).toMatchObject({ code: exitCodes.refused });
+    expect(older.out).toMatch(/^INVALID {2}The key that you gave has not signed/);
+  });
+
+  it('reads no file without end, and says so in one line', async () => {
+    const { code, err } = await runCli(['audit', 'verify', '/dev/zero', '--vkey', vkey]);
+    expect(code).toBe(exitCodes.refused);
+    expect(err).toMatch(/^tibet-sip: \/dev\/zero is larger than/);
   });
 });

@@ -101,8 +101,13 @@ describe.skipIf(reason !== undefined)("the auditor's page in Chromium", () => {
 
   test('takes key and policy by dropping them, and says when nobody is trusted', async () => {
     await page.fill('#vkey', '');
-    expect(await drop(await shown.prove({ call: 'c1' }))).toEqual(['INVALID']);
-    expect(await page.locator('.summary').textContent()).toContain('Nothing can be checked yet');
+    expect(await drop(await shown.prove({ call: 'c1' }))).toEqual(['UNCHECKED']);
+    expect(await page.locator('.summary').textContent()).toContain('verifier key is missing');
+    expect(await page.locator('.checks .unchecked').textContent()).toContain('of the log example.com/calls');
+    expect(await page.locator('.story').count()).toBe(0);
+    await page.fill('#vkey', 'rubbish');
+    expect(await page.locator('.summary').textContent()).toContain('Nothing can be checked yet: not a verif');
+    await page.fill('#vkey', '');
     await page.setInputFiles('#files', {
       name: 'vkey',
       mimeType: 'text/plain',

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { filesIn } from '../../src/cli/published-files.ts';
 import { type AuditLog, formatReceipts, PublishedLog } from '../../src/provenance/index.ts';
 import { signNote } from '../../src/provenance/signed-note.ts';
+import { formatTlogProof, parseTlogProof } from '../../src/provenance/tlog-proof.ts';
 import { generateSigningKey } from '../../src/tokens/index.ts';
 import {
   forkBetween,
@@ -225,3 +226,101 @@ describe('a forked log', () => {
     }
   });
 });
+
+describe('a file that is checked without any key', () => {
+  test('gets no verdict: what holds by itself is told, what nobody vouches for as well, and no story', async () => {
+    await written(answeredCall('c1'));
+    const nobody = { logs: [], policy: undefined };
+    const report = verifyFile(await log.prove({ call: 'c1' }), nobody);
+    expect(report).toMatchObject({ verdict: 'UNCHECKED', proved: [], story: [] });
+    expect(report.summary).toContain("the operator's verifier key is missing");
+    expect(report.checks.map(({ name, ok }) => [name, ok])).toEqual([
+      ['Signed by the operator', undefined],
+      ['In the log', true],
+      ['Sealed', true],
+      ['Contents', true],
+      ['Complete', true],
+    ]);
+    const key = parseVkey(log.vkey);
+    expect(report.checks[0]?.says).toContain(`the key ${key.name}+${Buffer.from(key.id).toString('hex')}`);
+    expect(report.open.join()).toContain('apart from this file');
+    const gap = verifyFile(withoutRecord(await log.prove({ call: 'c1' }), 1), nobody);
+    expect(gap).toMatchObject({ verdict: 'UNCHECKED', findings: [expect.stringContaining('is missing')] });
+    const changed = withExtra(await log.prove({ call: 'c1' }), (extra) => extra.set(4, 1));
+    expect(verifyFile(changed, nobody).verdict).toBe('INVALID');
+    expect(verifyFile(log.checkpoint(), nobody).verdict).toBe('UNCHECKED');
+  });
+
+  test('is told apart from one that cannot be read at all, and says why', async () => {
+    await written(answeredCall('c1'));
+    const proof = await log.prove({ call: 'c1' });
+    const why = (file: string): unknown => verified(file).checks.find(({ ok }) => ok === false);
+    expect(why(proof.slice(0, 500))).toMatchObject({
+      name: 'Readable',
+      says: expect.stringMatching(/ends before/),
+    });
+    expect(why(proof.replaceAll('\n', '\r\n'))).toMatchObject({ says: expect.stringMatching(/line ends/) });
+    expect(why(proof.replace('@v1', '@v2'))).toMatchObject({
+      says: expect.stringMatching(/does not begin with/),
+    });
+    for (const text of ['', 'rubbish', log.vkey, '%PDF-1.7\n\n'])
+      expect(why(text)).toMatchObject({
+        name: 'Readable',
+        says: expect.stringMatching(/no proof, no checkpoint/),
+      });
+  });
+});
+
+describe('what a file shows in part', () => {
+  test('a proof without layers claims nothing, and tells neither the call nor the identity', async () => {
+    await written(answeredCall('c1'));
+    for (const subject of [{ call: 'c1' }, { identity: alice }]) {
+      const silent = await log.prove(subject, { discloseLayers: false });
+      expect(verified(silent)).toMatchObject({ verdict: 'REDACTED', story: expect.any(Array) });
+      expect(verified(silent).open.join()).toContain('this file claims nothing about them');
+      const extra = Buffer.from(silent.split('\n')[1]?.slice(6) ?? '', 'base64');
+      expect(extra.includes(Buffer.from('c1')) || extra.includes(Buffer.alloc(32, 1))).toBe(false);
+    }
+  });
+
+  test("an identity's records that begin in the middle say that earlier ones are not shown", async () => {
+    await written([...answeredCall('c1'), ...answeredCall('c2')]);
+    const report = verified(withoutFirst(await log.prove({ identity: alice })));
+    expect(report.verdict).toBe('UNWITNESSED');
+    expect(report.proved).toContain(
+      'Records 2 to 8 of the identity are all here, each bound to the one before it; its record 1 is not shown.',
+    );
+  });
+
+  test('text that turns its surroundings turns nothing in the story or the words', async () => {
+    const [first] = answeredCall('c1');
+    await written([{ ...(first ?? draft('x')), erachter: 'a\u202etxet derorrim\u2029b' }]);
+    const report = verified(await log.prove({ call: 'c1' }));
+    expect(report.story[0]?.text).toContain('“a\ufffdtxet derorrim\ufffdb”');
+    expect(report.records[0]?.opened?.intent).toContain('\u202e');
+  });
+});
+
+/** The proof of all records but the first, which another one takes the place of. */
+function withoutFirst(proof: string): string {
+  let placed: { readonly index: number; readonly path: readonly Uint8Array[] } = { index: 0, path: [] };
+  const extra = withExtra(proof, (fields) => {
+    const others = fields.get(6);
+    if (!Array.isArray(others)) throw new Error('one record only');
+    const [next, ...rest] = others as readonly (readonly [
+      number,
+      readonly Uint8Array[],
+      Uint8Array,
+      Uint8Array,
+    ])[];
+    if (!next) throw new Error('one record only');
+    placed = { index: next[0], path: next[1] };
+    fields.set(1, next[2]);
+    fields.set(2, next[3]);
+    fields.set(
+      6,
+      rest.map((one) => [...one]),
+    );
+  });
+  return formatTlogProof({ ...parseTlogProof(extra), ...placed });
+}
