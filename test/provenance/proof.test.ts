@@ -87,7 +87,7 @@ describe('C2SP tlog-proof of a record', () => {
     });
     const table: readonly (readonly [string, string])[] = [
       [proof.replace(/^index 1$/m, 'index 2'), 'In the log'],
-      ['rubbish', 'Signed by the operator'],
+      ['rubbish', 'Readable'],
       [proof.slice(0, -10), 'Signed by the operator'],
       [mixed, 'In the log'],
     ];
