@@ -1,6 +1,7 @@
 import { encodeBase32, TransientMap } from '../base/index.ts';
 import type { Fingerprint } from '../tokens/index.ts';
 import { ProvenanceError } from './error.ts';
+import { type KnownParty, NewestHeads } from './newest-heads.ts';
 import type { CallPhase, OpenCall, Party } from './record.ts';
 
 /** The newest record of an identity. */
@@ -20,6 +21,7 @@ export interface PlacedParty extends Party {
 
 /** A party of a record under way; also its identity's head from now on. */
 export interface PendingParty extends PlacedParty, Head {
+  readonly bytes: Uint8Array;
   /** As it is now: an erasure may come before the record is sealed. */
   readonly key: Uint8Array;
   /** The id of the record before it in the party's sequence: blank until that one has its own. */
@@ -87,8 +89,7 @@ export class Ledger {
   readonly #slots: CurrentSlots;
   /** Erased identities whose former head the source still has, and what is their newest record instead. */
   readonly #forgotten = new Map<Fingerprint, Head | undefined>();
-  /** Of the records under way. */
-  readonly #newest = new TransientMap<PendingParty>();
+  readonly #newest = new NewestHeads();
   readonly #calls = new TransientMap<CallEntry>();
 
   constructor(source: HeadSource, slots: CurrentSlots, openCalls: readonly CallState[]) {
@@ -107,15 +108,15 @@ export class Ledger {
     );
   }
 
-  /** The party in its newest record, while that is under way. */
-  newest(fingerprint: Fingerprint): PendingParty | undefined {
+  /** The party in its newest record, while it is remembered. */
+  newest(fingerprint: Fingerprint): KnownParty | undefined {
     return this.#newest.get(fingerprint);
   }
 
   /** The identity was erased: its next record is its first. */
   forget(fingerprint: Fingerprint): void {
     this.#forgotten.set(fingerprint, undefined);
-    this.#newest.delete(fingerprint);
+    this.#newest.forget(fingerprint);
     for (const entry of this.#calls.values()) {
       entry.pending = entry.pending && withoutPartyOf(entry.pending, fingerprint);
       entry.durable = entry.durable && withoutPartyOf(entry.durable, fingerprint);
@@ -143,7 +144,7 @@ export class Ledger {
 
   /** A record is under way; `entry` is what the books have said of its call. */
   expect(facts: PendingFacts, entry: CallEntry | undefined): void {
-    for (const party of facts.parties) this.#newest.set(party.fingerprint, party);
+    for (const party of facts.parties) this.#newest.expect(party);
     if (!entry) return;
     if (entry.pending === undefined && entry.durable === undefined) this.#calls.set(entry.id, entry);
     entry.pending = nextState(facts, entry.pending);
@@ -152,8 +153,7 @@ export class Ledger {
 
   /** Called in log order, also for what recovery finds in the journal; the source knows the record, too. */
   settle(facts: RecordFacts, position: number): void {
-    for (const party of facts.parties)
-      if (this.#newest.get(party.fingerprint) === party) this.#newest.delete(party.fingerprint);
+    for (const party of facts.parties) this.#newest.settle(party);
     if (this.#forgotten.size > 0)
       for (const { fingerprint, seq, slot } of facts.parties)
         if (this.#forgotten.has(fingerprint) && this.#slots.isCurrent(fingerprint, slot))
