@@ -1,5 +1,6 @@
 import { type FastifyInstance, fastify } from 'fastify';
 import { listen } from '../base/index.ts';
+import { guardLoopback } from './loopback-guard.ts';
 import type { Metrics } from './metrics.ts';
 import { statusPage } from './status-page.ts';
 
@@ -81,6 +82,7 @@ export class AdminServer {
   constructor(options: AdminServerOptions) {
     this.#options = options;
     this.#server = fastify({ logger: false, forceCloseConnections: true });
+    guardLoopback(this.#server, options.host);
     // Before anything of the body is read.
     this.#server.addHook('onRequest', (request, reply, done) => {
       reply.headers(headers);

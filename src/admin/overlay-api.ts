@@ -3,6 +3,7 @@ import { type FastifyInstance, fastify } from 'fastify';
 import { listen } from '../base/index.ts';
 import { type IdentityOverlay, OverlayError } from '../overlay/index.ts';
 import { TokenError } from '../tokens/index.ts';
+import { guardLoopback } from './loopback-guard.ts';
 import { type Answer, failed, type OverlayRoute, overlayRoutes } from './overlay-routes.ts';
 
 export interface OverlayApiOptions {
@@ -29,6 +30,7 @@ export class OverlayApi {
       ajv: { customOptions: { removeAdditional: false, coerceTypes: false } },
       routerOptions: { maxParamLength: 256 },
     });
+    if (options.secret === undefined) guardLoopback(this.#server, options.host);
     this.#server.addHook('onRequest', (request, reply, done) => {
       reply.headers({ 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' });
       if (this.#isAllowed(request.headers.authorization)) done();

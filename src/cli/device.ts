@@ -24,6 +24,8 @@ interface DeviceSetup {
   readonly realm: string;
   /** Where to connect. */
   readonly server: string;
+  /** The user name had a password before, which is no longer good. */
+  readonly replaced: boolean;
 }
 
 interface AddOptions extends CommonOptions {
@@ -62,7 +64,8 @@ export function registerDevice(program: Command, terminal: Terminal): void {
         ['called at', `sip:${setup.extension ?? sipUserOf(setup.name)}@${setup.domain}`],
       ]);
       output.note(
-        'Type user name, password and domain into the phone now: the password is not kept and not shown again.',
+        'Type user name, password and domain into the phone now: the password is not kept and not shown again.' +
+          (setup.replaced ? `\nThe password that ${setup.username} had before is no longer good.` : ''),
       );
     });
 
@@ -180,6 +183,7 @@ async function addDevice(
   const username = phone.username ?? extension ?? sipUserOf(name);
   const password = phone.password ?? randomId(systemRandom, passwordBits);
   const { realm } = config.auth;
+  const replaced = (await overlay.credential(username, realm)) !== undefined;
   const { identity } = await overlay.addDevice({
     name,
     credential: mintDigestCredential({ username, realm, password }),
@@ -195,6 +199,7 @@ async function addDevice(
     domain: config.domain,
     realm,
     server: serverOf(config),
+    replaced,
   };
 }
 

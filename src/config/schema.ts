@@ -171,7 +171,11 @@ const calls = section({
   maxDurationMs: quantity('ms', day / 2, 1_000, 30 * day),
   maxPerIdentity: quantity('count', 20_000, 1, 10_000_000),
   whenRevoked: oneOf(['cut', 'keep']).default('cut'),
-  barred: listOf(nonEmptyText).prefault([]),
+  barred: listOf(
+    nonEmptyText.refine((text) => /^[+*#\d(][-.() *#\d]*$/.test(text), {
+      error: 'must be beginnings of numbers, like +1900 or 00881',
+    }),
+  ).prefault([]),
   rules: z.array(callRule, { error: expected('must be a list of rules') }).prefault([]),
   unlisted: oneOf(['allow', 'deny']).default('allow'),
 });

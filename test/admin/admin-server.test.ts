@@ -1,4 +1,4 @@
-import { request } from 'node:http';
+import { type RequestOptions, request } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AdminServer, type LiveNumbers, Metrics, type StatusView } from '../../src/admin/index.ts';
 
@@ -75,6 +75,18 @@ async function get(path: string): Promise<{ status: number; type: string; body: 
     type: response.headers.get('content-type') ?? '',
     body: await response.text(),
   };
+}
+
+/** For what `fetch` does not let one say. */
+function statusOf(options: RequestOptions): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    request(base, options, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    })
+      .on('error', reject)
+      .end();
+  });
 }
 
 function unhealthy(): void {
@@ -220,14 +232,14 @@ describe('the admin addresses', () => {
   it('give 404 elsewhere, and HEAD the headers alone', async () => {
     expect((await get('/etc/passwd')).status).toBe(404);
     expect((await get('/..%2f..%2fetc/passwd')).status).toBe(404);
-    const status = await new Promise<number | undefined>((resolve, reject) => {
-      request(base, { method: 'HEAD' }, (response) => {
-        response.resume();
-        resolve(response.statusCode);
-      })
-        .on('error', reject)
-        .end();
-    });
+    const status = await statusOf({ method: 'HEAD' });
     expect(status).toBe(200);
+  });
+
+  it('on a loopback address are not for pages that a browser knows by another name (DNS rebinding)', async () => {
+    for (const host of ['attacker.example', 'attacker.example:8060', 'localhost.attacker.example'])
+      expect([host, await statusOf({ headers: { host } })]).toEqual([host, 421]);
+    for (const host of ['localhost:8060', '127.0.0.1', '[::1]:8060', 'tibet.localhost'])
+      expect([host, await statusOf({ headers: { host } })]).toEqual([host, 200]);
   });
 });

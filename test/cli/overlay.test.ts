@@ -55,7 +55,13 @@ describe('device', () => {
       name: 'jis:porch',
       username: 'door',
       password: 'knock knock',
+      replaced: false,
     });
+  });
+
+  it('says that a password is replaced', async () => {
+    const { out, err } = await cli('device', 'add', 'porch', '--username', 'door');
+    expect(out + err).toContain('The password that door had before is no longer good.');
   });
 
   it('imports a list, minting what is empty', async () => {

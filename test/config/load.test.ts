@@ -109,12 +109,18 @@ describe('loading a configuration', () => {
     const file = yamlFile(
       'domain: "not a host"\ncolour: red\nlisten: [tls://127.0.0.1, udp://::1]\nlimits: 3\n',
     );
-    expect(problemsOf({ file, overrides: ['peers[0].role=boss', 'registrar.minExpires=99999'] })).toEqual([
+    expect(
+      problemsOf({
+        file,
+        overrides: ['peers[0].role=boss', 'registrar.minExpires=99999', 'calls.barred=+1900,premium'],
+      }),
+    ).toEqual([
       'domain: "not a host" is not a host name',
       'listen[1]: write an IPv6 address in brackets, like udp://[::1]:5060',
       'peers[0].name: must be given',
       'peers[0].target: must be given',
       'peers[0].role: must be one of pbx, trunk, not "boss"',
+      'calls.barred[1]: must be beginnings of numbers, like +1900 or 00881',
       'limits: must be a group of keys, not 3',
       'colour: there is no such key; see docs/configuration.md',
       'registrar.defaultExpires: must lie between minExpires (99999) and maxExpires (7200)',

@@ -19,6 +19,8 @@ export interface DigestAnswer {
   readonly protection: { readonly qop: DigestQop; readonly nc: string; readonly cnonce: string } | undefined;
 }
 
+const digestScheme = 'digest';
+
 /**
  * The first Digest answer for `realm` with an algorithm that is known here. Answers for other realms are meant for
  * others on the way (RFC 3261 §22.3) and passed over.
@@ -29,9 +31,11 @@ export function findDigestAnswer(
   realm: string,
 ): DigestAnswer | 'malformed' | undefined {
   for (const value of headerValues(request, headerName)) {
+    // `Basic` and `Bearer` (RFC 8898) have another form: whoever shows nothing else is challenged.
+    if (value.slice(0, digestScheme.length).toLowerCase() !== digestScheme) continue;
     const parsed = parseOrNothing(value, parseAuthValue);
     if (parsed === undefined) return 'malformed';
-    if (parsed.scheme.toLowerCase() !== 'digest' || parsed.params.get('realm') !== realm) continue;
+    if (parsed.scheme.toLowerCase() !== digestScheme || parsed.params.get('realm') !== realm) continue;
     const algorithm = digestAlgorithmNamed(parsed.params.get('algorithm'));
     if (algorithm === undefined) continue;
     return readAnswer(parsed.params, algorithm) ?? 'malformed';

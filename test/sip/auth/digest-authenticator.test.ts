@@ -232,6 +232,14 @@ test('RFC 2069: an answer without qop is accepted once for each nonce', async ()
   expect(await strict.verify(message)).toMatchObject({ fault: 'algorithm-not-offered', status: 401 });
 });
 
+test.each(['Bearer mF_9.B5f-4.1JqM', 'Basic Zm9vOmJhcg=='])(
+  'RFC 3261 §22.1: who shows %s is challenged, like who shows nothing',
+  async (value) => {
+    const message = appendHeaders(request(), [headerField('Authorization', value)]);
+    expect(await new DigestFixture().verify(message)).toMatchObject({ fault: 'missing', status: 401 });
+  },
+);
+
 test('edge test 34: a peer that challenges us for another realm gets no answer', () => {
   const message = request();
   const headers = [
