@@ -275,8 +275,8 @@ export const limits: z.ZodType<LimitsConfig> = section({
   audit: section({
     maxRecordBytes: bytes(32_768, 4_096),
     maxBatchRecords: count(1_024),
-    commitIntervalMs: milliseconds(10, 0),
-    unhurriedDelayMs: milliseconds(20),
+    commitIntervalMs: milliseconds(20, 0),
+    unhurriedDelayMs: milliseconds(40),
     maxWaitingRecords: count(65_536),
     checkpointDelayMs: quantity('ms', 500, 1, 1_000),
     integrateAtRecords: count(4_096),

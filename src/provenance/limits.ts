@@ -36,8 +36,8 @@ export interface AuditLimits {
 export const defaultAuditLimits: AuditLimits = {
   maxRecordBytes: 32_768,
   maxBatchRecords: 1024,
-  commitIntervalMs: 10,
-  unhurriedDelayMs: 20,
+  commitIntervalMs: 20,
+  unhurriedDelayMs: 40,
   maxWaitingRecords: 65_536,
   checkpointDelayMs: 500,
   integrateAtRecords: 4096,

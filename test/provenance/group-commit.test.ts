@@ -28,7 +28,7 @@ describe('records that nobody waits for', () => {
     const clock = new FakeClock();
     const log = await openLog(directory.path, { clock });
     const unhurried = log.append({ ...attempt('c1'), unhurried: true });
-    clock.advance(19);
+    clock.advance(39);
     await turns();
     expect(unhurried.durability.state).toBe('pending');
     clock.advance(1);
