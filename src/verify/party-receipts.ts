@@ -58,6 +58,8 @@ export interface ReceiptFindings {
   readonly gaps: readonly string[];
   /** Signed receipts whose records are in the file. */
   readonly kept: number;
+  /** What they could not tell, in words: none is left aside in silence. */
+  readonly open: readonly string[];
 }
 
 /**
@@ -79,10 +81,14 @@ export function checkReceipts(
   const claimed = claim?.kind === 'identity' ? encodeBase32(claim.fingerprint) : undefined;
   const contradictions: string[] = [];
   const gaps: string[] = [];
-  let kept = 0;
+  let [kept, unknown, unsigned] = [0, 0, 0];
   for (const { id, party, sealedAt, node, holds } of receipts) {
     const key = nodes.find((one) => equal(one.node, node))?.nodeKey;
-    if (!key || !holds(key)) continue;
+    if (!key || !holds(key)) {
+      if (key) unsigned++;
+      else unknown++;
+      continue;
+    }
     const { fingerprint, seq } = party;
     const other = places.get(`${fingerprint} ${seq}`);
     if (shown.has(id)) kept++;
@@ -95,5 +101,19 @@ export function checkReceipts(
         `the party holds a receipt for its record ${seq}, sealed at ${new Date(sealedAt * 1000).toISOString()}, which is not here: it was left out, or logged after this proof was made`,
       );
   }
-  return { contradictions, gaps, kept };
+  const open = [
+    ...(unknown > 0
+      ? [
+          `What ${count(unknown)} of the party say: signed by runs of a gateway whose keys this file does not prove, so that nobody can tell here whether they are genuine. If they are, a proof that reaches to their records shows it.`,
+        ]
+      : []),
+    ...(unsigned > 0
+      ? [`What ${count(unsigned)} of the party say: the gateway that they name did not sign them.`]
+      : []),
+  ];
+  return { contradictions, gaps, kept, open };
+}
+
+function count(receipts: number): string {
+  return receipts === 1 ? 'a receipt' : `${receipts} receipts`;
 }

@@ -178,6 +178,7 @@ class Verification {
               'Whether the caller’s device signed as the record says: the record names its intent token (ERAAN, tokens) and does not show it; the phones, which hold it, can.',
             ]
           : []),
+        ...held.open,
         ...witnesses.open,
         'Whether the times are right: they are those of the gateway’s own clock.',
       ],

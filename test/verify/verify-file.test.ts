@@ -5,7 +5,7 @@ import { filesIn } from '../../src/cli/published-files.ts';
 import { type AuditLog, formatReceipts, PublishedLog } from '../../src/provenance/index.ts';
 import { signNote } from '../../src/provenance/signed-note.ts';
 import { formatTlogProof, parseTlogProof } from '../../src/provenance/tlog-proof.ts';
-import { generateSigningKey } from '../../src/tokens/index.ts';
+import { fingerprintOf, generateSigningKey } from '../../src/tokens/index.ts';
 import {
   forkBetween,
   formatComparison,
@@ -109,6 +109,26 @@ describe('a proof file in the hands of an auditor who has the verifier key and n
     const [first] = await collect(log.query({ identity: alice, limit: 1 }));
     expect(verifyFile(await log.prove(first?.id ?? ''), trust, held).verdict).toBe('UNWITNESSED');
     expect(verifyFile(early, trust, 'receipt AAAA\nrubbish').verdict).toBe('UNWITNESSED');
+  });
+
+  test('property 9: receipts of a run that the proof leaves out with its records are not passed over in silence', async () => {
+    await written(answeredCall('c1'));
+    const early = await log.prove({ identity: alice });
+    await log.close();
+    // The gateway starts again with another key: a proof of what was before says nothing of it.
+    const key = generateSigningKey();
+    log = await openLog(directory.path, {
+      limits,
+      nodeKey: key,
+      nodeFingerprint: fingerprintOf(key.publicKey),
+    });
+    await written(answeredCall('c2'));
+    const { receipts } = await log.receipts(alice);
+    const report = verifyFile(early, parseTrust(log.vkey), formatReceipts(undefined, receipts));
+    expect(report.open.join()).toContain('What 4 receipts of the party say: signed by runs of a gateway');
+    const whole = await log.prove({ identity: alice });
+    const all = verifyFile(whole, parseTrust(log.vkey), formatReceipts(undefined, receipts));
+    expect(all.proved).toContain('8 receipts that the parties hold name records that are here.');
   });
 
   test('an erased party: the rest holds, and that something was there is said', async () => {
