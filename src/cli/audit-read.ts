@@ -128,6 +128,9 @@ class RecordLines {
       const names = await Promise.all(
         record.parties.map(async (party) => partyName(await this.#nameOf(party.fingerprint), party, record)),
       );
+      // In their places: who is left of a call is not who made it.
+      for (const part of record.redacted)
+        if (part.startsWith('party ')) names.splice(Number(part.slice('party '.length)), 0, 'erased');
       const time = `${new Date(record.timeMs).toISOString().slice(0, 19)}Z`;
       this.#output.text(
         printable(

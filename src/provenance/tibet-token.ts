@@ -27,6 +27,9 @@ export interface TibetToken {
   readonly signature?: string;
 }
 
+/** The actor of a record whose caller was erased. */
+const redactedActor = 'erased';
+
 /** Hashes of exported tokens that later ones may name as their parent. */
 const maxRememberedHashes = 100_000;
 
@@ -76,10 +79,12 @@ function typeOf({ event, call }: StoredRecord): TibetToken['type'] {
   return call?.phase === 'attempt' || event.startsWith('registration.') ? 'action' : 'observation';
 }
 
-/** Who did it: by name where the record has one, else by fingerprint, else the node. */
-function actorOf({ erin, parties, node }: StoredRecord): string {
+/** Who did it: by name where the record has one, else by fingerprint; never the one who was called. */
+function actorOf({ erin, parties, node, redacted }: StoredRecord): string {
   const name = erin['caller'] ?? erin['identity'];
-  return typeof name === 'string' ? name : (parties[0]?.fingerprint ?? node);
+  if (typeof name === 'string') return name;
+  const actor = parties.find(({ role }) => role !== 'callee');
+  return actor?.fingerprint ?? (redacted.length > 0 ? redactedActor : node);
 }
 
 function textsOf(value: unknown): readonly string[] {

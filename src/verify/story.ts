@@ -103,8 +103,9 @@ function name(record: ToldRecord, role: 'caller' | 'callee'): string {
 }
 
 function subject(record: ToldRecord): string {
+  const actor = record.parties.find(({ role }) => role !== 'callee');
   const named = ['identity', 'caller', 'asked', 'claimed'].map((key) => field(record.erin, key));
-  return named.find((one) => one !== undefined) ?? shortened(record.parties[0]?.fingerprint) ?? 'Somebody';
+  return named.find((one) => one !== undefined) ?? shortened(actor?.fingerprint) ?? 'Somebody';
 }
 
 function shortened(fingerprint: string | undefined): string | undefined {

@@ -35,7 +35,16 @@ beforeAll(async () => {
   mkdirSync(dirname(paths.gatewayKey));
   await saveIdentity(paths.gatewayKey, gateway);
   await saveIdentity(paths.checkpointKey, log);
-  const open = await AuditLog.open({
+  const open = await openLog();
+  for (const draft of signedCall('c1', alice, bob, 'callback, ticket 4711')) open.append(draft);
+  await settled(open.append(attempt('still going on')));
+  vkey = open.vkey;
+  await open.close();
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function openLog(): Promise<AuditLog> {
+  return AuditLog.open({
     directory: paths.log,
     indexDirectory: paths.index,
     checkpointKey: log.key,
@@ -44,12 +53,7 @@ beforeAll(async () => {
     nodeFingerprint: gateway.token.fingerprint,
     nodeToken: gateway.token.bytes,
   });
-  for (const draft of signedCall('c1', alice, bob, 'callback, ticket 4711')) open.append(draft);
-  await settled(open.append(attempt('still going on')));
-  vkey = open.vkey;
-  await open.close();
-});
-afterAll(() => rmSync(directory, { recursive: true }));
+}
 
 async function exported(format: string, ...more: readonly string[]): Promise<readonly Layer[]> {
   const { code, out, err } = await runCli([
@@ -143,4 +147,17 @@ describe('property 6 (call-bound): from an export alone it can be told who signe
     expect((await runCli(args)).code).toBe(exitCodes.conflict);
     expect(existsSync(file)).toBe(true);
   });
+});
+
+it('whoever was called is not taken for the one who called and was erased', async () => {
+  const open = await openLog();
+  await open.erase(alice.token.fingerprint, 'letter 17');
+  await open.close();
+  const [token] = await exported('tibet', '--call', 'c1');
+  expect(token).toMatchObject({ actor: 'erased', erachter: 'erased' });
+  expect(token).not.toHaveProperty('intent_token');
+  expect(JSON.stringify(token)).not.toContain('jis:alice');
+  const { out } = await runCli(['audit', 'list', '--call', 'c1', '--data-dir', directory]);
+  expect(out).toContain('erased -> jis:bob');
+  expect(out).not.toContain('alice');
 });

@@ -95,6 +95,21 @@ describe('exports', () => {
     );
   });
 
+  test('the actor of a call whose caller was erased is not the one who was called', () => {
+    const [, callee] = record.parties;
+    if (!callee) throw new Error('no callee');
+    const left = {
+      ...record,
+      erin: { event: 'call.attempt', callee: 'jis:bob' },
+      redacted: ['erachter', 'party 0'],
+    };
+    expect(new TibetExporter().token({ ...left, parties: [callee] }).actor).toBe('erased');
+    const unnamed = { ...record, erin: { event: 'call.attempt' } };
+    expect(new TibetExporter().token(unnamed).actor).toBe(alice);
+    const nobody = { ...record, erin: { event: 'node.start' }, parties: [] };
+    expect(new TibetExporter().token(nobody).actor).toBe(nodeFingerprint);
+  });
+
   test('canonical JSON sorts keys and leaves no space (RFC 8785)', () => {
     expect(canonicalJson({ b: [1, { d: null, c: true }], a: 'ä"', z: undefined })).toBe(
       '{"a":"ä\\"","b":[1,{"c":true,"d":null}]}',
