@@ -36,6 +36,10 @@ export class OverlayApi {
       if (this.#isAllowed(request.headers.authorization)) done();
       else reply.code(401).header('www-authenticate', 'Bearer').send({ error: 'unauthorised' });
     });
+    this.#server.setNotFoundHandler((_request, reply) => {
+      const { status, body } = failed(404, 'not-found', 'there is no such path; see /openapi.json');
+      return reply.code(status).send(body);
+    });
     this.#server.setErrorHandler((error, _request, reply) => {
       const { status, body } = refusalOf(error);
       return reply.code(status).send(body);
@@ -98,7 +102,7 @@ function refusalOf(error: unknown): Answer {
   const status =
     typeof error === 'object' && error !== null && 'statusCode' in error ? Number(error.statusCode) : 500;
   return status >= 400 && status < 500
-    ? failed(status, 'bad-request', String(error))
+    ? failed(status, 'bad-request', error instanceof Error ? error.message : String(error))
     : failed(500, 'internal');
 }
 

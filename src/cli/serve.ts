@@ -53,6 +53,7 @@ export function registerServe(program: Command, terminal: Terminal): void {
       ...addresses.listen.map(formatListenAddress),
       ...(addresses.admin ? [formatWebAddress(addresses.admin)] : []),
       ...(addresses.realm ? [addresses.realm] : []),
+      ...(addresses.overlay ? [formatWebAddress(addresses.overlay)] : []),
     ];
     if (output.json) output.jsonLine({ ready: true, domain: loaded.domain, addresses: urls });
     else {
@@ -135,13 +136,13 @@ function tlsFiles({ tls }: Config): readonly (readonly [key: string, file: strin
 
 function whatToTry(listen: readonly ListenAddress[], options: CommonOptions): string {
   const ws = listen.find(({ transport }) => transport === 'ws' || transport === 'wss');
-  const gateway = ws ? ` --gateway ${formatListenAddress(ws)}` : '';
   // In a checkout this file is TypeScript and the command is an npm script; installed, it is on the path.
   const cli = import.meta.filename.endsWith('.ts') ? 'npm run -s tibet-sip --' : 'tibet-sip';
   const config = options.config === undefined ? '' : ` --config ${options.config}`;
   const same = options.dataDir === undefined ? config : `${config} --data-dir ${options.dataDir}`;
+  const phone = `${cli} identity new --name jis:alice --out alice.json && ${cli} phone --identity alice.json`;
   return [
-    `  a phone:      ${cli} identity new --name jis:alice --out alice.json && ${cli} phone --identity alice.json${gateway}`,
+    ...(ws ? [`  a phone:      ${phone} --gateway ${formatListenAddress(ws)}`] : []),
     `  a desk phone: ${cli} device add jis:desk-7 --extension 1007${same}`,
     `  the record:   ${cli} audit list${same}`,
   ].join('\n');

@@ -108,6 +108,14 @@ describe('the overlay over HTTP', () => {
     expect((await ask('POST', `/v1/challenges/${question.body['nonce']}`, proof)).status).toBe(404);
   });
 
+  it('refuses in one form whatever is wrong with a request', async () => {
+    expect(await ask('GET', '/v1/nope')).toMatchObject({ status: 404, body: { error: 'not-found' } });
+    expect(await ask('POST', '/v1/devices', { name: 'a', ip: '203.0.113.1', port: 0 })).toEqual({
+      status: 400,
+      body: { error: 'bad-request', message: 'body/port must be >= 1' },
+    });
+  });
+
   it('describes exactly what it serves (OpenAPI 3.1), and serves nobody without the secret', async () => {
     const { body } = await ask('GET', '/openapi.json');
     const paths = body['paths'] as Readonly<Record<string, object>>;
