@@ -123,7 +123,9 @@ describe('tibet-sip phone --call', () => {
     expect(await alice.exited, alice.err()).toBe(0);
   });
 
-  it('exits 5 when it is declined, 6 when it is busy or gone, 4 when nobody has the name', async () => {
+  it('exits 5 when it is declined, 6 when it is busy or gone, 4 when nobody has the name', {
+    timeout: 60_000,
+  }, async () => {
     const bob = start(await identityFile('bob-3'));
     await bob.says('registered');
     const declined = start(await identityFile('alice-3'), ['--call', 'bob-3']);

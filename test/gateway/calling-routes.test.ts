@@ -40,7 +40,7 @@ describe('a call reaches its callee', () => {
       registered(gateway.stockPhone('1008', 'udp')),
     ]);
     const { domain } = gateway;
-    for (const user of ['bob', 'jis%3Abob', bob.token.fingerprint])
+    for (const user of ['bob', 'jis%3Abob', 'jis:bob', bob.token.fingerprint])
       await hangUp(caller, key, `sip:${user}@${domain}`);
     for (const user of ['1007', 'desk-7', 'desk%2D7']) await hangUp(caller, desk, `sip:${user}@${domain}`);
   });

@@ -26,6 +26,7 @@ describe('the address that was dialled', () => {
     ['sip:alice@Example.ORG', 'alice@example.org'],
     ['sips:alice@example.org:5061;transport=tcp?subject=x', 'alice@example.org'],
     ['sip:laptop%3Ajasper@h', 'laptop%3Ajasper@h'],
+    ['sip:jis:bob@h', 'jis%3Abob@h'],
     ['sip:alice:secret@h', 'alice@h'],
     ['sip:[2001:db8::1]:5060', '[2001:db8::1]'],
     ['tel:+4930123456', 'tel:+4930123456'],
