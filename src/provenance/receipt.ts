@@ -3,9 +3,8 @@ import {
   type CborValue,
   decodeCbor,
   decodeCoseSign1,
-  encodeCbor,
   type SigningKey,
-  signCoseSign1,
+  signCoseParts,
   verifySignature,
 } from '../tokens/index.ts';
 import { BatchTree } from './batch-tree.ts';
@@ -46,19 +45,17 @@ export function sealBatch(
   iat: number,
 ): BatchSeal {
   const tree = batchTree(ids);
-  const signed = signCoseSign1({
+  const signed = signCoseParts({
     key: signer.key,
     kid: signer.kid,
     typ: receiptType,
     payload: tree.root,
-    detached: true,
     protectedExtra: new Map<number, CborValue>([
       [label.cwtClaims, new Map([[label.iat, iat]])],
       [label.vds, vdsRfc9162Sha256],
     ]),
   });
-  const { protectedMap, signature } = decodeCoseSign1(signed);
-  return { protectedBytes: encodeCbor(protectedMap), signature, tree };
+  return { ...signed, tree };
 }
 
 /** Appends the receipt of the batch's record number `index`: RFC 9942 §5.2, payload detached. */

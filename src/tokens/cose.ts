@@ -44,6 +44,16 @@ export interface CoseSign1Options {
 
 /** A tagged COSE_Sign1 (RFC 9052 §4.2) in deterministic CBOR. */
 export function signCoseSign1(options: CoseSign1Options): Uint8Array {
+  const { protectedBytes, signature } = signCoseParts(options);
+  const payload = options.detached === true ? null : options.payload;
+  return encodeSign1Parts(protectedBytes, options.unprotected ?? noHeaders, payload, signature);
+}
+
+/** Of such a one what is signed with the payload, and the signature. */
+export function signCoseParts(options: Omit<CoseSign1Options, 'detached' | 'unprotected'>): {
+  readonly protectedBytes: Uint8Array;
+  readonly signature: Uint8Array;
+} {
   const headers = new Map<number | string, CborValue>(options.protectedExtra ?? noHeaders);
   headers.set(coseHeader.alg, algEd25519);
   headers.set(coseHeader.kid, options.kid);
@@ -52,8 +62,7 @@ export function signCoseSign1(options: CoseSign1Options): Uint8Array {
   const signature = overCbor(sigStructure(protectedBytes, options.externalAad, options.payload), (signed) =>
     options.key.sign(signed),
   );
-  const payload = options.detached === true ? null : options.payload;
-  return encodeSign1Parts(protectedBytes, options.unprotected ?? noHeaders, payload, signature);
+  return { protectedBytes, signature };
 }
 
 export function encodeSign1Parts(
