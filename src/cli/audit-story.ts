@@ -35,11 +35,12 @@ async function callOf(log: AuditReader, id: string): Promise<readonly StoredReco
   return records;
 }
 
-function told({ redacted, event, timeMs, erachter, erin, parties }: StoredRecord): ToldRecord {
+function told({ redacted, event, timeMs, erachter, signed, erin, parties }: StoredRecord): ToldRecord {
   return {
     event: redacted.includes('erin') ? undefined : event,
     time: redacted.includes('eromheen') ? undefined : new Date(timeMs).toISOString(),
     intent: redacted.includes('erachter') ? undefined : erachter,
+    signed: signed !== undefined,
     erin,
     parties,
   };

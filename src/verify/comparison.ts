@@ -141,5 +141,8 @@ export function formatComparison(comparison: Comparison): string {
 }
 
 function notOne(): VerifyError {
-  return new VerifyError('format', 'not a comparison of two states of a log');
+  return new VerifyError(
+    'format',
+    'not a comparison of two states of a log; an export proves nothing by itself: ask for a proof file, or take the one out of the vCon',
+  );
 }

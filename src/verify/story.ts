@@ -13,6 +13,8 @@ export interface ToldRecord {
   readonly event: string | undefined;
   readonly time: string | undefined;
   readonly intent: string | undefined;
+  /** Whether the caller's token is there: else nothing but the record says that its device signed. */
+  readonly signed: boolean;
   readonly erin: Layer | undefined;
   readonly parties: readonly { readonly fingerprint: string; readonly role: string }[];
 }
@@ -32,6 +34,7 @@ export function toldRecord({ opened }: ProvedRecord): ToldRecord {
     event: opened?.event,
     time: opened?.time,
     intent: opened?.intent,
+    signed: opened?.erachter?.['signed'] !== undefined,
     erin: opened?.erin,
     parties: opened?.parties ?? [],
   };
@@ -53,7 +56,7 @@ function sentence(record: ToldRecord): string {
   const why = reason(erin);
   switch (event) {
     case 'call.attempt':
-      return `${caller} called ${callee}${intent === undefined ? '' : `, declaring “${intent}”`}. ${vouched(erin)}`;
+      return `${caller} called ${callee}${intent === undefined ? '' : `, declaring “${intent}”`}. ${vouched(record)}`;
     case 'call.ringing':
       return `${callee} rang.`;
     case 'call.answer':
@@ -112,10 +115,12 @@ function shortened(fingerprint: string | undefined): string | undefined {
   return fingerprint === undefined ? undefined : `${fingerprint.slice(0, 12)}…`;
 }
 
-function vouched(erin: Layer | undefined): string {
+function vouched({ erin, signed }: ToldRecord): string {
   const level = erin?.['assurance'];
   const words = typeof level === 'number' ? assurances[level] : undefined;
   if (words === undefined) return 'The record does not say who vouched for the caller.';
+  if (erin?.['signedBy'] === 'device' && !signed)
+    return "By the record, the caller's own device key signed the call; its token is not shown.";
   return erin?.['signedBy'] === 'gateway' ? `${words} The gateway signed on the caller's behalf.` : words;
 }
 

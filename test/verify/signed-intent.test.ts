@@ -125,6 +125,7 @@ describe('property 6 (call-bound): an auditor offline, with a proof file and the
       ok: true,
       says: "The caller's own key signed the intent",
     });
+    expect(report.story[0]?.text).toContain("The caller's own device key signed the call.");
     expect(report.proved.join('\n')).toContain(
       `The caller jis:alice (${alice.token.fingerprint.slice(0, 12)}…) signed “${intent}” for this very call, at 2023-11-14T22:13:20Z by its own clock, with its own key.`,
     );

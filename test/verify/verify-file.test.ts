@@ -42,7 +42,7 @@ describe('a proof file in the hands of an auditor who has the verifier key and n
     expect(report).toMatchObject({ verdict: 'UNWITNESSED', about: 'records', findings: [] });
     expect(report.checks.every(({ ok }) => ok)).toBe(true);
     expect(report.story.map(({ text }) => text)).toEqual([
-      "jis:sensor-01 called jis:bob, declaring “callback, ticket 4711”. The caller's own device key signed the call.",
+      "jis:sensor-01 called jis:bob, declaring “callback, ticket 4711”. By the record, the caller's own device key signed the call; its token is not shown.",
       'jis:bob rang.',
       'jis:bob answered.',
       'The call ended after 12 s, by the caller.',
