@@ -11,6 +11,7 @@ import {
   loadIdentity,
   maxNameLength,
   parseName,
+  TokenError,
 } from '../tokens/index.ts';
 import { CliError } from './failure.ts';
 import type { Terminal } from './terminal.ts';
@@ -61,7 +62,12 @@ export function readPublicToken(file: string): IdentityToken {
   const bytes = token === undefined ? undefined : decodeBase64Url(token);
   if (!bytes || bytes.length === 0)
     throw new CliError('usage', `${file} is not an identity`, 'make one with: tibet-sip identity new');
-  return decodeIdentityToken(bytes);
+  try {
+    return decodeIdentityToken(bytes);
+  } catch (error) {
+    if (!(error instanceof TokenError)) throw error;
+    throw new CliError('refused', `${file} holds no identity: ${error.message}`, undefined, { cause: error });
+  }
 }
 
 /** Of somebody who is named by a fingerprint or by an identity file. */

@@ -24,6 +24,11 @@ export interface PhoneSessionOptions {
 /** How long the process waits, once it has nothing left to do, for its connection to close. */
 const lingerMs = 500;
 
+/** For how long a phone that was started for one call looks for its gateway; others wait for as long as it takes. */
+const firstConnectionMs = 10_000;
+
+const startOne = 'start one with "tibet-sip serve", or say where it is with --gateway URL';
+
 /** One run of the terminal phone, from its start to a signal, `quit`, or the end of the call it was started for. */
 export class PhoneSession {
   readonly #options: PhoneSessionOptions;
@@ -37,6 +42,7 @@ export class PhoneSession {
   /** The call of the command line. */
   #started: Call | undefined;
   #answered = false;
+  #patience: NodeJS.Timeout | undefined;
   #finish: (failure?: CliError) => void = () => {};
 
   constructor(options: PhoneSessionOptions, output: Output) {
@@ -55,8 +61,14 @@ export class PhoneSession {
     lines.on('line', (line) => this.#obey(line.trim()));
     // Something must keep the process alive while the phone waits for its gateway to come back.
     const alive = setInterval(() => {}, 60_000);
+    if (this.#options.call !== undefined)
+      this.#patience = setTimeout(
+        () => this.#finish(new CliError('unavailable', 'no gateway answers there', startOne)),
+        firstConnectionMs,
+      );
     await phone.start();
     const failure = await over;
+    clearTimeout(this.#patience);
     lines.close();
     process.stdin.unref?.();
     for (const timer of this.#timers.values()) clearTimeout(timer);
@@ -71,6 +83,7 @@ export class PhoneSession {
   on(event: SoftphoneEvent): void {
     switch (event.kind) {
       case 'connected':
+        clearTimeout(this.#patience);
         this.#say(event.kind, 'connected');
         break;
       case 'registered':

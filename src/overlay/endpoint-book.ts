@@ -105,20 +105,26 @@ export class EndpointBook {
     return [...holders];
   }
 
+  /** Asked of a record still to be signed, too: before it costs a name. Throws OverlayError. */
+  checkLifetime({ issuedAt, expires }: Pick<EndpointRecord, 'issuedAt' | 'expires'>): void {
+    const { maxLifetimeSeconds } = this.#limits;
+    if (expires - issuedAt > maxLifetimeSeconds)
+      throw new OverlayError(
+        'record-lifetime',
+        `an endpoint record is good for ${maxLifetimeSeconds} s at most`,
+      );
+  }
+
   #checkTimes(record: EndpointRecord, identity: IdentityRecord): void {
     const now = Math.floor(this.#clock.now() / 1000);
-    const { maxLifetimeSeconds, maxClockAheadSeconds } = this.#limits;
+    const { maxClockAheadSeconds } = this.#limits;
     if (record.expires <= now) throw new OverlayError('record-expired', 'the endpoint record has expired');
     if (record.issuedAt > now + maxClockAheadSeconds)
       throw new OverlayError(
         'record-from-future',
         `the device's clock is ${record.issuedAt - now} s ahead of this node's`,
       );
-    if (record.expires - record.issuedAt > maxLifetimeSeconds)
-      throw new OverlayError(
-        'record-lifetime',
-        `an endpoint record is good for ${maxLifetimeSeconds} s at most`,
-      );
+    this.checkLifetime(record);
     if (identity.expires <= now) throw new OverlayError('token-expired', 'the identity token has expired');
   }
 }

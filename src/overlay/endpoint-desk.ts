@@ -48,8 +48,10 @@ export class EndpointDesk {
     const intent = `be reached as ${id}`;
     const facts = { endpoint: endpointText({ address: options.ip, port: options.port }) };
     try {
-      // Before the name is taken: a bad address must not leave a name behind.
-      checkEndpointClaim(this.#claim('', 0n, options));
+      // Before the name is taken: a bad address or lifetime must not leave a name behind.
+      const wanted = this.#claim('', 0n, options);
+      checkEndpointClaim(wanted);
+      this.#options.endpoints.checkLifetime(wanted);
       const { owner, identity } = device ? await this.#admitOwnKey(id, device) : await this.#admitNewKey(id);
       const { fingerprint } = identity;
       const claim = await this.#nextClaim(fingerprint, options);

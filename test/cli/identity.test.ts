@@ -48,6 +48,16 @@ describe('identity new and show', () => {
     expect(await show('alice.json')).toMatchObject({ name: 'jis:alice', fingerprint, validity: 'valid' });
   });
 
+  it.each([
+    ['junk', 'holds no identity: '],
+    ['{}', 'is not an identity'],
+  ])('names the file that holds %s in place of an identity', async (text, said) => {
+    writeFileSync(path('other.json'), text);
+    expect((await runCli(['identity', 'show', path('other.json')])).err).toContain(
+      `${path('other.json')} ${said}`,
+    );
+  });
+
   it('never overwrites', async () => {
     await make('bob');
     const before = readFileSync(path('bob.json'), 'utf8');

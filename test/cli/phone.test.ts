@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { saveIdentity } from '../../src/tokens/index.ts';
 import { dataDirectory } from '../support/data-directory.ts';
+import { freePort } from '../support/free-port.ts';
 import { type GatewayProcess, startGateway, tibetSipCommand } from '../support/processes.ts';
 import { newIdentity } from '../support/test-gateway.ts';
 import { until } from '../support/until.ts';
@@ -149,6 +150,13 @@ describe('tibet-sip phone --call', () => {
     expect(gone.err()).toContain('480');
     expect(await nobody.exited).toBe(4);
     expect(nobody.err()).toContain('404 Not Found');
+  });
+
+  it('exits 6 when no gateway answers for ten seconds', { timeout: 60_000 }, async () => {
+    const gateway = `ws://127.0.0.1:${await freePort()}`;
+    const alice = start(await identityFile('alice-6'), ['--call', 'jis:bob'], { gateway });
+    expect(await alice.exited).toBe(6);
+    expect(alice.err()).toContain('no gateway answers there; start one with "tibet-sip serve"');
   });
 
   it('exits 5 when the gateway refuses the registration', async () => {

@@ -234,6 +234,13 @@ describe('tibet-overlay', () => {
     expect(await holders('mqtt')).toEqual(['jis:sensor-01']);
   });
 
+  it('seed 7: a registration that is refused takes no name', async () => {
+    const { overlay } = fixture;
+    for (const wrong of [{ port: 0 }, { capabilities: ['A B'] }, { lifetimeSeconds: 10 ** 12 }])
+      await expect(overlay.register('sensor-01', { ...at(44_321), ...wrong })).rejects.toThrow();
+    expect(await overlay.register('sensor-01', at(44_321))).toMatchObject({ id: 'jis:sensor-01' });
+  });
+
   it('seed 6 and 8: what a device can do goes along to where it moves, unless it says otherwise', async () => {
     const { overlay } = fixture;
     await overlay.register('sensor-01', { ...at(44_321), capabilities: ['mqtt'] });
