@@ -54,11 +54,23 @@ function putPair(text: Buffer, at: number, tenBits: number): number {
 /** The bytes of canonical lower-case base32, or undefined: one text for one value, so trailing bits must be zero. */
 export function decodeBase32(text: string): Uint8Array | undefined {
   const bytes = new Uint8Array(Math.floor((text.length * 5) / 8));
+  let at = 0;
+  let next = 0;
+  for (; next + 8 <= text.length; next += 8) {
+    const high = fourDigits(text, next);
+    const low = fourDigits(text, next + 4);
+    if ((high | low) < 0) return undefined;
+    bytes[at] = high >> 12;
+    bytes[at + 1] = high >> 4;
+    bytes[at + 2] = ((high & 15) << 4) | (low >> 16);
+    bytes[at + 3] = low >> 8;
+    bytes[at + 4] = low;
+    at += 5;
+  }
   let buffer = 0;
   let bits = 0;
-  let at = 0;
-  for (let i = 0; i < text.length; i++) {
-    const value = base32Values[text.charCodeAt(i)] ?? -1;
+  for (let i = next; i < text.length; i++) {
+    const value = digit(text, i);
     if (value < 0) return undefined;
     buffer = ((buffer << 5) | value) & 0xfff;
     bits += 5;
@@ -69,6 +81,17 @@ export function decodeBase32(text: string): Uint8Array | undefined {
   }
   if (bits >= 5 || (buffer & ((1 << bits) - 1)) !== 0) return undefined;
   return bytes;
+}
+
+/** Twenty bits; negative where a character is no digit. */
+function fourDigits(text: string, at: number): number {
+  return (
+    (digit(text, at) << 15) | (digit(text, at + 1) << 10) | (digit(text, at + 2) << 5) | digit(text, at + 3)
+  );
+}
+
+function digit(text: string, at: number): number {
+  return base32Values[text.charCodeAt(at)] ?? -1;
 }
 
 /** RFC 4648 §5 base64url without padding. */

@@ -72,24 +72,21 @@ export class HeadRows {
     const seq = this.#numbers[row * rowNumbers + seqAt] ?? none;
     if (seq === none) return undefined;
     const id = new Uint8Array(hashBytes);
+    const bytes = this.#bytes;
     const start = row * rowBytes + idAt;
-    for (let at = 0; at < hashBytes; at++) id[at] = this.#bytes[start + at] ?? 0;
+    for (let at = 0; at < hashBytes; at++) id[at] = bytes[start + at] ?? 0;
     return { seq, id, position: this.#numbers[row * rowNumbers + positionAt] ?? 0 };
   }
 
   /** Where it is, or would be. */
   #find(fingerprint: Uint8Array): number {
-    let place = placeOfFingerprint(fingerprint, 0, this.#seed, this.#table.length);
-    for (; ; place = (place + 1) & (this.#table.length - 1)) {
-      const start = ((this.#table[place] ?? 0) - 1) * rowBytes;
-      if (start < 0 || this.#isAt(fingerprint, start)) return place;
+    const table = this.#table;
+    const bytes = this.#bytes;
+    let place = placeOfFingerprint(fingerprint, 0, this.#seed, table.length);
+    for (; ; place = (place + 1) & (table.length - 1)) {
+      const start = ((table[place] ?? 0) - 1) * rowBytes;
+      if (start < 0 || isAt(bytes, start, fingerprint)) return place;
     }
-  }
-
-  #isAt(fingerprint: Uint8Array, start: number): boolean {
-    let at = 0;
-    while (at < idAt && this.#bytes[start + at] === fingerprint[at]) at++;
-    return at === idAt;
   }
 
   #grow(): void {
@@ -105,6 +102,12 @@ export class HeadRows {
     }
     this.#table = table;
   }
+}
+
+function isAt(bytes: Uint8Array, start: number, fingerprint: Uint8Array): boolean {
+  let at = 0;
+  while (at < idAt && bytes[start + at] === fingerprint[at]) at++;
+  return at === idAt;
 }
 
 /** Buffer.alloc has no memory in common with others. */
