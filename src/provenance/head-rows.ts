@@ -1,5 +1,5 @@
-import { asBuffer, type Random, systemRandom } from '../base/index.ts';
-import { placeOfFingerprint } from './fingerprint-place.ts';
+import { type Random, systemRandom } from '../base/index.ts';
+import { fingerprintSeed, placeOfFingerprint, shortCopy, standsAt } from './fingerprint-place.ts';
 import type { Head } from './ledger.ts';
 import { hashBytes } from './merkle-tree.ts';
 
@@ -26,8 +26,7 @@ export class HeadRows {
   #length = 0;
 
   constructor(random: Random = systemRandom) {
-    // Who chooses fingerprints must not choose which of them meet.
-    this.#seed = asBuffer(random.bytes(4)).readInt32LE(0);
+    this.#seed = fingerprintSeed(random);
   }
 
   /** Those that were taken out count. */
@@ -71,10 +70,8 @@ export class HeadRows {
   #headIn(row: number): Head | undefined {
     const seq = this.#numbers[row * rowNumbers + seqAt] ?? none;
     if (seq === none) return undefined;
-    const id = new Uint8Array(hashBytes);
-    const bytes = this.#bytes;
     const start = row * rowBytes + idAt;
-    for (let at = 0; at < hashBytes; at++) id[at] = bytes[start + at] ?? 0;
+    const id = shortCopy(this.#bytes, start, start + hashBytes);
     return { seq, id, position: this.#numbers[row * rowNumbers + positionAt] ?? 0 };
   }
 
@@ -85,7 +82,7 @@ export class HeadRows {
     let place = placeOfFingerprint(fingerprint, 0, this.#seed, table.length);
     for (; ; place = (place + 1) & (table.length - 1)) {
       const start = ((table[place] ?? 0) - 1) * rowBytes;
-      if (start < 0 || isAt(bytes, start, fingerprint)) return place;
+      if (start < 0 || standsAt(bytes, start, fingerprint)) return place;
     }
   }
 
@@ -102,12 +99,6 @@ export class HeadRows {
     }
     this.#table = table;
   }
-}
-
-function isAt(bytes: Uint8Array, start: number, fingerprint: Uint8Array): boolean {
-  let at = 0;
-  while (at < idAt && bytes[start + at] === fingerprint[at]) at++;
-  return at === idAt;
 }
 
 /** Buffer.alloc has no memory in common with others. */

@@ -1,4 +1,5 @@
 import type { Fingerprint } from '../tokens/index.ts';
+import { shortCopy } from './fingerprint-place.ts';
 import type { Head, PendingParty, PlacedParty } from './ledger.ts';
 import { hashBytes } from './merkle-tree.ts';
 
@@ -87,21 +88,14 @@ export class NewestHeads {
       seq: this.#numbers[at] ?? 0,
       position: this.#numbers[at + 1] ?? 0,
       slot: this.#numbers[at + 2] ?? 0,
-      bytes: this.#copyOf(start),
-      key: this.#copyOf(start + keyAt),
-      id: this.#copyOf(start + idAt),
+      bytes: shortCopy(this.#bytes, start, start + keyAt),
+      key: shortCopy(this.#bytes, start + keyAt, start + idAt),
+      id: shortCopy(this.#bytes, start + idAt, start + rowBytes),
     };
   }
 
   #copyIn(from: Uint8Array, start: number): void {
     for (let at = 0; at < hashBytes; at++) this.#bytes[start + at] = from[at] ?? 0;
-  }
-
-  /** Small enough to lie in V8's heap: such an array costs less than a view. */
-  #copyOf(start: number): Uint8Array {
-    const copy = new Uint8Array(hashBytes);
-    for (let at = 0; at < hashBytes; at++) copy[at] = this.#bytes[start + at] ?? 0;
-    return copy;
   }
 
   #newRow(): number {

@@ -2,7 +2,7 @@ import { asBuffer, encodeBase32, type Random, systemRandom } from '../base/index
 import { type Fingerprint, fingerprintBytes } from '../tokens/index.ts';
 import { sha256 } from './digest.ts';
 import { ProvenanceError } from './error.ts';
-import { placeOfFingerprint } from './fingerprint-place.ts';
+import { fingerprintSeed, placeOfFingerprint, shortCopy, standsAt } from './fingerprint-place.ts';
 
 export const partyKeysMagic: Buffer = Buffer.from('tibet-sip/keys/1');
 /** State, checksum of what follows, fingerprint, key. */
@@ -43,8 +43,7 @@ export class PartySlots {
     this.#bytes = Buffer.alloc(Math.max(initialSlots, this.#length) * slotBytes);
     this.#bytes.set(bytes.subarray(partyKeysMagic.length, partyKeysMagic.length + this.#length * slotBytes));
     this.#intact = new Uint8Array(this.#bytes.length / slotBytes);
-    // Who chooses fingerprints must not choose which of them meet.
-    this.#seed = asBuffer(random.bytes(4)).readInt32LE(0);
+    this.#seed = fingerprintSeed(random);
   }
 
   get length(): number {
@@ -78,7 +77,7 @@ export class PartySlots {
   /** A copy. */
   keyIn(slot: number): Uint8Array {
     const at = slot * slotBytes;
-    return Uint8Array.from(this.#bytes.subarray(at + keyAt, at + slotBytes));
+    return shortCopy(this.#bytes, at + keyAt, at + slotBytes);
   }
 
   /** Slots in a state. */
@@ -101,12 +100,8 @@ export class PartySlots {
     for (let place = this.#placeOf(wanted, 0, table); ; place = (place + 1) & (table.length - 1)) {
       const slot = (table[place] ?? 0) - 1;
       if (slot < 0) return undefined;
-      const at = slot * slotBytes;
-      if (
-        this.#bytes.compare(wanted, 0, wanted.length, at + fingerprintAt, at + keyAt) === 0 &&
-        this.stateOf(slot) === 'live'
-      )
-        return slot;
+      const isHere = standsAt(this.#bytes, slot * slotBytes + fingerprintAt, wanted);
+      if (isHere && this.stateOf(slot) === 'live') return slot;
     }
   }
 
