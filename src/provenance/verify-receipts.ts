@@ -5,6 +5,9 @@ import type { ReceiptFile } from './receipt-file.ts';
 import type { RecordId } from './record.ts';
 import type { Findings } from './verdict.ts';
 
+/** A bearer may add as many as he likes: a few of those that count for nothing are named. */
+const maxNamed = 10;
+
 /**
  * What parties hold against the log: each record that a receipt names, and the one that it names as the party's record
  * before, has to be there. Finds what was dropped from the middle or the end, also in a log that was made anew from
@@ -37,12 +40,15 @@ export class ExpectedReceipts {
   conclude(nodeKeys: ReadonlyMap<Fingerprint, Uint8Array>, findings: Findings): void {
     const { receipts, unreadable } = this.#file;
     if (unreadable > 0) findings.note(`${unreadable} lines of the receipts are no receipts`);
+    let unsigned = 0;
     for (const receipt of receipts) {
       const { record, prev, seq, fingerprint } = receipt;
       const name = `record ${seq} of identity ${fingerprint}`;
-      if (!this.#isSigned(receipt, nodeKeys))
-        findings.note(`a receipt for ${name} is signed by no node that this log or its bearer can show`);
-      else if (!this.#found.has(record))
+      if (!this.#isSigned(receipt, nodeKeys)) {
+        unsigned += 1;
+        if (unsigned <= maxNamed)
+          findings.note(`a receipt for ${name} is signed by no node that this log or its bearer can show`);
+      } else if (!this.#found.has(record))
         findings.problem(
           'receipt-missing',
           nodeKeys.has(receipt.node)
@@ -52,6 +58,7 @@ export class ExpectedReceipts {
       else if (prev !== undefined && !this.#found.has(prev))
         findings.problem('receipt-missing', `${name} follows on ${prev}, which was dropped`);
     }
+    if (unsigned > maxNamed) findings.note(`and so are ${unsigned - maxNamed} more receipts`);
   }
 
   #isSigned(receipt: PartyReceipt, nodeKeys: ReadonlyMap<Fingerprint, Uint8Array>): boolean {

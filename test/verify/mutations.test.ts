@@ -1,10 +1,20 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { filesIn } from '../../src/cli/published-files.ts';
 import { type AuditLog, type PublishedFiles, PublishedLog } from '../../src/provenance/index.ts';
+import { signNote } from '../../src/provenance/signed-note.ts';
 import { formatTlogProof, parseTlogProof } from '../../src/provenance/tlog-proof.ts';
 import { type CborValue, decodeCbor, encodeCbor } from '../../src/tokens/index.ts';
-import { parsePolicy, parseTrust, type Report, VerifyError, verifyFile } from '../../src/verify/index.ts';
-import { draft, openLog, scratch } from '../provenance/support/test-log.ts';
+import {
+  formatVkey,
+  handOverHeader,
+  noteKey,
+  parsePolicy,
+  parseTrust,
+  type Report,
+  VerifyError,
+  verifyFile,
+} from '../../src/verify/index.ts';
+import { checkpointKey, draft, openLog, origin, scratch } from '../provenance/support/test-log.ts';
 import { limits, written } from './forked-log.ts';
 import { person, signedCall } from './signed-call.ts';
 
@@ -262,6 +272,20 @@ describe('property 4 (single-bit) and all that a stranger may do to a file', () 
     ];
     for (const text of others.filter((one) => one !== proof))
       expect(verifyFile(text, parseTrust(log.vkey)).verdict, text.slice(0, 60)).toBe('INVALID');
+  });
+
+  test('no flipped bit of a hand-over leads from a trusted key to another', () => {
+    const [name, next] = [origin, person('jis:next').key];
+    const vkeyOf = (key: Uint8Array): string => formatVkey(noteKey(name, 'ed25519', key));
+    const [from, to] = [checkpointKey, next].map(({ publicKey }) => vkeyOf(publicKey));
+    const text = `${handOverHeader}\n${name}\nrotated\n1\nroot\n${from}\n${to}\n`;
+    const [one, two] = [signNote(text, name, checkpointKey), signNote(text, name, next)];
+    const handOver = Buffer.from(one + two.slice(two.lastIndexOf('\n\n') + 2));
+    expect(parseTrust(log.vkey, undefined, [handOver.toString()]).logs).toHaveLength(2);
+    for (let mutant = 0; mutant < mutants; mutant++)
+      expect(() => parseTrust(log.vkey, undefined, [Buffer.from(flipped(handOver)).toString()])).toThrow(
+        VerifyError,
+      );
   });
 
   test('what an auditor trusts is read as it is, or refused with a reason', () => {
