@@ -87,8 +87,9 @@ export class WebSocketConnection implements Connection {
   start(): void {
     const webSocket = this.#webSocket;
     webSocket.on('message', (data: RawData) => this.#receive(data));
-    webSocket.on('pong', () => this.#heard());
-    webSocket.on('ping', () => this.#heard());
+    const heard = (): void => this.#heard();
+    webSocket.on('pong', heard);
+    webSocket.on('ping', heard);
     webSocket.on('error', (error: NodeJS.ErrnoException) => this.#fail(error));
     webSocket.on('close', () => this.#life.finish('peer-closed'));
     this.#closeInTurn();
@@ -104,8 +105,9 @@ export class WebSocketConnection implements Connection {
       if (!socket.destroyed) for (const listener of listeners) listener.call(socket);
     };
     socket.removeAllListeners('end');
+    forgetFormerListeners(socket);
     socket.allowHalfOpen = true;
-    socket.once('end', () => this.#life.endByPeer(close));
+    socket.on('end', () => this.#life.endByPeer(close));
   }
 
   send(message: SipMessage | Uint8Array): boolean {
@@ -212,6 +214,14 @@ export class WebSocketConnection implements Connection {
       this.#life.end(code === 'ETIMEDOUT' ? 'peer-unreachable' : 'socket-error');
     }
   }
+}
+
+/** Those of HTTP are gone, but their places would stay for as long as the connection: 0.6 kB. */
+function forgetFormerListeners(socket: Socket): void {
+  const present = socket.eventNames().map((name) => [name, socket.rawListeners(name)] as const);
+  socket.removeAllListeners();
+  for (const [name, listeners] of present)
+    for (const listener of listeners) socket.on(String(name), listener as () => void);
 }
 
 function wholeMessage(data: RawData): Buffer {
