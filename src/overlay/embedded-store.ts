@@ -72,7 +72,8 @@ export class EmbeddedStore implements OverlayStore {
       return store;
     } catch (cause) {
       if (cause instanceof OverlayError) throw cause;
-      throw new OverlayError('store-open', `cannot open the overlay store in ${directory}`, { cause });
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new OverlayError('store-open', `cannot open the overlay store in ${directory}: ${why}`, { cause });
     }
   }
 

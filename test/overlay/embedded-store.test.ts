@@ -201,6 +201,7 @@ describe('EmbeddedStore', () => {
     writeFileSync(join(directory, 'file'), '');
     const open = () => EmbeddedStore.open({ directory: join(directory, 'file', 'overlay') });
     expect(open).toThrow(expect.objectContaining({ code: 'store-open' }));
+    expect(open).toThrow(/^cannot open the overlay store in \S+: E[A-Z]+: /);
     chmodSync(directory, 0o700);
   });
 });
