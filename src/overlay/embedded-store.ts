@@ -73,7 +73,9 @@ export class EmbeddedStore implements OverlayStore {
     } catch (cause) {
       if (cause instanceof OverlayError) throw cause;
       const why = cause instanceof Error ? cause.message : String(cause);
-      throw new OverlayError('store-open', `cannot open the overlay store in ${directory}: ${why}`, { cause });
+      throw new OverlayError('store-open', `cannot open the overlay store in ${directory}: ${why}`, {
+        cause,
+      });
     }
   }
 

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { headerValue } from '../../src/sip/index.ts';
 import { RtpPhone } from '../media/support/rtp-phone.ts';
 import { freePort } from '../support/free-port.ts';
 import { checkAtCallee, tokenOf } from '../support/intent-at-callee.ts';
@@ -170,6 +171,16 @@ describe('a call through the relay', () => {
     const invite = await bob.incoming('INVITE');
     expect(textOf(invite)).not.toContain(`m=audio ${caller.media.port}`);
     expect(textOf(invite).replace(/m=audio \d+/, `m=audio ${caller.media.port}`)).toBe(body);
+    bob.reply(invite, 486);
+    await alice.final(request);
+  });
+
+  test('lets no description past the relay for want of a Content-Type', async () => {
+    const { caller } = await talkers();
+    const { request } = await alice.begin('INVITE', bob.address, { body: sdpFor(caller.media) });
+    const invite = await bob.incoming('INVITE');
+    expect(headerValue(invite, 'content-type')).toBeUndefined();
+    expect(textOf(invite)).not.toContain(`m=audio ${caller.media.port}`);
     bob.reply(invite, 486);
     await alice.final(request);
   });
