@@ -22,21 +22,27 @@ export function countFrom(value: number): Buffer {
   return bytes;
 }
 
+/** Bytes before the id: sequence number and position. */
+const headNumbers = 16;
+
 export function encodeHead({ seq, position, id }: Head): Buffer {
-  const bytes = Buffer.allocUnsafe(16 + id.length);
+  const bytes = Buffer.allocUnsafe(headNumbers + id.length);
   writeUint64(bytes, seq, 0);
   writeUint64(bytes, position, 8);
-  bytes.set(id, 16);
+  bytes.set(id, headNumbers);
   return bytes;
 }
 
+/** By hand: a call to somebody rarely called waits for this. */
 export function decodeHead(bytes: Buffer | undefined): Head | undefined {
   if (!bytes) return undefined;
-  return {
-    seq: Number(bytes.readBigUInt64BE(0)),
-    position: Number(bytes.readBigUInt64BE(8)),
-    id: Uint8Array.from(bytes.subarray(16)),
-  };
+  const id = new Uint8Array(bytes.length - headNumbers);
+  for (let at = 0; at < id.length; at++) id[at] = bytes[headNumbers + at] ?? 0;
+  return { seq: uint64At(bytes, 0), position: uint64At(bytes, 8), id };
+}
+
+function uint64At(bytes: Buffer, at: number): number {
+  return bytes.readUInt32BE(at) * 0x1_0000_0000 + bytes.readUInt32BE(at + 4);
 }
 
 export function encodeCall({ id, attempt, last, parties, sinceMs }: CallState): Buffer {
