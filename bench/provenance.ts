@@ -36,6 +36,8 @@ const victimRecords = 60_000;
 /** How many records are proved, half of them with their files in the kernel's cache; more are read in between than is kept. */
 const proofs = 200;
 const readBetween = 400;
+/** What files and the collector take of a record, in other threads, where nothing was deleted. */
+const filesUs = 14;
 /** Records that may wait for the tree. */
 const keptBehind = 6_144;
 const progressMs = 10_000;
@@ -201,8 +203,14 @@ function judgeCost(what: string, cost: Cost): void {
   const each = (ms: number): number => (ms / records) * 1_000;
   console.log(
     `${what}: ${records} durable records, ${Math.round((records / wallMs) * 1_000)}/s, ` +
-      `${each(mainMs).toFixed(1)} us of CPU each in the main thread; ${each(draftsMs).toFixed(1)} us more make the drafts`,
+      `${each(mainMs).toFixed(1)} us of CPU each in the main thread, ${each(cpuMs - mainMs).toFixed(1)} in others; ` +
+      `${each(draftsMs).toFixed(1)} us more make the drafts`,
   );
+  if (each(cpuMs - mainMs) > filesUs)
+    console.log(
+      '  others take more than they should: was much deleted in this file system just now? ext4 without a journal looks at ' +
+        'all that was for each new file, for one to six minutes; run this again then, or with --dir on another one',
+    );
   judge(
     '20,000 durable records per second of one core, all threads counted',
     `${perCore}`,
