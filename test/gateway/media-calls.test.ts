@@ -8,7 +8,6 @@ import type { SipAgent } from '../support/sip-agent.ts';
 import { exchange } from '../support/sip-call.ts';
 import { callerDialog, cancelOf } from '../support/sip-dialog.ts';
 import { newIdentity, TestGateway } from '../support/test-gateway.ts';
-import { until } from '../support/until.ts';
 
 const closers: (() => Promise<void> | void)[] = [];
 afterEach(async () => {
@@ -34,17 +33,6 @@ async function phones(gateway: TestGateway): Promise<{ alice: Talker; bob: Talke
 }
 
 const bodyOf = (text: string) => ({ body: Buffer.from(text), contentType: sdpType });
-
-/** The closing record of a call. */
-async function closingOf(gateway: TestGateway, callId: string): Promise<Readonly<Record<string, unknown>>> {
-  let closing: Readonly<Record<string, unknown>> | undefined;
-  await until('the closing record', async () => {
-    const records = await gateway.records({ callId });
-    closing = records.find(({ call }) => call?.phase === 'close')?.erin;
-    return closing !== undefined;
-  });
-  return closing ?? {};
-}
 
 describe('media of a forked call', () => {
   test('has ports of its own for each phone, and those of who did not answer are free again', async () => {
@@ -95,7 +83,7 @@ describe('media of a forked call', () => {
         `up ${round}`,
       );
       await exchange(caller.agent, mobile.agent, dialog, 'BYE');
-      const { media } = await closingOf(gateway, request.callId);
+      const { media } = await gateway.closingOf(request.callId);
       expect(media).toHaveLength(4);
     }
   });
@@ -191,7 +179,7 @@ describe('a call whose media ends', () => {
     const { alice, bob } = await phones(gateway);
     const call = await callWithMedia(alice, bob);
     await talk(alice.media, bob.media, call);
-    const closing = await closingOf(gateway, call.invite.callId);
+    const closing = await gateway.closingOf(call.invite.callId);
     expect(closing).toMatchObject({ outcome: 'lost', by: 'gateway' });
     expect(closing['media']).toHaveLength(2);
 
@@ -245,7 +233,7 @@ describe('a gateway that cannot anchor', () => {
     const { request, response } = await alice.agent.ask('INVITE', bob.agent.address, bodyTextOf(alice));
     expect(response).toMatchObject({ status: 503, reason: 'Media Relay Unavailable' });
     expect(response.headers.find(({ name }) => name === 'retry-after')?.value).toBe('5');
-    expect(await closingOf(gateway, request.callId)).toMatchObject({ status: 503, by: 'gateway' });
+    expect(await gateway.closingOf(request.callId)).toMatchObject({ status: 503, by: 'gateway' });
     await talk(alice.media, bob.media, call, 'after');
     await talk(alice.media, bob.media, await callWithMedia(alice, bob), 'anew');
   });

@@ -9,7 +9,6 @@ import { exchange } from '../support/sip-call.ts';
 import { callerDialog } from '../support/sip-dialog.ts';
 import { sipp, udpBound } from '../support/sipp.ts';
 import { newIdentity, TestGateway } from '../support/test-gateway.ts';
-import { until } from '../support/until.ts';
 
 let gateway: TestGateway;
 const bobIdentity = newIdentity('jis:bob');
@@ -46,13 +45,7 @@ async function talkers(): Promise<{ caller: Talker; callee: Talker }> {
 
 /** What the closing record of a call says of its media. */
 async function qualityOf(callId: string): Promise<readonly Record<string, unknown>[]> {
-  let media: unknown;
-  await until('the closing record', async () => {
-    const records = await gateway.records({ callId });
-    const closing = records.find(({ call }) => call?.phase === 'close');
-    media = closing?.erin['media'];
-    return closing !== undefined;
-  });
+  const { media } = await gateway.closingOf(callId);
   return media as readonly Record<string, unknown>[];
 }
 
@@ -257,7 +250,7 @@ describe('what the relay does not take', () => {
       contentType: sdpType,
     });
     expect((await alice.final(request)).status).toBe(488);
-    const records = await gateway.records({ callId: request.callId });
+    const records = await gateway.closedCalls({ callId: request.callId });
     expect(records.map(({ event }) => event)).toEqual(['call.attempt', 'call.failure']);
   });
 

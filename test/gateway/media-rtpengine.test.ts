@@ -44,16 +44,6 @@ async function talker(agent: SipAgent): Promise<Talker> {
   return { agent, media: phone };
 }
 
-async function closingOf(callId: string): Promise<Readonly<Record<string, unknown>>> {
-  let closing: Readonly<Record<string, unknown>> | undefined;
-  await until('the closing record', async () => {
-    const records = await gateway.records({ callId });
-    closing = records.find(({ call }) => call?.phase === 'close')?.erin;
-    return closing !== undefined;
-  });
-  return closing ?? {};
-}
-
 describe.skipIf(!rtpengineInstalled)('a call through rtpengine', () => {
   test('carries audio both ways; its closing record says what was sent, and its ports are free', async () => {
     const [caller, callee] = [await talker(alice), await talker(bob)];
@@ -64,7 +54,7 @@ describe.skipIf(!rtpengineInstalled)('a call through rtpengine', () => {
     );
     await talk(caller.media, callee.media, call);
     await exchange(alice, bob, call.callerSide, 'BYE');
-    const { media: quality } = await closingOf(call.invite.callId);
+    const { media: quality } = await gateway.closingOf(call.invite.callId);
     expect(quality).toEqual([
       {
         from: 'caller',
@@ -127,7 +117,7 @@ describe.skipIf(!rtpengineInstalled)('a call through rtpengine', () => {
     const call = await callWithMedia(caller, callee);
     await talk(caller.media, callee.media, call);
     await media.kill();
-    expect(await closingOf(call.invite.callId)).toMatchObject({ reason: 'the media relay was lost' });
+    expect(await gateway.closingOf(call.invite.callId)).toMatchObject({ reason: 'the media relay was lost' });
 
     const { request } = await alice.begin('INVITE', bob.address, {
       body: sdpFor(caller.media),
@@ -135,7 +125,7 @@ describe.skipIf(!rtpengineInstalled)('a call through rtpengine', () => {
     });
     const refused = await alice.final(request);
     expect([refused.status, refused.reason]).toEqual([503, 'Media Server Unavailable']);
-    const records = await gateway.records({ callId: request.callId });
+    const records = await gateway.closedCalls({ callId: request.callId });
     expect(records.map(({ event }) => event)).toEqual(['call.attempt', 'call.failure']);
 
     media = await startRtpengine({ ports, controlPort: media.port });

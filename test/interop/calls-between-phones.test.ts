@@ -1,8 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TransportName } from '../../src/sip/index.ts';
 import { ProbedPhone } from '../softphone/probed-phone.ts';
-import { chainFaults } from '../support/audit-trail.ts';
-import { until } from '../support/until.ts';
 import { Office } from './office.ts';
 import { type Phone, type PhoneName, phoneModels } from './phones/index.ts';
 
@@ -115,5 +113,5 @@ it.skipIf(phoneModels.baresip.missing !== undefined)(
 );
 
 it('each of these calls has left one whole chain of records', async () => {
-  await until('all are closed', async () => chainFaults(await office.gateway.records()).length === 0);
+  await office.gateway.closedCalls();
 });

@@ -25,6 +25,7 @@ import {
   loadIdentity,
 } from '../../src/tokens/index.ts';
 import { parseTrust, type Report, verifyFile } from '../../src/verify/index.ts';
+import { callChains, chainFaults } from './audit-trail.ts';
 import { type AgentOptions, type KeyIdentity, SipAgent } from './sip-agent.ts';
 import type { WireTransport } from './sip-wire.ts';
 
@@ -149,6 +150,25 @@ export class TestGateway {
     } finally {
       await reader.close();
     }
+  }
+
+  /** The records, once there are calls and all of them are closed: their last records wait for a shared sync. */
+  closedCalls(query: RecordQuery = {}): Promise<StoredRecord[]> {
+    return vi.waitFor(
+      async () => {
+        const trail = await this.records(query);
+        if (callChains(trail).size === 0) throw new Error('no call is on record');
+        const [fault] = chainFaults(trail);
+        if (fault !== undefined) throw new Error(fault);
+        return trail;
+      },
+      { timeout: 5_000 },
+    );
+  }
+
+  /** What the closing record of a call says. */
+  async closingOf(callId: string): Promise<Readonly<Record<string, unknown>>> {
+    return (await this.closedCalls({ callId })).at(-1)?.erin ?? {};
   }
 
   /** What an auditor with the verifier key alone finds in the proof of a record, once a checkpoint covers it. */
