@@ -82,7 +82,7 @@ export class CallPolicy implements ProxyPolicy {
     const routeless =
       request.to.tag === undefined ? undefined : dialogs.onRouteless(request, flow, transaction);
     if (routeless !== undefined) return routeless;
-    const uri = domain.ownUri(request.uri, flow.local.address) ?? callees.foreignUri(request.uri);
+    const uri = domain.dialledUri(request.uri, flow.local.address) ?? callees.foreignUri(request.uri);
     if (uri === undefined) return refuseUri(request.uri);
     return this.#answer(request, flow, uri) ?? this.#decide(request, flow, uri);
   }
@@ -115,7 +115,7 @@ export class CallPolicy implements ProxyPolicy {
   /** Leaves a record as every call does: of a caller who is known, or, a few times a minute, of one who is not. */
   async onTooManyHops(request: SipRequest, { flow }: ServerTransaction): Promise<RespondDecision> {
     const { authentication, domain, audit, records } = this.#options;
-    const uri = domain.ownUri(request.uri, flow.local.address);
+    const uri = domain.dialledUri(request.uri, flow.local.address);
     if (uri === undefined || request.to.tag !== undefined || !audit.healthy) return decline(483);
     const result = await authentication.identify(request, flow);
     if (result.kind !== 'proved')
@@ -288,7 +288,7 @@ export class CallPolicy implements ProxyPolicy {
   #speaksFor(principal: Principal, request: SipRequest, flow: Flow): boolean {
     if (principal.kind === 'peer' || principal.via !== undefined) return true;
     const { domain, overlay } = this.#options;
-    const from = domain.ownUri(request.from.uri, flow.local.address);
+    const from = domain.dialledUri(request.from.uri, flow.local.address);
     return from?.user !== undefined && overlay.isAddressOf(principal.identity, dialledUser(from.user));
   }
 }

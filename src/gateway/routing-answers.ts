@@ -1,3 +1,4 @@
+import { readUri } from '../intent/index.ts';
 import { OverlayError } from '../overlay/index.ts';
 import { type Durability, ProvenanceError } from '../provenance/index.ts';
 import {
@@ -74,6 +75,7 @@ export function decline(status: number, reason?: string, headers?: readonly Head
 }
 
 export function refuseUri(text: string): RespondDecision {
+  if (readUri(text)?.scheme === 'tel') return decline(404, 'Phone Context Not Served Here');
   const { status, reason } = foreignUriRefusal(text);
   return decline(status, reason);
 }

@@ -92,7 +92,8 @@ export class IntentSigner implements MessageTap {
     const topic = request.method === 'INVITE' ? this.#options.topic?.(request.callId) : undefined;
     return createIntentToken({
       signer: { key, fingerprint: token.fingerprint, expires: token.expires },
-      audience: callee.slice(callee.lastIndexOf('@') + 1),
+      // A telephone number (RFC 3966) names no domain: it is dialled at the caller's own.
+      audience: domainIn(callee.slice(0, 4).toLowerCase() === 'tel:' ? addressOf(request.from.uri) : callee),
       iat,
       exp: iat + intentLifetimeSeconds,
       cti: random.bytes(16),
@@ -120,6 +121,10 @@ export class IntentSigner implements MessageTap {
     const declared = request.method === 'INVITE' ? this.#options.declaredIntent(request.callId) : undefined;
     return fitIntentText(declared ?? '') || fitIntentText(`${request.method.toLowerCase()} ${callee}`);
   }
+}
+
+function domainIn(address: string): string {
+  return address.slice(address.lastIndexOf('@') + 1);
 }
 
 /** Undefined for a keepalive and for what is no SIP: the library or the other side will deal with that. */

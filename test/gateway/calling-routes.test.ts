@@ -52,6 +52,20 @@ describe('a call reaches its callee', () => {
     await hangUp(caller, star);
   });
 
+  it('by a telephone number, signed by its device or with a password (RFC 3261 §19.1.6, RFC 3966)', async () => {
+    const [desk, byPassword, byKey] = await Promise.all([
+      registered(gateway.stockPhone('1007', 'udp')),
+      registered(gateway.stockPhone('1008', 'udp')),
+      registered(gateway.keyPhone('dials-tel', 'tcp')),
+    ]);
+    const uris = ['tel:1007', 'TEL:10-07', `tel:1007;phone-context=${gateway.domain}`];
+    for (const caller of [byPassword, byKey]) for (const uri of uris) await hangUp(caller, desk, uri);
+    const from = `<tel:1008>;tag=${byPassword.tag}`;
+    const { request } = await byPassword.begin('MESSAGE', 'tel:1007', { from });
+    desk.reply(await desk.incoming('MESSAGE'), 200);
+    expect((await byPassword.final(request)).status).toBe(200);
+  });
+
   const pairs: [WireTransport, WireTransport][] = [
     ['udp', 'ws'],
     ['ws', 'udp'],
@@ -175,8 +189,13 @@ describe('a call goes no further', () => {
     expect(response.status).toBe(403);
   });
 
+  it('404 for a telephone number that nobody has, or that is dialled somewhere else (RFC 3966 §5.1.5)', async () => {
+    for (const uri of ['tel:+15550100', 'tel:1007;phone-context=elsewhere.test', 'tel:1007;phone-context=+1'])
+      expect((await caller.ask('INVITE', uri)).response.status, uri).toBe(404);
+  });
+
   it('416 for a scheme that is not SIP’s (RFC 3261 §16.3 step 2)', async () => {
-    for (const uri of ['http://elsewhere.test', 'tel:+15550100'])
+    for (const uri of ['http://elsewhere.test', 'urn:service:sos'])
       expect((await caller.ask('INVITE', uri)).response.status).toBe(416);
   });
 

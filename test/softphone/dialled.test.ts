@@ -12,6 +12,7 @@ it('what people dial is one SIP address: names, numbers and fingerprints, here a
     'sip:bob@b.example;transport=tls': 'sip:bob@b.example;transport=tls',
     '1007': 'sip:1007@sip.test',
     '+49301': 'sip:+49301@sip.test',
+    'tel:+49-30-1': 'sip:+49301@sip.test',
     [fingerprint]: `sip:${fingerprint}@sip.test`,
     [`${fingerprint}@b.example`]: `sip:${fingerprint}@b.example`,
     'mail:zoe@example.org': 'sip:mail%3Azoe%40example.org@sip.test',

@@ -5,6 +5,7 @@ import {
   parseUri,
   SipParseError,
   type SipRequest,
+  sameUri,
 } from '../message/index.ts';
 import { type DigestAlgorithm, type DigestQop, digestAlgorithmNamed } from './digest.ts';
 
@@ -88,7 +89,7 @@ export function coversRequestUri(digestUri: string, requestUri: string): boolean
   const signed = parseOrNothing(digestUri, parseUri);
   const requested = parseOrNothing(requestUri, parseUri);
   if (signed === undefined || requested === undefined) return false;
-  if (signed.scheme === 'tel' || signed.scheme === 'other') return false;
+  if (signed.scheme === 'tel' || signed.scheme === 'other') return sameUri(signed, requested);
   if (signed.user === undefined) return true;
   if (requested.scheme === 'tel' || requested.scheme === 'other') return false;
   const samePort =

@@ -1,8 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { addressParty } from '../../../src/provenance/index.ts';
 import {
+  createRequest,
+  createVia,
   digestHa1,
   digestResponse,
+  headerField,
   headerValue,
   parseAuthValue,
   type SipResponse,
@@ -51,8 +54,8 @@ function carrier(
   });
 }
 
-async function peerAt(host: string): Promise<SipPeer> {
-  const peer = await SipPeer.open({ host, transports: ['udp'] });
+async function peerAt(host: string, port = 0): Promise<SipPeer> {
+  const peer = await SipPeer.open({ host, port, transports: ['udp'] });
   closing.push(() => peer.close());
   return peer;
 }
@@ -111,6 +114,40 @@ describe('a trunk, played by SIPp', () => {
       ['call.answer', 3],
       ['call.end', 4],
     ]);
+  });
+
+  it('and a phone dial each other by tel: (RFC 3966), the carrier’s own way of writing a number kept', async () => {
+    const office = await peerAt(carrierHost, carrierPort);
+    const gateway = await scene(`${german}, ${numbers}`);
+    const alice = await gateway.stockPhone('501', 'tcp');
+    expect((await alice.register()).status).toBe(200);
+    const { request } = await alice.begin('INVITE', 'tel:030-9876-5');
+    const dialled = await office.incoming('INVITE');
+    expect(dialled.uri).toBe('sip:493098765@carrier.test');
+    office.reply(dialled, 486);
+    expect((await alice.final(request)).status).toBe(486);
+
+    const uri = 'tel:+49-30-55501;isub=7';
+    const incoming = createRequest({
+      method: 'INVITE',
+      uri,
+      via: createVia({
+        transport: 'udp',
+        host: carrierHost,
+        port: carrierPort,
+        branch: 'z9hG4bKtel',
+        rport: true,
+      }),
+      from: '<tel:+4930999>;tag=carrier',
+      to: `<${uri}>`,
+      callId: 'tel-from-carrier',
+      cseq: 1,
+      headers: [headerField('Contact', office.contact)],
+    });
+    office.sendUdp(incoming, gateway.port('udp'));
+    const rings = await alice.incoming('INVITE');
+    alice.reply(rings, 486);
+    expect((await office.response(486)).callId).toBe('tel-from-carrier');
   });
 
   it('is called: the number as it wants it, the caller’s own number, the intent, and the trunk’s password', async () => {
