@@ -140,16 +140,21 @@ export class Integrator {
     const files: PublishedFile[] = [];
     const openings = this.#openings.bundles();
     for (const [at, { width, bytes }] of this.#entries.bundles().entries()) {
-      files.push({ path: bundlePath(firstBundle + at, width), bytes });
+      const index = firstBundle + at;
+      files.push({ path: bundlePath(index, width), bytes, fresh: width === tileWidth });
       const opened = openings[at]?.bytes ?? noBytes;
-      files.push({ path: openingsPath(firstBundle + at), bytes: opened, head: openingsHead(opened, bytes) });
+      const head = openingsHead(opened, bytes);
+      const fresh = index * tileWidth >= this.#tree.size;
+      files.push({ path: openingsPath(index), bytes: opened, head, fresh });
     }
-    for (const { level, index, hashes } of tiles)
-      files.push({ path: tilePath(level, index, hashes.length), bytes: encodeTile(hashes) });
+    for (const { level, index, hashes } of tiles) {
+      const path = tilePath(level, index, hashes.length);
+      files.push({ path, bytes: encodeTile(hashes), fresh: hashes.length === tileWidth });
+    }
     await this.#publisher.publishAll(files);
     await this.#publisher.settle();
     const checkpoint = signCheckpoint({ origin, size: tree.size, root: treeRoot(tree) }, checkpointKey);
-    await this.#publisher.publish(checkpointPath, Buffer.from(checkpoint));
+    await this.#publisher.publish({ path: checkpointPath, bytes: Buffer.from(checkpoint) });
     await this.#publisher.settle();
     this.#entries.settle();
     this.#openings.settle();

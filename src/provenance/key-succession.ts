@@ -74,14 +74,14 @@ export async function handOver({ storage, origin, oldKey, newKey, reason }: Hand
     const lines = [header, origin, reason, checkpoint.size, root, formatVkey(from), formatVkey(to)];
     const text = `${lines.join('\n')}\n`;
     const note = withSignatures(signNote(text, origin, oldKey), signNote(text, origin, newKey));
-    await publisher.publish(successionPath(successions.length + 1), Buffer.from(note));
+    await publisher.publish({ path: successionPath(successions.length + 1), bytes: Buffer.from(note) });
     await publisher.settle();
   }
   const text = checkpointText(checkpoint);
   const signed = signNote(text, origin, newKey);
   const note = reason === 'rotated' ? withSignatures(signNote(text, origin, oldKey), signed) : signed;
-  await publisher.publish(checkpointPath, Buffer.from(note));
-  await publisher.publish(vkeyPath, Buffer.from(`${formatVkey(to)}\n`));
+  await publisher.publish({ path: checkpointPath, bytes: Buffer.from(note) });
+  await publisher.publish({ path: vkeyPath, bytes: Buffer.from(`${formatVkey(to)}\n`) });
   await publisher.settle();
 }
 

@@ -118,11 +118,11 @@ async function createLog({ storage, index, origin, checkpointKey }: RecoveryOpti
     );
   const publisher = new FilePublisher(storage);
   const vkey = formatVkey({ name: origin, publicKey: checkpointKey.publicKey });
-  await publisher.publish(vkeyPath, Buffer.from(`${vkey}\n`));
+  await publisher.publish({ path: vkeyPath, bytes: Buffer.from(`${vkey}\n`) });
   // A checkpoint says that the log is complete: whatever else belongs to it is durable before.
   await publisher.settle();
   const checkpoint = Buffer.from(signCheckpoint({ origin, size: 0, root: emptyRoot }, checkpointKey));
-  await publisher.publish(checkpointPath, checkpoint);
+  await publisher.publish({ path: checkpointPath, bytes: checkpoint });
   await publisher.settle();
   return checkpoint;
 }

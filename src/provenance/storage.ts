@@ -58,9 +58,6 @@ export type PartlyReadable = Pick<Storage, 'read' | 'readPart'>;
 /** Where half-written files live: all that is in here after a crash is rubbish. */
 export const temporaryDirectory = 'tmp';
 
-/** libuv has four threads; a few more keep them busy. */
-const parallelFiles = 8;
-
 export function parentOf(path: string): string {
   const slash = path.lastIndexOf('/');
   return slash < 0 ? '.' : path.slice(0, slash);
@@ -71,11 +68,16 @@ export interface PublishedFile {
   readonly bytes: Uint8Array;
   /** Stands before the bytes. */
   readonly head?: Uint8Array;
+  /**
+   * Nobody looks for this name before a checkpoint that is yet to come: it is written where it is to lie, and a crash may
+   * leave a part of it there. A name less for the kernel to make and to move (`bench/provenance.ts`).
+   */
+  readonly fresh?: boolean;
 }
 
 /**
- * Puts whole files under their final names: a crash leaves the old file or the new one, never a part. Names are
- * durable after `settle`, which syncs each directory touched once.
+ * Puts whole files under their names: a crash leaves the old file or the new one, never a part, but for `fresh` ones.
+ * Names are durable after `settle`, which syncs each directory touched once.
  */
 export class FilePublisher {
   readonly #storage: Storage;
@@ -90,32 +92,34 @@ export class FilePublisher {
     this.#temporaryPrefix = temporaryPrefix;
   }
 
-  /** `head` stands before the bytes. */
-  async publish(path: string, bytes: Uint8Array, head?: Uint8Array): Promise<void> {
+  async publish({ path, bytes, head, fresh = false }: PublishedFile): Promise<void> {
     const directory = parentOf(path);
     await this.#ensureDirectory(directory);
-    await this.#ensureDirectory(temporaryDirectory);
-    const temporary = `${temporaryDirectory}/${this.#temporaryPrefix}${this.#serial++}`;
+    if (!fresh) await this.#ensureDirectory(temporaryDirectory);
+    const written = fresh ? path : `${temporaryDirectory}/${this.#temporaryPrefix}${this.#serial++}`;
     try {
-      await this.#storage.writeFile(temporary, head ? [head, bytes] : [bytes]);
-      await this.#storage.rename(temporary, path);
+      await this.#storage.writeFile(written, head ? [head, bytes] : [bytes]);
+      if (!fresh) await this.#storage.rename(written, path);
     } catch (error) {
       // On a full disk, what was half-written must not keep the last free bytes.
-      await this.#storage.remove(temporary).catch(() => undefined);
+      await this.#storage.remove(written).catch(() => undefined);
       throw error;
     }
     this.#touched.add(directory);
   }
 
-  /** Many at once, so that their syncs share the disk's time; if one fails, all are to be written again. */
+  /**
+   * Directories side by side, the files of each one after the other: the kernel makes one name in a directory at a time.
+   * If one fails, all are to be written again.
+   */
   async publishAll(files: readonly PublishedFile[]): Promise<void> {
-    for (let at = 0; at < files.length; at += parallelFiles) {
-      const together = files.slice(at, at + parallelFiles);
-      const done = await Promise.allSettled(
-        together.map(({ path, bytes, head }) => this.publish(path, bytes, head)),
-      );
-      for (const one of done) if (one.status === 'rejected') throw one.reason;
-    }
+    const byDirectory = Map.groupBy(files, ({ path }) => parentOf(path));
+    const done = await Promise.allSettled(
+      Array.from(byDirectory.values(), async (together) => {
+        for (const file of together) await this.publish(file);
+      }),
+    );
+    for (const one of done) if (one.status === 'rejected') throw one.reason;
   }
 
   async remove(path: string): Promise<void> {

@@ -102,32 +102,40 @@ export class BundleVerifier {
     const openings = [...known.openings, ...more.map(({ opening }) => opening)];
     for (const width of inventory.bundles.get(bundlePath(index, tileWidth)) ?? []) {
       const path = bundlePath(index, width);
+      const expected = encodeBundle(entries.slice(0, width), entryLengthBytes);
       if (width > entries.length) this.#unexpected(path);
-      else await this.#same(path, encodeBundle(entries.slice(0, width), entryLengthBytes), 'bundle');
+      else if (!(await this.#same(path, expected)))
+        this.#differs(path, 'bundle', width === tileWidth && start + width > size);
     }
     const path = openingsPath(index);
     if (!inventory.openings.has(path)) return;
     const bytes = (await this.#read(path)) ?? new Uint8Array(0);
     const count = countOf(bytes);
-    if (count > openings.length || count < widthOf(size, 0, index)) this.#unexpected(path);
-    else {
-      const expected = encodeOpenings(openings.slice(0, count), entries.slice(0, count), bytes);
-      await this.#same(path, expected, 'opening');
-    }
+    const unfinished = start >= size && more.length > 0;
+    if (!unfinished && (count > openings.length || count < widthOf(size, 0, index))) this.#unexpected(path);
+    else if (
+      !(await this.#same(path, encodeOpenings(openings.slice(0, count), entries.slice(0, count), bytes)))
+    )
+      this.#differs(path, 'opening', unfinished);
   }
 
-  async #same(path: string, expected: Uint8Array, kind: 'bundle' | 'opening'): Promise<void> {
-    const { live, findings } = this.#options;
+  async #same(path: string, expected: Uint8Array): Promise<boolean> {
     const bytes = await this.#read(path);
     // What has just been replaced by a longer version was checked as part of that one.
-    if (live && (!bytes || bytes.length > expected.length)) return;
-    if (!bytes || Buffer.compare(bytes, expected) !== 0)
-      findings.problem(kind, 'it differs from other copies of the same records', { file: path });
+    if (this.#options.live && (!bytes || bytes.length > expected.length)) return true;
+    return bytes !== undefined && Buffer.compare(bytes, expected) === 0;
+  }
+
+  /** `unfinished`: no checkpoint covers it yet, and it is written where it lies. */
+  #differs(path: string, kind: 'bundle' | 'opening' | 'tile', unfinished: boolean): void {
+    const { live, findings } = this.#options;
+    if (!unfinished) findings.problem(kind, contradicts[kind], { file: path });
+    else if (!live) findings.note(`${path} is a write that did not finish; the next start repeats it`);
   }
 
   /** Tiles wider than the signed tree: what a crash left between tiles and checkpoint, or nothing we know. */
   async #checkWiderTiles(tree: TileTree): Promise<void> {
-    const { inventory, size, beyond, findings } = this.#options;
+    const { inventory, size, beyond } = this.#options;
     const leaves = beyond.map(({ entry }) => leafHash(entry));
     const extended = new Map(
       extendTree(tree, leaves).tiles.map((tile) => [tilePath(tile.level, tile.index, tileWidth), tile]),
@@ -141,7 +149,7 @@ export class BundleVerifier {
         if (width > signed && width > (tile?.hashes.length ?? 0))
           this.#unexpected(tilePath(level, index, width));
       for (const path of tile ? await tileFaults(tile, this.#tileFiles, false) : [])
-        findings.problem('tile', 'it does not follow from the entries', { file: path });
+        this.#differs(path, 'tile', path === full);
     }
   }
 
@@ -150,6 +158,12 @@ export class BundleVerifier {
     if (!live) findings.problem('unexpected-file', notAccountedFor, { file: path });
   }
 }
+
+const contradicts = {
+  bundle: 'it differs from other copies of the same records',
+  opening: 'it differs from other copies of the same records',
+  tile: 'it does not follow from the entries',
+} as const;
 
 interface FileRead {
   readonly path: string;

@@ -35,7 +35,7 @@ export class WitnessedCheckpoint {
   /** Throws ProvenanceError unless the log itself signed it. */
   async publish(note: string): Promise<void> {
     openCheckpoint(note, this.#log);
-    await this.#publisher.publish(witnessedPath, Buffer.from(note));
+    await this.#publisher.publish({ path: witnessedPath, bytes: Buffer.from(note) });
     await this.#publisher.settle();
     this.#note = note;
   }
