@@ -36,33 +36,37 @@ export class ExpectedReceipts {
     if (this.#wanted.has(text)) this.#found.add(text);
   }
 
-  /** `nodeKeys` are those that the log itself has published. */
+  /**
+   * `nodeKeys` are those that the log itself has published: only what one of them has signed accuses the log. A bearer
+   * can make up a node as well as its receipts.
+   */
   conclude(nodeKeys: ReadonlyMap<Fingerprint, Uint8Array>, findings: Findings): void {
     const { receipts, unreadable } = this.#file;
     if (unreadable > 0) findings.note(`${unreadable} lines of the receipts are no receipts`);
-    let unsigned = 0;
+    let uncounted = 0;
     for (const receipt of receipts) {
-      const { record, prev, seq, fingerprint } = receipt;
+      const { record, prev, seq, fingerprint, node } = receipt;
       const name = `record ${seq} of identity ${fingerprint}`;
-      if (!this.#isSigned(receipt, nodeKeys)) {
-        unsigned += 1;
-        if (unsigned <= maxNamed)
-          findings.note(`a receipt for ${name} is signed by no node that this log or its bearer can show`);
+      const key = nodeKeys.get(node);
+      if (key === undefined || !receipt.holds(key)) {
+        uncounted += 1;
+        if (uncounted <= maxNamed) findings.note(`a receipt for ${name} ${this.#whyNot(receipt, key)}`);
       } else if (!this.#found.has(record))
         findings.problem(
           'receipt-missing',
-          nodeKeys.has(receipt.node)
-            ? `a party holds a receipt for ${name} (${record}): it was dropped`
-            : `a party holds a receipt for ${name} (${record}) by node ${receipt.node}, of whose run the log knows nothing`,
+          `a party holds a receipt for ${name} (${record}): it was dropped`,
         );
       else if (prev !== undefined && !this.#found.has(prev))
         findings.problem('receipt-missing', `${name} follows on ${prev}, which was dropped`);
     }
-    if (unsigned > maxNamed) findings.note(`and so are ${unsigned - maxNamed} more receipts`);
+    if (uncounted > maxNamed)
+      findings.note(`${uncounted - maxNamed} more receipts count for nothing here either`);
   }
 
-  #isSigned(receipt: PartyReceipt, nodeKeys: ReadonlyMap<Fingerprint, Uint8Array>): boolean {
-    const key = nodeKeys.get(receipt.node) ?? this.#file.nodeKeys.get(receipt.node);
-    return key !== undefined && receipt.holds(key);
+  #whyNot(receipt: PartyReceipt, published: Uint8Array | undefined): string {
+    const key = published ?? this.#file.nodeKeys.get(receipt.node);
+    return published === undefined && key !== undefined && receipt.holds(key)
+      ? `is signed by node ${receipt.node}, which this log does not name: of another log, made up, or of a run that was dropped whole`
+      : 'is signed by no node that this log or its bearer can show';
   }
 }

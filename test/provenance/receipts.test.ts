@@ -9,7 +9,7 @@ import {
   readPartyReceipt,
   verifyLog,
 } from '../../src/provenance/index.ts';
-import { generateSigningKey } from '../../src/tokens/index.ts';
+import { createNodeToken, generateSigningKey } from '../../src/tokens/index.ts';
 import { SimulatedDisk } from './support/simulated-disk.ts';
 import {
   alice,
@@ -165,6 +165,24 @@ describe('property 10 (complete per identity): dropping a record is found from e
     expect(valid).toBe(true);
     expect(notes.join()).toContain('signed by no node');
     expect(notes.join()).toContain('no receipts');
+  });
+
+  test('nor do those of a node that their bearer has made up, token and all', async () => {
+    const story = await logged(drafts(calls));
+    const key = generateSigningKey();
+    const now = Math.floor(Date.now() / 1000);
+    const node = createNodeToken({ key, notBefore: now - 60, expires: now + 600, now });
+    const log = await openLog(directory.path, {
+      storage: new SimulatedDisk(),
+      nodeKey: key,
+      nodeFingerprint: node.fingerprint,
+    });
+    await settled(log.append(draft('never happened')));
+    const { receipts } = await log.receipts(alice);
+    await log.close();
+    const { valid, notes } = await verify(story, formatReceipts(node.bytes, receipts));
+    expect(notes.join()).toContain(`signed by node ${node.fingerprint}, which this log does not name`);
+    expect(valid).toBe(true);
   });
 
   test('after one party was erased the other one’s receipts still find every record', async () => {
