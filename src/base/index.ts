@@ -1,5 +1,6 @@
 export * from './bytes.ts';
 export * from './clock.ts';
+export * from './directories.ts';
 export * from './hmac.ts';
 export * from './keyed-hash.ts';
 export * from './listen.ts';

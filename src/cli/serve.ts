@@ -1,8 +1,9 @@
-import { accessSync, constants, mkdirSync, readFileSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import type { Command } from 'commander';
-import { createLogger } from '../base/index.ts';
+import { createLogger, makeDirectories } from '../base/index.ts';
 import { type Config, formatListenAddress, formatWebAddress, type ListenAddress } from '../config/index.ts';
 import { addCommand, type CommonOptions, openContext } from './command.ts';
 import { exitCodes } from './exit-codes.ts';
@@ -102,7 +103,7 @@ function untilStopped(terminal: Terminal): Promise<void> {
 /** What only this machine can tell, found before a socket opens. */
 function prepareMachine(config: Config): void {
   try {
-    mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+    makeDirectories(config.dataDir, 0o700);
     accessSync(config.dataDir, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     throw new CliError(
@@ -112,26 +113,48 @@ function prepareMachine(config: Config): void {
       { cause: error },
     );
   }
-  for (const [key, file] of tlsFiles(config)) {
-    try {
-      readFileSync(file);
-    } catch (error) {
-      throw new CliError('storage', `${key}: ${file} cannot be read (${codeOf(error)})`, undefined, {
-        cause: error,
-      });
-    }
+  for (const [key, file] of tlsFiles(config)) checkFile(key, file);
+}
+
+/** Of authorities OpenSSL passes over what is no certificate, and would then trust nobody. */
+function checkFile(key: string, file: string): void {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(file);
+  } catch (error) {
+    throw new CliError('storage', `${key}: ${file} cannot be read (${codeOf(error)})`, undefined, {
+      cause: error,
+    });
+  }
+  if (!key.endsWith('.ca')) return;
+  try {
+    new X509Certificate(bytes);
+  } catch (error) {
+    throw new CliError('config', `${key}: there is no certificate in ${file}`, 'it must be a PEM file', {
+      cause: error,
+    });
   }
 }
 
 /** Each with its key in the configuration. */
-function tlsFiles({ tls }: Config): readonly (readonly [key: string, file: string])[] {
-  if (tls === undefined) return [];
-  const more = tls.certificates.flatMap(({ cert, key }, index) => [
-    [`tls.certificates[${index}].cert`, cert] as const,
-    [`tls.certificates[${index}].key`, key] as const,
-  ]);
-  const ca = tls.ca === undefined ? [] : [['tls.ca', tls.ca] as const];
-  return [['tls.cert', tls.cert], ['tls.key', tls.key], ...more, ...ca];
+function tlsFiles({ tls, overlay, federation }: Config): readonly (readonly [key: string, file: string])[] {
+  const files: readonly (readonly [key: string, file: string | undefined])[] = [
+    ['tls.cert', tls?.cert],
+    ['tls.key', tls?.key],
+    ...(tls?.certificates ?? []).flatMap(
+      ({ cert, key }, index) =>
+        [
+          [`tls.certificates[${index}].cert`, cert],
+          [`tls.certificates[${index}].key`, key],
+        ] as const,
+    ),
+    ['tls.ca', tls?.ca],
+    ['overlay.tls.ca', overlay.tls.ca],
+    ['overlay.tls.cert', overlay.tls.cert],
+    ['overlay.tls.key', overlay.tls.key],
+    ['federation.ca', federation.ca],
+  ];
+  return files.flatMap(([key, file]) => (file === undefined ? [] : [[key, file] as const]));
 }
 
 function whatToTry(listen: readonly ListenAddress[], options: CommonOptions): string {

@@ -159,7 +159,11 @@ const registrar = section({
       'must be "self" or a SIP URI with ;lr',
     ),
   ).prefault(''),
-  watchers: listOf(nonEmptyText).prefault(''),
+  watchers: listOf(
+    nonEmptyText.refine((text) => /^(?:jis(?::[a-z0-9._-]+)+|(?!jis:)[^:\s]+:.+)$/.test(text), {
+      error: 'must be names of identities, like jis:reception',
+    }),
+  ).prefault(''),
 });
 
 const calls = section({

@@ -1,6 +1,5 @@
 import { hash } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
-import { asBuffer } from '../base/index.ts';
+import { asBuffer, makeDirectories } from '../base/index.ts';
 import { decodeDocument, encodeDocument } from './document-codec.ts';
 import { decodeKey, encodeKey } from './document-key.ts';
 import { type DocumentKind, documentKinds, indexRules, type OverlayDocuments } from './documents.ts';
@@ -62,7 +61,7 @@ export class EmbeddedStore implements OverlayStore {
    */
   static open({ directory, maxMappedBytes = defaultMaxMappedBytes }: EmbeddedStoreOptions): EmbeddedStore {
     try {
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      makeDirectories(directory, 0o700);
       const tables = new EmbeddedTables(directory, maxMappedBytes);
       const store = new EmbeddedStore(tables);
       if (!hasFormat(tables.root))

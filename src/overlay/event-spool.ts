@@ -1,6 +1,6 @@
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { encodeHex, type Random } from '../base/index.ts';
+import { encodeHex, makeDirectories, type Random } from '../base/index.ts';
 import type { RecordDraft } from '../provenance/index.ts';
 import { type OverlayEvent, overlayRecord } from './overlay-event.ts';
 
@@ -11,7 +11,7 @@ export function spoolEvent(directory: string, event: OverlayEvent, random: Rando
 
 /** Leaves something for the process that owns the audit log, and says where; file names sort by time. */
 export function spoolJson(directory: string, content: object, atMs: number, random: Random): string {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectories(directory, 0o700);
   const name = `${String(atMs).padStart(15, '0')}-${encodeHex(random.bytes(8))}`;
   const path = join(directory, name);
   writeFileSync(`${path}.tmp`, JSON.stringify(content), { mode: 0o600, flush: true });

@@ -1,3 +1,4 @@
+import { request } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { OverlayApi } from '../../src/admin/index.ts';
 import { signEndpointRecord } from '../../src/overlay/index.ts';
@@ -31,6 +32,18 @@ async function ask(method: string, path: string, body?: object, bearer = secret)
     ...(body && { body: JSON.stringify(body) }),
   });
   return { status: response.status, body: (await response.json()) as Reply['body'] };
+}
+
+/** The status of an answer to whoever asks for `host`; fetch itself sets that field. */
+function statusFor(host: string, port: string): Promise<number | undefined> {
+  return new Promise((resolve, reject) => {
+    request({ port, host: '127.0.0.1', path: '/openapi.json', headers: { host } }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    })
+      .on('error', reject)
+      .end();
+  });
 }
 
 const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url');
@@ -140,5 +153,20 @@ describe('the overlay over HTTP', () => {
     expect((await ask('GET', '/v1/info', undefined, 'wrong')).status).toBe(401);
     expect((await ask('POST', '/v1/devices', { name: 'x', ip: 'nonsense', port: 1 })).status).toBe(403);
     expect((await ask('POST', '/v1/devices', { name: 'x', port: 'five' })).status).toBe(400);
+  });
+
+  it('without a secret is not for pages that a browser knows by another name (DNS rebinding)', async () => {
+    const open = new OverlayApi({ host: '127.0.0.1', port: 0, overlay: fixture.overlay, secret: undefined });
+    const port = String(await open.start());
+    try {
+      for (const host of ['attacker.example', `attacker.example:${port}`, 'localhost.attacker.example'])
+        expect([host, await statusFor(host, port)]).toEqual([host, 421]);
+      for (const host of [`localhost:${port}`, '127.0.0.1', `[::1]:${port}`])
+        expect([host, await statusFor(host, port)]).toEqual([host, 200]);
+    } finally {
+      await open.close();
+    }
+    // Whoever shows the secret is no page.
+    expect(await statusFor('gateway.example', new URL(base).port)).toBe(401);
   });
 });

@@ -108,6 +108,31 @@ describe('serve', () => {
     expect(err).toContain(join(file, 'data'));
   });
 
+  it('says so, too, where the system lets nobody make a directory', async () => {
+    for (const command of [['serve'], ['device', 'add', 'jis:desk']]) {
+      const { code, err } = await runCli([...command, '--data-dir', '/proc/tibet-sip/data']);
+      expect(code).toBe(exitCodes.storage);
+      expect(err).toContain('/proc/tibet-sip');
+    }
+  });
+
+  it.each(['tls.ca', 'federation.ca', 'overlay.tls.ca'])(
+    'names the file of %s that is missing or holds no certificate',
+    async (key) => {
+      const pair = ['--set', `tls.cert=${import.meta.filename}`, '--set', `tls.key=${import.meta.filename}`];
+      const start = (file: string): ReturnType<typeof runCli> =>
+        runCli(['serve', '--data-dir', directory, ...pair, '--set', `${key}=${file}`]);
+      const missing = await start(join(directory, 'none.pem'));
+      expect([missing.code, missing.err]).toEqual([
+        exitCodes.storage,
+        `tibet-sip: ${key}: ${join(directory, 'none.pem')} cannot be read (ENOENT)`,
+      ]);
+      const garbled = await start(import.meta.filename);
+      expect(garbled.code).toBe(exitCodes.config);
+      expect(garbled.err).toContain(`${key}: there is no certificate in ${import.meta.filename}`);
+    },
+  );
+
   it('says in one line that a certificate cannot be read', async () => {
     const args = [
       '--data-dir',

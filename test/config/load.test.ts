@@ -189,6 +189,14 @@ describe('loading a configuration', () => {
       'media.rtpengine.flags=endpoint-learning-immediate',
       'media.rtpengine.flags[0]: "endpoint-learning-immediate" is always heuristic; see docs/media.md',
     ],
+    [
+      'registrar.watchers=jis:reception,1007',
+      'registrar.watchers[1]: must be names of identities, like jis:reception',
+    ],
+    [
+      'registrar.watchers=jis:Reception',
+      'registrar.watchers[0]: must be names of identities, like jis:reception',
+    ],
     ['audit.origin=a b', 'audit.origin: must hold neither spaces nor "+" (C2SP signed-note key name)'],
     [
       'auth.algorithms.udp=[MD5, MD5]',
