@@ -17,6 +17,7 @@ import type { CallBarriers } from './call-barriers.ts';
 import type { Call, CallRecords } from './call-records.ts';
 import type { CallTable } from './call-table.ts';
 import { DialogParties, notAParty, type Side } from './dialog-parties.ts';
+import { domainOfParty } from './federation/foreign-callers.ts';
 import { forwardedEdit } from './forwarded-intent.ts';
 import type { GruuRouting } from './gruu-routing.ts';
 import { hopTokenHeader } from './hops/hop-token.ts';
@@ -104,7 +105,11 @@ export class DialogPolicy {
   ): Promise<RoutingDecision> {
     const { request, source } = asked;
     const signer = await this.#parties.bySignature(request, source, token, byFlow);
-    if (signer.kind !== 'signer') return signer;
+    if (signer.kind !== 'signer') {
+      // Nobody can ask another operator for the key of an identity that has expired since; where the call is, the BYE needs none.
+      const foreign = byFlow !== undefined && domainOfParty(partyOf(byFlow, token)) !== undefined;
+      return foreign && request.method === 'BYE' ? this.#fromSide(asked, token, byFlow) : signer;
+    }
     const { side, late } = signer;
     return await this.#fromSide({ ...asked, signed: !late, late }, token, side);
   }

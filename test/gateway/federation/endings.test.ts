@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { IdentityOverlay, RedisStore } from '../../../src/overlay/index.ts';
+import { headerValue } from '../../../src/sip/index.ts';
 import { loadIdentity, saveIdentity } from '../../../src/tokens/index.ts';
 import { type CommandResult, runCli } from '../../cli/recorded-terminal.ts';
 import { startRedis, type TestRedis } from '../../overlay/redis-server.ts';
@@ -131,5 +132,36 @@ describe('an identity of another operator that is revoked', () => {
     const refused = async () => (await erin.ask('INVITE', 'sip:frank@b.example')).response.status;
     await expect.poll(refused, { timeout: 5_000 }).toBe(403);
     expect(b.faults(from)).toContain('identity-revoked');
+  });
+});
+
+describe('an identity that expires during its call with another operator', () => {
+  it('RFC 3261 §15: hangs up all the same, from either side, and both operators close their records', async () => {
+    const { phone: other } = await at(b, 'lasting');
+    const who = person('jis:brief', { lifetimeSeconds: 3_600 });
+    const phone = await a.keyPhone('brief', 'ws', { identity: who, clock: a.clock });
+    expect((await phone.register()).status).toBe(200);
+    const asCaller = await establish(phone, other, 'sip:lasting@b.example');
+    const asCallee = await establish(other, phone, 'sip:brief@a.example');
+    // Its own gateway would have taken the token off.
+    const past = await b.keyPhone('brief', 'tcp', { identity: who, domain: 'a.example', clock: a.clock });
+    const direct = await establish(past, other, 'sip:lasting@b.example');
+    for (const { clock } of [a, b]) clock.shiftMs = 7_200_000;
+    try {
+      await exchange(phone, other, asCaller.callerSide, 'BYE');
+      await exchange(phone, other, asCallee.calleeSide, 'BYE');
+      expect((await past.final(past.inDialog(direct.callerSide, 'INFO'))).status).toBe(403);
+      const { arrived } = await exchange(past, other, direct.callerSide, 'BYE');
+      expect(headerValue(arrived, 'intent-token')).toBeUndefined();
+    } finally {
+      for (const { clock } of [a, b]) clock.shiftMs = 0;
+    }
+    expect(await b.closingOf(direct.invite.callId)).toMatchObject({ outcome: 'answered', by: 'caller' });
+    for (const [{ invite }, by] of [
+      [asCaller, 'caller'],
+      [asCallee, 'callee'],
+    ] as const)
+      for (const gateway of [a, b])
+        expect(await gateway.closingOf(invite.callId)).toMatchObject({ outcome: 'answered', by });
   });
 });
