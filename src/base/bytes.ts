@@ -128,3 +128,35 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
+
+/** A few bytes of their own: such an array lies in V8's heap and costs less than a view. */
+export function shortCopy(memory: Uint8Array, from: number, to: number): Uint8Array {
+  const copy = new Uint8Array(to - from);
+  for (let at = 0; at < copy.length; at++) copy[at] = memory[from + at] ?? 0;
+  return copy;
+}
+
+/** Whether these bytes stand at `at`. */
+export function standsAt(memory: Uint8Array, at: number, bytes: Uint8Array): boolean {
+  let same = 0;
+  while (same < bytes.length && memory[at + same] === bytes[same]) same++;
+  return same === bytes.length;
+}
+
+/** Four bytes, little-endian. */
+export function int32At(bytes: Uint8Array, at: number): number {
+  return (
+    (bytes[at] ?? 0) |
+    ((bytes[at + 1] ?? 0) << 8) |
+    ((bytes[at + 2] ?? 0) << 16) |
+    ((bytes[at + 3] ?? 0) << 24)
+  );
+}
+
+/** Twice as much memory that begins with what was there, which is wiped where it was. */
+export function moveToTwice(memory: Buffer): Buffer {
+  const wider = Buffer.alloc(2 * memory.length);
+  memory.copy(wider);
+  memory.fill(0);
+  return wider;
+}

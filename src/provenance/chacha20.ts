@@ -1,3 +1,5 @@
+import { int32At } from '../base/index.ts';
+
 /** RFC 8439 §2.3: a block has sixteen words of 32 bits. */
 const blockWords = 16;
 const blockBytes: number = blockWords * 4;
@@ -19,8 +21,8 @@ export class XChaCha20 {
   begin(key: Uint8Array, nonce: Uint8Array): void {
     const state = this.#state;
     const block = this.#block;
-    for (let at = 0; at < 8; at++) state[keyAt + at] = wordAt(key, 4 * at);
-    for (let at = 0; at < 4; at++) state[counterAt + at] = wordAt(nonce, 4 * at);
+    for (let at = 0; at < 8; at++) state[keyAt + at] = int32At(key, 4 * at);
+    for (let at = 0; at < 4; at++) state[counterAt + at] = int32At(nonce, 4 * at);
     rounds(state, block);
     for (let at = 0; at < 4; at++) {
       state[keyAt + at] = block[at] ?? 0;
@@ -189,13 +191,4 @@ function rounds(s: Int32Array, w: Int32Array): void {
 /** RFC 8439 §2.3: what the rounds made of a word, and the word. */
 function sum(block: Int32Array, state: Int32Array, word: number): number {
   return ((block[word] ?? 0) + (state[word] ?? 0)) | 0;
-}
-
-function wordAt(bytes: Uint8Array, at: number): number {
-  return (
-    (bytes[at] ?? 0) |
-    ((bytes[at + 1] ?? 0) << 8) |
-    ((bytes[at + 2] ?? 0) << 16) |
-    ((bytes[at + 3] ?? 0) << 24)
-  );
 }

@@ -1,5 +1,5 @@
-import { type Random, systemRandom } from '../base/index.ts';
-import { fingerprintSeed, placeOfFingerprint, shortCopy, standsAt } from './fingerprint-place.ts';
+import { type Random, shortCopy, systemRandom } from '../base/index.ts';
+import { FingerprintTable } from './fingerprint-table.ts';
 import type { Head } from './ledger.ts';
 import { hashBytes } from './merkle-tree.ts';
 
@@ -18,15 +18,13 @@ const none = 0;
  * they would take 1.2 kB each and be gone through by every full collection (docs/performance.md).
  */
 export class HeadRows {
-  readonly #seed: number;
+  readonly #table: FingerprintTable;
   #bytes: Buffer = Buffer.alloc(initialRows * rowBytes);
   #numbers = numbersOf(this.#bytes);
-  /** Open addressing, at most half full: rows, one higher. */
-  #table = new Int32Array(2 * initialRows);
   #length = 0;
 
   constructor(random: Random = systemRandom) {
-    this.#seed = fingerprintSeed(random);
+    this.#table = new FingerprintTable({ rowBytes, fingerprintAt: 0, random });
   }
 
   /** Those that were taken out count. */
@@ -35,26 +33,25 @@ export class HeadRows {
   }
 
   get(fingerprint: Uint8Array): Head | undefined {
-    const row = (this.#table[this.#find(fingerprint)] ?? 0) - 1;
+    const row = this.#table.find(this.#bytes, fingerprint);
     return row < 0 ? undefined : this.#headIn(row);
   }
 
   put(fingerprint: Uint8Array, { seq, id, position }: Head): void {
-    const place = this.#find(fingerprint);
-    let row = (this.#table[place] ?? 0) - 1;
+    let row = this.#table.find(this.#bytes, fingerprint);
     if (row < 0) {
+      if (this.#length * rowBytes === this.#bytes.length) this.#grow();
       row = this.#length++;
-      this.#table[place] = row + 1;
       this.#bytes.set(fingerprint, row * rowBytes);
+      this.#table.enter(this.#bytes, row);
     }
     this.#bytes.set(id, row * rowBytes + idAt);
     this.#numbers[row * rowNumbers + seqAt] = seq;
     this.#numbers[row * rowNumbers + positionAt] = position;
-    if (this.#length * rowBytes === this.#bytes.length) this.#grow();
   }
 
   delete(fingerprint: Uint8Array): void {
-    const row = (this.#table[this.#find(fingerprint)] ?? 0) - 1;
+    const row = this.#table.find(this.#bytes, fingerprint);
     if (row >= 0) this.#numbers[row * rowNumbers + seqAt] = none;
   }
 
@@ -75,29 +72,11 @@ export class HeadRows {
     return { seq, id, position: this.#numbers[row * rowNumbers + positionAt] ?? 0 };
   }
 
-  /** Where it is, or would be. */
-  #find(fingerprint: Uint8Array): number {
-    const table = this.#table;
-    const bytes = this.#bytes;
-    let place = placeOfFingerprint(fingerprint, 0, this.#seed, table.length);
-    for (; ; place = (place + 1) & (table.length - 1)) {
-      const start = ((table[place] ?? 0) - 1) * rowBytes;
-      if (start < 0 || standsAt(bytes, start, fingerprint)) return place;
-    }
-  }
-
   #grow(): void {
     const wider = Buffer.alloc(2 * this.#bytes.length);
     this.#bytes.copy(wider);
     this.#bytes = wider;
     this.#numbers = numbersOf(wider);
-    const table = new Int32Array(2 * this.#table.length);
-    for (let row = 0; row < this.#length; row++) {
-      let place = placeOfFingerprint(wider, row * rowBytes, this.#seed, table.length);
-      while (table[place] !== 0) place = (place + 1) & (table.length - 1);
-      table[place] = row + 1;
-    }
-    this.#table = table;
   }
 }
 

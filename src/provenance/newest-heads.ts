@@ -1,5 +1,5 @@
+import { moveToTwice, shortCopy } from '../base/index.ts';
 import type { Fingerprint } from '../tokens/index.ts';
-import { shortCopy } from './fingerprint-place.ts';
 import type { Head, PendingParty, PlacedParty } from './ledger.ts';
 import { hashBytes } from './merkle-tree.ts';
 
@@ -100,10 +100,7 @@ export class NewestHeads {
 
   #newRow(): number {
     if (this.#rows * rowBytes === this.#bytes.length) {
-      const wider = Buffer.alloc(2 * this.#bytes.length);
-      this.#bytes.copy(wider);
-      this.#bytes.fill(0);
-      this.#bytes = wider;
+      this.#bytes = moveToTwice(this.#bytes);
       const numbers = new Float64Array(2 * this.#numbers.length);
       numbers.set(this.#numbers);
       this.#numbers = numbers;

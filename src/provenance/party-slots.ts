@@ -1,8 +1,8 @@
-import { asBuffer, encodeBase32, type Random, systemRandom } from '../base/index.ts';
+import { asBuffer, encodeBase32, moveToTwice, type Random, shortCopy, systemRandom } from '../base/index.ts';
 import { type Fingerprint, fingerprintBytes } from '../tokens/index.ts';
 import { sha256 } from './digest.ts';
 import { ProvenanceError } from './error.ts';
-import { fingerprintSeed, placeOfFingerprint, shortCopy, standsAt } from './fingerprint-place.ts';
+import { FingerprintTable } from './fingerprint-table.ts';
 
 export const partyKeysMagic: Buffer = Buffer.from('tibet-sip/keys/1');
 /** State, checksum of what follows, fingerprint, key. */
@@ -29,9 +29,9 @@ export class PartySlots {
   #intact: Uint8Array;
   /** There was no file, or none of it has reached the disk. */
   readonly isNew: boolean;
-  /** Open addressing, at most half full: places of live slots, one higher. Made when it is asked for: not every reader asks. */
-  #table: Int32Array | undefined;
-  readonly #seed: number;
+  /** Of live slots. Made when it is asked for: not every reader asks. */
+  #table: FingerprintTable | undefined;
+  readonly #random: Random;
 
   /** Copies the slots that `file` has whole. Throws `party-keys-damaged` when it is another file. */
   constructor(file: Uint8Array | undefined, random: Random = systemRandom) {
@@ -43,7 +43,7 @@ export class PartySlots {
     this.#bytes = Buffer.alloc(Math.max(initialSlots, this.#length) * slotBytes);
     this.#bytes.set(bytes.subarray(partyKeysMagic.length, partyKeysMagic.length + this.#length * slotBytes));
     this.#intact = new Uint8Array(this.#bytes.length / slotBytes);
-    this.#seed = fingerprintSeed(random);
+    this.#random = random;
   }
 
   get length(): number {
@@ -96,13 +96,8 @@ export class PartySlots {
 
   /** The live slot of a party. */
   find(fingerprint: Fingerprint, wanted: Uint8Array = fingerprintBytes(fingerprint)): number | undefined {
-    const table = this.#tableNow();
-    for (let place = this.#placeOf(wanted, 0, table); ; place = (place + 1) & (table.length - 1)) {
-      const slot = (table[place] ?? 0) - 1;
-      if (slot < 0) return undefined;
-      const isHere = standsAt(this.#bytes, slot * slotBytes + fingerprintAt, wanted);
-      if (isHere && this.stateOf(slot) === 'live') return slot;
-    }
+    const slot = this.#tableNow().find(this.#bytes, wanted, (found) => this.stateOf(found) === 'live');
+    return slot < 0 ? undefined : slot;
   }
 
   add(fingerprint: Fingerprint, key: Uint8Array): number {
@@ -113,8 +108,7 @@ export class PartySlots {
     bytes.set(key, keyAt);
     bytes.set(sha256(bytes.subarray(fingerprintAt)).subarray(0, checksumBytes), 1);
     bytes[0] = slotStates.live;
-    if (this.#table && this.#table.length < 2 * this.#length) this.#table = undefined;
-    if (this.#table) this.#enter(this.#table, slot);
+    this.#table?.enter(this.#bytes, slot);
     return slot;
   }
 
@@ -148,32 +142,24 @@ export class PartySlots {
   }
 
   #grow(): void {
-    const wider = Buffer.alloc(2 * this.#bytes.length);
-    this.#bytes.copy(wider);
-    this.#bytes.fill(0);
-    this.#bytes = wider;
+    this.#bytes = moveToTwice(this.#bytes);
     const intact = new Uint8Array(2 * this.#intact.length);
     intact.set(this.#intact);
     this.#intact = intact;
   }
 
-  #tableNow(): Int32Array {
+  #tableNow(): FingerprintTable {
     if (this.#table) return this.#table;
-    const table = new Int32Array(2 ** Math.ceil(Math.log2(Math.max(initialSlots, 3 * this.#length))));
+    const table = new FingerprintTable({
+      rowBytes: slotBytes,
+      fingerprintAt,
+      rows: this.#length,
+      random: this.#random,
+    });
     for (let slot = 0; slot < this.#length; slot++)
-      if (this.#bytes[slot * slotBytes] === slotStates.live) this.#enter(table, slot);
+      if (this.#bytes[slot * slotBytes] === slotStates.live) table.enter(this.#bytes, slot);
     this.#table = table;
     return table;
-  }
-
-  #enter(table: Int32Array, slot: number): void {
-    let place = this.#placeOf(this.#bytes, slot * slotBytes + fingerprintAt, table);
-    while (table[place] !== 0) place = (place + 1) & (table.length - 1);
-    table[place] = slot + 1;
-  }
-
-  #placeOf(bytes: Uint8Array, at: number, table: Int32Array): number {
-    return placeOfFingerprint(bytes, at, this.#seed, table.length);
   }
 }
 
