@@ -28,6 +28,13 @@ const heapGrowingPercent = 20;
  */
 const memoryReducerDelayMs = 8_000;
 
+/**
+ * After how many calls of a function V8 compiles it, and compiles it well. Most functions of a gateway run once or a few
+ * times for each call: with V8's own 400 and 3,000 many of them are still not compiled well after 20,000 calls
+ * (docs/performance.md).
+ */
+const compiledAfter = { maglev: 100, turbofan: 600 };
+
 export function registerServe(program: Command, terminal: Terminal): void {
   addCommand(program, {
     usage: 'serve',
@@ -36,6 +43,8 @@ export function registerServe(program: Command, terminal: Terminal): void {
   }).action(async (options: CommonOptions) => {
     setFlagsFromString(`--heap-growing-percent=${heapGrowingPercent}`);
     setFlagsFromString(`--gc-memory-reducer-start-delay-ms=${memoryReducerDelayMs}`);
+    setFlagsFromString(`--invocation-count-for-maglev=${compiledAfter.maglev}`);
+    setFlagsFromString(`--invocation-count-for-turbofan=${compiledAfter.turbofan}`);
     const { config, output } = openContext(terminal, options);
     const loaded = config();
     prepareMachine(loaded);
