@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tokenReference } from '../../src/gateway/intent-gate.ts';
 import { addressParty, type StoredRecord } from '../../src/provenance/index.ts';
 import { headerField, headerValue, type SipRequest } from '../../src/sip/index.ts';
@@ -8,6 +8,7 @@ import type { SipAgent } from '../support/sip-agent.ts';
 import { establish, exchange, ring } from '../support/sip-call.ts';
 import { cancelOf } from '../support/sip-dialog.ts';
 import { newIdentity, TestGateway } from '../support/test-gateway.ts';
+import { until } from '../support/until.ts';
 
 let gateway: TestGateway;
 const alice = newIdentity('jis:alice');
@@ -33,7 +34,7 @@ afterAll(() => gateway.close());
 
 /** The answer waits for the attempt's record only: the closing ones may still be on their way to the disk. */
 async function closings(callId: string, count: number): Promise<void> {
-  await vi.waitUntil(async () => {
+  await until('the calls are closed', async () => {
     const records = await gateway.records({ callId });
     return records.filter(({ call }) => call?.phase === 'close').length >= count;
   });
