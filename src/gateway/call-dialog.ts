@@ -8,6 +8,7 @@ import {
   type SipRequest,
   type SipResponse,
 } from '../sip/index.ts';
+import type { Call } from './call-records.ts';
 import type { PartyAddress } from './dialog-policy.ts';
 
 /** One party of an answered call, as a request to it has to name it (RFC 3261 §12.2.1.1). */
@@ -48,6 +49,31 @@ export function writeDialog(call: AnsweredCall): string | undefined {
     if (error instanceof SipParseError) return undefined;
     throw error;
   }
+}
+
+/** Notes that another phone has answered the call as well (RFC 3261 §13.2.2.4): each answer is a dialog of its own. */
+export function answersToo(call: Call, { to }: SipResponse): void {
+  const first = call.dialog === undefined ? undefined : calleeTagOf(call.dialog, call.callerFlow);
+  call.answeredTags ??= new Set(first === undefined ? [] : [first]);
+  call.answeredTags.add(ownText(to.tag ?? ''));
+}
+
+/**
+ * Whether this BYE ends the last dialog of its call: none in a dialog that nobody has answered does, whatever is answered
+ * to it, for the INVITE goes on until it has its own final response (RFC 3261 §15.1.2).
+ */
+export function endsCall(call: Call, { from, to }: SipRequest): boolean {
+  if (call.answeredAtMs === undefined) return false;
+  const tag = (from.tag === call.callerTag ? to.tag : from.tag) ?? '';
+  if (call.answeredTags !== undefined) {
+    call.answeredTags.delete(tag);
+    return call.answeredTags.size === 0;
+  }
+  return call.dialog === undefined || calleeTagOf(call.dialog, call.callerFlow) === tag;
+}
+
+function calleeTagOf(dialog: string, callerFlow: string): string | undefined {
+  return parseNameAddr(readDialog(dialog, callerFlow).callee.address).tag;
 }
 
 /** `callerFlow` is the call's own. */

@@ -5,7 +5,7 @@ import type {
   SipRequest,
   SipResponse,
 } from '../sip/index.ts';
-import { writeDialog } from './call-dialog.ts';
+import { answersToo, writeDialog } from './call-dialog.ts';
 import type { Call, CallRecords, Outcome } from './call-records.ts';
 import type { BindingChoice } from './reachability.ts';
 import type { RingingCall, RingingCalls } from './ringing-calls.ts';
@@ -50,11 +50,13 @@ export class CallObserver implements ForwardObserver {
     const { records, call, request, callerIdentity } = this.#options;
     this.#isOver();
     if (status < 300) {
-      if (target !== undefined) call.dialog ??= writeDialog({ request, response, callerIdentity, target });
+      if (call.answeredAtMs !== undefined) answersToo(call, response);
+      else if (target !== undefined) call.dialog = writeDialog({ request, response, callerIdentity, target });
       records.isAnswered(call, status, target?.flow);
     }
     // A CANCEL may cross the answer: only the final response says which of them came first.
-    else if (this.#cancelled) records.close(call, 'cancelled', { status, reason, by: 'caller' });
+    else if (this.#cancelled || call.givenUp === true)
+      records.close(call, 'cancelled', { status, reason, by: 'caller' });
     // Nobody out there said it when there is no target: a timeout, or a flow that is gone.
     else
       records.close(call, outcomeOf(status), {

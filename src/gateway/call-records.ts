@@ -78,6 +78,10 @@ export interface Call {
   pending?: ForwardedRequest | undefined;
   /** Once it is answered: what `readDialog` reads. */
   dialog?: string | undefined;
+  /** To tags of the dialogs that are not over, where several phones have answered at once. */
+  answeredTags?: Set<string>;
+  /** Its caller has sent BYE before the answer. */
+  givenUp?: boolean;
 }
 
 type ClosingEvent = Readonly<Record<string, unknown>> & { readonly event: string };

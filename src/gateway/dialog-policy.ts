@@ -14,6 +14,7 @@ import {
 } from '../sip/index.ts';
 import type { Authentication } from './authentication.ts';
 import type { CallBarriers } from './call-barriers.ts';
+import { endsCall } from './call-dialog.ts';
 import type { Call, CallRecords } from './call-records.ts';
 import type { CallTable } from './call-table.ts';
 import { DialogParties, notAParty, type Side } from './dialog-parties.ts';
@@ -194,7 +195,7 @@ export class DialogPolicy {
     const ends = call !== undefined && request.method === 'BYE';
     if (targets.length === 0) {
       // Nobody is there to hear the BYE, but its sender has hung up.
-      if (ends)
+      if (ends && endsCall(call, request))
         this.#options.records.close(call, 'answered', { by: side, reason: 'the other side was gone' });
       return respond(430);
     }
@@ -214,7 +215,7 @@ export class DialogPolicy {
       ...(targets.every(({ flow }) => authentication.peerOf(flow) !== undefined)
         ? {}
         : { responseRemove: untrustedInResponses }),
-      ...(ends ? { observer: this.#byeObserver(call, side, late) } : {}),
+      ...(ends ? { observer: this.#byeObserver(request, call, side, late) } : {}),
     };
   }
 
@@ -259,12 +260,14 @@ export class DialogPolicy {
     return [headerField('Intent-Token', token)];
   }
 
-  #byeObserver(call: Call, side: Side, late = false): ForwardObserver {
+  #byeObserver(request: SipRequest, call: Call, side: Side, late = false): ForwardObserver {
     const detail = { by: side, ...(late && { reason: 'hung up after its identity had expired' }) };
     return {
       onFinal: ({ status }) => {
         // A challenged BYE has ended nothing yet.
-        if (status !== 401 && status !== 407) this.#options.records.close(call, 'answered', detail);
+        if (status === 401 || status === 407) return;
+        if (endsCall(call, request)) this.#options.records.close(call, 'answered', detail);
+        else if (side === 'caller' && call.answeredAtMs === undefined) call.givenUp = true;
       },
     };
   }

@@ -6,7 +6,7 @@ import { decodeIntentToken } from '../../src/tokens/index.ts';
 import { expectFourLayers } from '../support/record-layers.ts';
 import type { SipAgent } from '../support/sip-agent.ts';
 import { establish, exchange, ring } from '../support/sip-call.ts';
-import { cancelOf } from '../support/sip-dialog.ts';
+import { calleeDialog, callerDialog, cancelOf } from '../support/sip-dialog.ts';
 import { newIdentity, TestGateway } from '../support/test-gateway.ts';
 import { until } from '../support/until.ts';
 
@@ -230,6 +230,60 @@ describe('a call leaves one attempt and one closing record (design §6)', () => 
     await exchange(callee, caller, calleeSide, 'BYE', {}, 481);
     const chain = await chainOf(invite);
     expect(eventsOf(chain)).toEqual(['call.attempt', 'call.ringing', 'call.answer', 'call.end']);
+  });
+
+  it('as cancelled when its caller hangs up before the answer, and not before its INVITE has ended (RFC 3261 §15)', async () => {
+    for (const answered of [false, true]) {
+      const { request, invite } = await ring(caller, callee);
+      const ringing = caller.inbox.all.findLast((one) => one.kind === 'response' && one.status === 180);
+      if (ringing?.kind !== 'response') throw new Error('nothing rings');
+      await exchange(caller, callee, callerDialog(ringing), 'BYE');
+      const sent = callee.reply(invite, answered ? 200 : 487);
+      const final = await caller.final(request);
+      if (answered) {
+        // It goes on all the same: what both say of a BYE before does not take it out of the records.
+        caller.inDialog(callerDialog(final), 'ACK');
+        await callee.incoming('ACK');
+        await exchange(callee, caller, calleeDialog(invite, sent), 'BYE');
+      }
+      const chain = await chainOf(invite);
+      expect(closeOf(chain)).toMatchObject(
+        answered ? { outcome: 'answered', by: 'callee' } : { outcome: 'cancelled', by: 'caller' },
+      );
+      expect(eventsOf(chain).includes('call.answer')).toBe(answered);
+    }
+  });
+
+  it('until the last of the phones that have answered at once has hung up (RFC 3261 §13.2.2.4)', async () => {
+    const twin = newIdentity('jis:twin');
+    const [one, two] = [
+      await gateway.keyPhone('twin', 'tcp', { identity: twin }),
+      await gateway.keyPhone('twin', 'ws', { identity: twin }),
+    ];
+    for (const phone of [one, two]) expect((await phone.register()).status).toBe(200);
+    const { request } = await caller.begin('INVITE', one.address);
+    const invites = [await one.incoming('INVITE'), await two.incoming('INVITE')] as const;
+    one.reply(invites[0], 200);
+    const first = callerDialog(await caller.final(request));
+    two.reply(invites[1], 200);
+    const second = callerDialog(await caller.final(request));
+    for (const [dialog, phone] of [
+      [first, one],
+      [second, two],
+    ] as const) {
+      caller.inDialog(dialog, 'ACK');
+      await phone.incoming('ACK');
+    }
+    await exchange(caller, two, second, 'BYE');
+    // Records keep their order: once a later call is closed, this one would be.
+    const later = await establish(desk, callee);
+    await exchange(desk, callee, later.callerSide, 'BYE');
+    await chainOf(later.invite);
+    expect((await gateway.records({ callId: request.callId })).map(({ event }) => event)).not.toContain(
+      'call.end',
+    );
+    await exchange(caller, one, first, 'BYE');
+    expect(eventsOf(await chainOf(request))).toEqual(['call.attempt', 'call.answer', 'call.end']);
   });
 
   it('when two calls use one Call-ID, with records of their own', async () => {
