@@ -261,9 +261,13 @@ export class CallPolicy implements ProxyPolicy {
     );
     if (away) return peerAway(sender);
     if (targets.length === 0) return respond(callee.identity === undefined ? 404 : 480);
+    // A phone that asks for its messages, or tells its presence, means a server: its own request helps it nowhere.
+    const asksServer = request.method === 'SUBSCRIBE' || request.method === 'PUBLISH';
+    const others = asksServer ? targets.filter((target) => target.flow.id !== flow.id) : targets;
+    if (others.length === 0) return respond(489, undefined, [headerField('Allow-Events', 'reg')]);
     return {
       kind: 'forward',
-      targets,
+      targets: others,
       recordRoute: request.method === 'SUBSCRIBE' || request.method === 'REFER',
       callerIdentity: sender.via ?? keyOf(sender),
       edit: forwardedEdit(request, {

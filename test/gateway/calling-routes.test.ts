@@ -117,6 +117,25 @@ describe('outside of a dialog', () => {
   });
 });
 
+describe('what a phone asks of its own address', () => {
+  it.each(['SUBSCRIBE', 'PUBLISH'] as const)(
+    '%s is for a server and not for itself: 489 unless another of its phones can answer (RFC 6665 §4.2.1.1)',
+    async (method) => {
+      const identity = newIdentity(`jis:own-${method.toLowerCase()}`);
+      const user = identity.token.subject.slice('jis:'.length);
+      const phone = await registered(gateway.keyPhone(user, 'tcp', { identity }));
+      const headers = [headerField('Event', 'message-summary'), headerField('Expires', '300')];
+      const { response } = await phone.ask(method, phone.address, { headers });
+      expect([response.status, headerValue(response, 'allow-events')]).toEqual([489, 'reg']);
+      const other = await registered(gateway.keyPhone(user, 'ws', { identity }));
+      const { request } = await phone.begin(method, phone.address, { headers });
+      other.reply(await other.incoming(method), 200, [headerField('Expires', '300')]);
+      expect((await phone.final(request)).status).toBe(200);
+      expect(phone.inbox.unread.filter(({ kind }) => kind === 'request')).toEqual([]);
+    },
+  );
+});
+
 describe('the gateway itself', () => {
   it.each(['udp', 'tcp', 'ws'] as const)(
     'answers OPTIONS over %s, whoever asks (RFC 3261 §11.2)',
