@@ -69,7 +69,13 @@ export function endsCall(call: Call, { from, to }: SipRequest): boolean {
     call.answeredTags.delete(tag);
     return call.answeredTags.size === 0;
   }
-  return call.dialog === undefined || calleeTagOf(call.dialog, call.callerFlow) === tag;
+  return call.dialog === undefined || hasDialog(call, tag);
+}
+
+/** Whether the call was answered in the dialog of this To tag. */
+export function hasDialog({ dialog, callerFlow, answeredTags }: Call, calleeTag: string): boolean {
+  if (answeredTags !== undefined) return answeredTags.has(calleeTag);
+  return dialog !== undefined && calleeTagOf(dialog, callerFlow) === calleeTag;
 }
 
 function calleeTagOf(dialog: string, callerFlow: string): string | undefined {

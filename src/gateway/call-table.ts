@@ -1,5 +1,6 @@
 import { type Clock, type Timer, TransientMap } from '../base/index.ts';
 import type { SipRequest } from '../sip/index.ts';
+import { hasDialog } from './call-dialog.ts';
 import type { Call } from './call-records.ts';
 
 /** How often answered calls are looked over for those that outlived the limit. */
@@ -18,8 +19,10 @@ export interface CallTableOptions {
  */
 export class CallTable {
   readonly #options: CallTableOptions;
-  readonly #calls = new TransientMap<Call>();
+  /** Several under one key, the newest first: a proxy before us may fork, and a hostile caller does what it likes. */
+  readonly #calls = new TransientMap<Call | readonly Call[]>();
   readonly #perCaller = new TransientMap<number>();
+  #size = 0;
   #sweep: Timer | undefined;
 
   constructor(options: CallTableOptions) {
@@ -27,16 +30,16 @@ export class CallTable {
   }
 
   get size(): number {
-    return this.#calls.size;
+    return this.#size;
   }
 
   *[Symbol.iterator](): Iterator<Call> {
-    yield* this.#calls.values();
+    for (const calls of this.#calls.values()) yield* listOf(calls);
   }
 
   /** The calls that have been up longest, at most `count`. */
   first(count: number): Call[] {
-    return [...this.#calls.values()].sort((a, b) => a.attemptedAtMs - b.attemptedAtMs).slice(0, count);
+    return [...this].sort((a, b) => a.attemptedAtMs - b.attemptedAtMs).slice(0, count);
   }
 
   start(): void {
@@ -57,16 +60,20 @@ export class CallTable {
 
   add(call: Call): void {
     const at = keyOf(call);
-    const before = this.#calls.get(at);
-    if (before !== undefined) this.#count(before, -1);
-    this.#calls.set(at, call);
+    const others = this.#calls.get(at);
+    this.#calls.set(at, others === undefined ? call : [call, ...listOf(others)]);
+    this.#size += 1;
     this.#count(call, 1);
   }
 
   remove(call: Call): void {
     const at = keyOf(call);
-    if (this.#calls.get(at) !== call) return;
-    this.#calls.delete(at);
+    const calls = listOf(this.#calls.get(at));
+    if (!calls.includes(call)) return;
+    const [other, ...others] = calls.filter((one) => one !== call);
+    if (other === undefined) this.#calls.delete(at);
+    else this.#calls.set(at, others.length === 0 ? other : [other, ...others]);
+    this.#size -= 1;
     this.#count(call, -1);
   }
 
@@ -80,18 +87,33 @@ export class CallTable {
   /** The call of an in-dialog request, whichever party sent it. */
   find(request: SipRequest, callerFlow: string): Call | undefined {
     const { callId, from, to } = request;
-    return (
-      this.#calls.get(key(callId, from.tag ?? '', callerFlow)) ??
-      this.#calls.get(key(callId, to.tag ?? '', callerFlow))
-    );
+    const [caller = '', callee = ''] = [from.tag, to.tag];
+    const calls = this.#calls.get(key(callId, caller, callerFlow));
+    return calls === undefined
+      ? choose(this.#calls.get(key(callId, callee, callerFlow)), caller)
+      : choose(calls, callee);
   }
 
   #closeOverdue(): void {
     const { clock, maxDurationMs, onOverdue } = this.#options;
     const oldest = clock.now() - maxDurationMs;
-    for (const call of this.#calls.values())
-      if ((call.answeredAtMs ?? Number.POSITIVE_INFINITY) < oldest) onOverdue(call);
+    for (const call of this) if ((call.answeredAtMs ?? Number.POSITIVE_INFINITY) < oldest) onOverdue(call);
   }
+}
+
+function listOf(calls: Call | readonly Call[] | undefined): readonly Call[] {
+  if (calls === undefined) return [];
+  return 'id' in calls ? [calls] : calls;
+}
+
+/** The one that the callee has answered under this tag, else one that waits for its answer. */
+function choose(calls: Call | readonly Call[] | undefined, calleeTag: string): Call | undefined {
+  if (calls === undefined || 'id' in calls) return calls;
+  return (
+    calls.find((call) => hasDialog(call, calleeTag)) ??
+    calls.find(({ answeredAtMs }) => answeredAtMs === undefined) ??
+    calls[0]
+  );
 }
 
 function keyOf({ sipCallId, callerTag, callerFlow }: Call): string {

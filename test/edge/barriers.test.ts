@@ -100,7 +100,8 @@ describe('a stolen password does limited damage', () => {
 
   it('edge 36: one call more than an identity may have at once: 403 and an alarm, until one has ended', async () => {
     const first = await establish(desk, bob);
-    const second = await establish(desk, bob);
+    // Not even under the Call-ID of the other.
+    const second = await establish(desk, bob, undefined, { callId: first.invite.callId });
     const third = await desk.ask('INVITE', bob.address);
     expect([third.response.status, third.response.reason]).toEqual([403, 'Too Many Calls At Once']);
     expect(gateway.log.filter(({ fields }) => fields['alarm'] === 'calls-at-once')).toHaveLength(1);

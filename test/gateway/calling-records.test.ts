@@ -286,6 +286,20 @@ describe('a call leaves one attempt and one closing record (design §6)', () => 
     expect(eventsOf(await chainOf(request))).toEqual(['call.attempt', 'call.answer', 'call.end']);
   });
 
+  it('when several calls of one Call-ID and From tag are up at once: none hides another', async () => {
+    const calls = [];
+    for (let made = 0; made < 3; made++)
+      calls.push(await establish(desk, callee, undefined, { callId: 'hidden' }));
+    for (const { calleeSide } of [...calls].slice(0, 2)) await exchange(callee, desk, calleeSide, 'BYE');
+    const [, , last] = calls;
+    if (last !== undefined) await exchange(desk, callee, last.callerSide, 'BYE');
+    await closings('hidden', 3);
+    const records = await gateway.records({ callId: 'hidden' });
+    const ends = records.filter(({ event }) => event === 'call.end');
+    expect(ends.map(({ erin }) => erin['by']).sort()).toEqual(['callee', 'callee', 'caller']);
+    expect(new Set(ends.map(({ call }) => call?.id)).size).toBe(3);
+  });
+
   it('when two calls use one Call-ID, with records of their own', async () => {
     const first = await ring(caller, callee, undefined, { callId: 'shared' });
     callee.reply(first.invite, 486);
