@@ -296,7 +296,7 @@ describe('a call leaves one attempt and one closing record (design §6)', () => 
     await closings('hidden', 3);
     const records = await gateway.records({ callId: 'hidden' });
     const ends = records.filter(({ event }) => event === 'call.end');
-    expect(ends.map(({ erin }) => erin['by']).sort()).toEqual(['callee', 'callee', 'caller']);
+    expect(ends.map(({ erin }) => String(erin['by'])).toSorted()).toEqual(['callee', 'callee', 'caller']);
     expect(new Set(ends.map(({ call }) => call?.id)).size).toBe(3);
   });
 
