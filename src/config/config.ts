@@ -124,6 +124,8 @@ export interface AuditConfig {
   readonly enabled: boolean;
   /** First line of every checkpoint: the log's name, the same for ever. */
   readonly origin: string;
+  /** A refresh of a registration that changes nothing leaves a record once in so long; 0: each time. */
+  readonly refreshIntervalMs: number;
   readonly witnesses: WitnessesConfig;
 }
 

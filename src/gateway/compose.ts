@@ -168,6 +168,7 @@ export async function compose(
     overlay,
     domain,
     audit,
+    refreshIntervalMs: config.audit.refreshIntervalMs,
     clock,
     random,
     publish:

@@ -1,7 +1,7 @@
 import { type Clock, type Random, randomId, TransientMap } from '../base/index.ts';
-import { addressOf, declaredIntent, dialledUser } from '../intent/index.ts';
+import { addressOf, dialledUser } from '../intent/index.ts';
 import type { IdentityOverlay, IdentityRecord } from '../overlay/index.ts';
-import { type AppendResult, addressParty, type Durability, type RecordId } from '../provenance/index.ts';
+import type { Durability, RecordId } from '../provenance/index.ts';
 import {
   appendHeaders,
   createResponse,
@@ -19,17 +19,14 @@ import {
 import type { Audit } from './audit.ts';
 import type { Authentication } from './authentication.ts';
 import type { Authorisation } from './authorisation.ts';
-import { circumstances, peerCircumstances } from './context.ts';
-import { tokenReference } from './intent-gate.ts';
 import type { PhoneRegistrations } from './peers/phone-registrations.ts';
 import type { Assurance, Principal } from './principal.ts';
+import { RegistrationRecords, type RegistrationRefusal } from './registration-records.ts';
 import { foreignUriRefusal, type ServedDomain } from './served-domain.ts';
 
 /** What a phone is told when the log cannot take records now, in seconds. */
 const retryAfterSeconds = 5;
 const toTagBits = 64;
-/** What of a registration's record is erased with its identity. */
-const owns = { erin: ['identity', 'fingerprint', 'contact', 'to', 'claimed'], eromheen: peerCircumstances };
 
 export interface RegistrationOptions {
   readonly authentication: Authentication;
@@ -40,6 +37,8 @@ export interface RegistrationOptions {
   readonly overlay: IdentityOverlay;
   readonly domain: ServedDomain;
   readonly audit: Audit;
+  /** How often a refresh that changes nothing is recorded; 0: each time. */
+  readonly refreshIntervalMs: number;
   readonly clock: Clock;
   readonly random: Random;
   readonly onAccepted: (change: RegistrationChange['kind']) => void;
@@ -54,19 +53,20 @@ export interface RegistrationOptions {
 /** Answers REGISTER: proves who asks, binds the identity to the flow, records it, and only then says 200. */
 export class Registration {
   readonly #options: RegistrationOptions;
-  /** The record on which calls to and from an identity rest: its newest registration. */
-  readonly #newest = new Map<string, RecordId>();
+  readonly #records: RegistrationRecords;
   /** Of those who are registering at this moment. */
   readonly #assurances = new TransientMap<Assurance>();
 
   constructor(options: RegistrationOptions) {
     this.#options = options;
+    const { audit, overlay, refreshIntervalMs } = options;
+    this.#records = new RegistrationRecords({ audit, node: overlay.node, refreshIntervalMs });
   }
 
   /** The records of the newest registrations of these identities. */
   recordsOf(...fingerprints: readonly (string | undefined)[]): RecordId[] {
     return fingerprints.flatMap((fingerprint) => {
-      const record = fingerprint === undefined ? undefined : this.#newest.get(fingerprint);
+      const record = fingerprint === undefined ? undefined : this.#records.newestOf(fingerprint);
       return record === undefined ? [] : [record];
     });
   }
@@ -148,9 +148,9 @@ export class Registration {
     if (response.status !== 200) return transaction.respond(response);
     const binds = changes.some(({ kind }) => kind !== 'removed');
     if (binds) authentication.remember(flow, fingerprint, principal.assurance);
-    const written = changes.map((change) => this.#record(request, flow, principal, change));
+    const written = changes.map((change) => this.#records.changed(request, flow, principal, change));
     const published = binds ? publish?.(request, fingerprint) : undefined;
-    for (const { durability } of written) await settled(durability);
+    for (const record of written) if (record !== undefined) await settled(record.durability);
     // Who comes may call another operator at once, which then asks for it; who stays need not wait.
     if (published !== undefined && changes.some(({ kind }) => kind === 'added')) await published;
     for (const { kind } of changes) onAccepted(kind);
@@ -211,66 +211,13 @@ export class Registration {
     return uri?.user !== undefined && overlay.isAddressOf(identity, dialledUser(uri.user));
   }
 
-  #record(
-    request: SipRequest,
-    flow: Flow,
-    principal: Principal & { kind: 'identity' },
-    change: RegistrationChange,
-  ): AppendResult {
-    const { audit } = this.#options;
-    const { identity, assurance, intent } = principal;
-    const written = audit.append({
-      erin: {
-        event: `registration.${change.kind}`,
-        identity: identity.name,
-        fingerprint: identity.fingerprint,
-        contact: change.binding.contactUri,
-        expires: new Date(change.binding.expiresAtMs).toISOString(),
-        assurance,
-        ...(intent?.node !== undefined && { phoneNode: intent.node }),
-      },
-      eraan: {
-        parents: this.recordsOf(identity.fingerprint),
-        tokens: intent === undefined ? [] : [tokenReference(intent.bytes)],
-      },
-      eromheen: circumstances(request, flow),
-      erachter: intent?.intent.text || declaredIntent(request, identity.name),
-      parties: [{ fingerprint: identity.fingerprint, role: 'subject', owns }],
-    });
-    this.#newest.set(identity.fingerprint, written.id);
-    return written;
-  }
-
   async #recordRefusal(
     request: SipRequest,
     flow: Flow,
-    refusal: { readonly reason: string; readonly fault: string; readonly claimed: string | undefined },
+    refusal: RegistrationRefusal,
     identity?: IdentityRecord,
   ): Promise<void> {
-    const { audit } = this.#options;
-    const proved = identity !== undefined;
-    const written = audit.append({
-      erin: {
-        event: 'registration.refusal',
-        to: request.to.uri,
-        claimed: refusal.claimed ?? 'nobody',
-        reason: refusal.reason,
-        fault: refusal.fault,
-      },
-      eraan: { parents: [] },
-      eromheen: circumstances(request, flow),
-      erachter: proved
-        ? `refuse a registration of ${identity.name}`
-        : 'refuse a registration that proved nothing',
-      parties: [
-        {
-          fingerprint: identity?.fingerprint ?? addressParty(refusal.claimed ?? request.to.uri),
-          role: 'subject',
-          owns,
-        },
-      ],
-    });
-    await settled(written.durability);
+    await settled(this.#records.refused(request, flow, refusal, identity).durability);
   }
 }
 
