@@ -47,6 +47,7 @@ export class RepeatCache<Value> {
   readonly #repeated: RecentCache<Value>;
   readonly #hash = new KeyedHash();
   readonly #hashes = new Int32Array(rememberedKeys);
+  #turn = 0;
   #newest: { readonly key: string; readonly value: Value } | undefined;
 
   constructor(maxEntries: number) {
@@ -67,11 +68,13 @@ export class RepeatCache<Value> {
     this.#repeated.set(key, value);
   }
 
+  /** Two places for each key, taken by turns: keys that meet in one would put each other out for ever. */
   #cameBefore(key: string): boolean {
     const hash = this.#hash.of(key);
-    const place = hash & (rememberedKeys - 1);
-    if (this.#hashes[place] === hash) return true;
-    this.#hashes[place] = hash;
+    const places = [hash & (rememberedKeys - 1), (hash >>> 16) & (rememberedKeys - 1)] as const;
+    if (places.some((place) => this.#hashes[place] === hash)) return true;
+    this.#turn ^= 1;
+    this.#hashes[this.#turn === 0 ? places[0] : places[1]] = hash;
     return false;
   }
 }

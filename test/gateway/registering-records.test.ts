@@ -5,7 +5,10 @@ import { newIdentity, TestGateway } from '../support/test-gateway.ts';
 let gateway: TestGateway;
 
 beforeAll(async () => {
-  gateway = await TestGateway.open({ devices: [{ name: 'desk', password: 'pw' }] });
+  gateway = await TestGateway.open({
+    devices: [{ name: 'desk', password: 'pw' }],
+    set: ['audit.refreshIntervalMs=0'],
+  });
 });
 afterAll(() => gateway.close());
 
@@ -64,5 +67,53 @@ describe('a registration leaves a record', () => {
     const records = await gateway.records({ identity: identity.token.fingerprint });
     const refusal = records.find(({ event }) => event === 'registration.refusal');
     expect(refusal?.erin).toMatchObject({ claimed: 'jis:curious', fault: 'foreign-address' });
+  });
+});
+
+describe('a registration that goes on as it was (audit.refreshIntervalMs, one hour)', () => {
+  const minute = 60_000;
+  const names = ['still', 'moved', 'again', 'pair'];
+  let quiet: TestGateway;
+
+  beforeAll(async () => {
+    quiet = await TestGateway.open({ devices: names.map((name) => ({ name, password: 'pw' })) });
+  });
+  afterAll(() => quiet.close());
+
+  const eventsOf = async (name: string): Promise<string[]> =>
+    (await quiet.records())
+      .filter(({ event, erin }) => event.startsWith('registration.') && erin['identity'] === `jis:${name}`)
+      .map(({ event }) => event.slice('registration.'.length));
+
+  it('leaves a record of its beginning, once an hour, and of its end', async () => {
+    const phone = await quiet.stockPhone('still', 'udp');
+    for (const minutes of [0, 40, 50, 65, 100, 119, 121]) {
+      quiet.clock.shiftMs = minutes * minute;
+      expect((await phone.register({ expires: 3_600 })).status).toBe(200);
+    }
+    expect(await eventsOf('still')).toEqual(['added', 'refreshed', 'refreshed']);
+    expect((await phone.register({ expires: 0 })).status).toBe(200);
+    expect(await eventsOf('still')).toEqual(['added', 'refreshed', 'refreshed', 'removed']);
+  });
+
+  it('leaves one when it moves to another flow, there and back', async () => {
+    const [here, there] = [await quiet.stockPhone('moved', 'udp'), await quiet.stockPhone('moved', 'udp')];
+    for (const phone of [here, here, there, there, here]) expect((await phone.register()).status).toBe(200);
+    expect(await eventsOf('moved')).toEqual(['added', 'refreshed', 'refreshed']);
+  });
+
+  it('leaves one when it begins again after it ended', async () => {
+    const phone = await quiet.stockPhone('again', 'udp');
+    for (const expires of [300, 300, 0, 300]) expect((await phone.register({ expires })).status).toBe(200);
+    expect(await eventsOf('again')).toEqual(['added', 'removed', 'added']);
+  });
+
+  it('leaves one after the end of another phone of the same identity, for calls to rest on', async () => {
+    const [one, other] = [await quiet.stockPhone('pair', 'udp'), await quiet.stockPhone('pair', 'tcp')];
+    await one.register();
+    await other.register();
+    await other.register({ expires: 0 });
+    for (let i = 0; i < 2; i++) await one.register();
+    expect(await eventsOf('pair')).toEqual(['added', 'added', 'removed', 'refreshed']);
   });
 });
