@@ -1,7 +1,7 @@
 import { encodeBase32, TransientMap } from '../base/index.ts';
 import type { Fingerprint } from '../tokens/index.ts';
 import { ProvenanceError } from './error.ts';
-import { type KnownParty, NewestHeads } from './newest-heads.ts';
+import { type KnownParty, NewestHeads, type Seat } from './newest-heads.ts';
 import type { CallPhase, OpenCall, Party } from './record.ts';
 
 /** The newest record of an identity. */
@@ -17,6 +17,8 @@ export interface PlacedParty extends Party {
   readonly slot: number;
   /** The fingerprint's, where they are at hand. */
   readonly bytes?: Uint8Array;
+  /** What is remembered of its identity, as far as its record knows. */
+  seat?: Seat | undefined;
 }
 
 /** A party of a record under way; also its identity's head from now on. */

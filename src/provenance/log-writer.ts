@@ -198,7 +198,8 @@ export class LogWriter {
     const bytes = known?.bytes ?? fingerprintBytes(fingerprint);
     const { seq, id: prev } = known ?? this.#ledger.head(fingerprint, bytes) ?? nobody;
     const { slot, key } = known ?? this.keys.keyFor(fingerprint, bytes);
-    return { fingerprint, role, details, seq: seq + 1, slot, bytes, key, prev, id, position };
+    const seat = known?.seat;
+    return { fingerprint, role, details, seq: seq + 1, slot, bytes, key, prev, id, position, seat };
   }
 
   /** Writes out all that waits; what cannot be written stays in the journal for the next start. */

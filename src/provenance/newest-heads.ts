@@ -14,14 +14,19 @@ const idAt = 2 * hashBytes;
 const rowNumbers = 3;
 
 /** A party in its newest record: all that its next one takes. */
-export type KnownParty = Head & Required<Pick<PlacedParty, 'slot' | 'bytes'>> & Pick<PendingParty, 'key'>;
+export type KnownParty = Head &
+  Required<Pick<PlacedParty, 'slot' | 'bytes'>> &
+  Pick<PendingParty, 'key' | 'seat'>;
 
-interface Remembered {
+/** What is remembered of an identity. Its records know it: looking it up again would be what takes the time. */
+export interface Seat {
   /** While that record is under way. */
   pending: PendingParty | undefined;
-  /** Where the rest lies once it is durable. */
-  readonly row: number;
+  /** Where the rest lies once it is durable; `left`: it is remembered no more. */
+  row: number;
 }
+
+const left = -1;
 
 /**
  * The newest records of identities: those under way, and thousands of durable ones in bytes, since whoever has called or
@@ -29,39 +34,34 @@ interface Remembered {
  * looked up by the text, whose hash V8 keeps, since this is on the call path (`bench/provenance.ts`).
  */
 export class NewestHeads {
-  #remembered = new Map<Fingerprint, Remembered>();
+  #seats = new Map<Fingerprint, Seat>();
   #max = maxSettled;
   #bytes: Buffer = Buffer.alloc(initialRows * rowBytes);
   #numbers = new Float64Array(initialRows * rowNumbers);
   #rows = 0;
 
   get(fingerprint: Fingerprint): KnownParty | undefined {
-    const remembered = this.#remembered.get(fingerprint);
-    return remembered && (remembered.pending ?? this.#partyIn(remembered.row));
+    const seat = this.#seats.get(fingerprint);
+    return seat && (seat.pending ?? this.#partyOf(seat));
   }
 
-  /** It is under way. */
+  /** It is under way, and what `get` has said of its identity before is still so. */
   expect(party: PendingParty): void {
-    const remembered = this.#remembered.get(party.fingerprint);
-    if (remembered) {
-      remembered.pending = party;
-      return;
-    }
-    if (this.#rows >= this.#max) this.#dropSettled();
-    this.#remembered.set(party.fingerprint, { pending: party, row: this.#newRow() });
+    if (party.seat === undefined || party.seat.row === left) party.seat = this.#seatOf(party.fingerprint);
+    party.seat.pending = party;
   }
 
   /** It is durable. */
   settle(party: PlacedParty): void {
-    const remembered = this.#remembered.get(party.fingerprint);
-    if (remembered?.pending !== party) return;
-    const { bytes, key, id, seq, position, slot } = remembered.pending;
-    remembered.pending = undefined;
-    const start = remembered.row * rowBytes;
+    const { seat } = party;
+    if (seat?.pending === undefined || seat.pending !== party) return;
+    const { bytes, key, id, seq, position, slot } = seat.pending;
+    seat.pending = undefined;
+    const start = seat.row * rowBytes;
     this.#copyIn(bytes, start);
     this.#copyIn(key, start + keyAt);
     this.#copyIn(id, start + idAt);
-    const at = remembered.row * rowNumbers;
+    const at = seat.row * rowNumbers;
     this.#numbers[at] = seq;
     this.#numbers[at + 1] = position;
     this.#numbers[at + 2] = slot;
@@ -69,21 +69,21 @@ export class NewestHeads {
 
   /** Keeps no copy of its key either. */
   forget(fingerprint: Fingerprint): void {
-    const remembered = this.#remembered.get(fingerprint);
-    if (!remembered) return;
-    this.#remembered.delete(fingerprint);
-    this.#bytes.fill(0, remembered.row * rowBytes, (remembered.row + 1) * rowBytes);
+    const seat = this.#seats.get(fingerprint);
+    if (!seat) return;
+    this.#seats.delete(fingerprint);
+    this.#bytes.fill(0, seat.row * rowBytes, (seat.row + 1) * rowBytes);
+    leave(seat);
   }
 
   clear(): void {
-    this.#remembered = new Map();
-    this.#bytes.fill(0);
-    this.#rows = 0;
+    for (const seat of this.#seats.values()) leave(seat);
+    this.#empty();
   }
 
-  #partyIn(row: number): KnownParty {
-    const start = row * rowBytes;
-    const at = row * rowNumbers;
+  #partyOf(seat: Seat): KnownParty {
+    const start = seat.row * rowBytes;
+    const at = seat.row * rowNumbers;
     return {
       seq: this.#numbers[at] ?? 0,
       position: this.#numbers[at + 1] ?? 0,
@@ -91,7 +91,17 @@ export class NewestHeads {
       bytes: shortCopy(this.#bytes, start, start + keyAt),
       key: shortCopy(this.#bytes, start + keyAt, start + idAt),
       id: shortCopy(this.#bytes, start + idAt, start + rowBytes),
+      seat,
     };
+  }
+
+  #seatOf(fingerprint: Fingerprint): Seat {
+    const known = this.#seats.get(fingerprint);
+    if (known) return known;
+    if (this.#rows >= this.#max) this.#dropSettled();
+    const seat = { pending: undefined, row: this.#newRow() };
+    this.#seats.set(fingerprint, seat);
+    return seat;
   }
 
   #copyIn(from: Uint8Array, start: number): void {
@@ -109,10 +119,24 @@ export class NewestHeads {
   }
 
   #dropSettled(): void {
-    const remembered = this.#remembered;
-    this.clear();
-    for (const [fingerprint, { pending }] of remembered)
-      if (pending) this.#remembered.set(fingerprint, { pending, row: this.#newRow() });
+    const seats = this.#seats;
+    this.#empty();
+    for (const [fingerprint, seat] of seats)
+      if (seat.pending) {
+        seat.row = this.#newRow();
+        this.#seats.set(fingerprint, seat);
+      } else leave(seat);
     this.#max = this.#rows + maxSettled;
   }
+
+  #empty(): void {
+    this.#seats = new Map();
+    this.#bytes.fill(0);
+    this.#rows = 0;
+  }
+}
+
+function leave(seat: Seat): void {
+  seat.pending = undefined;
+  seat.row = left;
 }

@@ -25,7 +25,7 @@ describe('what is remembered of the newest records', () => {
       expect(heads.get(party.fingerprint)).toBe(party);
       heads.settle(party);
     }
-    for (let at = 0; at < 1_000; at += 7) expect(heads.get(fingerprintAt(at))).toEqual(known(at, 1));
+    for (let at = 0; at < 1_000; at += 7) expect(heads.get(fingerprintAt(at))).toMatchObject(known(at, 1));
   });
 
   test('an older record that becomes durable changes nothing while a newer one is under way', () => {
@@ -36,7 +36,7 @@ describe('what is remembered of the newest records', () => {
     heads.settle(first);
     expect(heads.get(first.fingerprint)).toBe(second);
     heads.settle(second);
-    expect(heads.get(first.fingerprint)).toEqual(known(1, 2));
+    expect(heads.get(first.fingerprint)).toMatchObject(known(1, 2));
   });
 
   test('of very many the durable ones are forgotten, never one that is under way', () => {
@@ -50,12 +50,31 @@ describe('what is remembered of the newest records', () => {
       heads.settle(party);
     }
     expect(heads.get(fingerprintAt(1))).toBeUndefined();
-    expect(heads.get(fingerprintAt(19_999))).toEqual(known(19_999, 1));
+    expect(heads.get(fingerprintAt(19_999))).toMatchObject(known(19_999, 1));
     for (const party of stays) {
       expect(heads.get(party.fingerprint)).toBe(party);
       heads.settle(party);
-      expect(heads.get(party.fingerprint)).toEqual(known(party.slot, 1));
+      expect(heads.get(party.fingerprint)).toMatchObject(known(party.slot, 1));
     }
+  });
+
+  test('one whose durable record was forgotten between being asked for and its next one is remembered again', () => {
+    const heads = new NewestHeads();
+    const first = pending(0, 1);
+    heads.expect(first);
+    heads.settle(first);
+    const { seat } = heads.get(first.fingerprint) ?? {};
+    for (let at = 1; at <= 20_000; at++) {
+      const party = pending(at, 1);
+      heads.expect(party);
+      heads.settle(party);
+    }
+    expect(heads.get(first.fingerprint)).toBeUndefined();
+    const next = { ...pending(0, 2), seat };
+    heads.expect(next);
+    expect(heads.get(first.fingerprint)).toBe(next);
+    heads.settle(next);
+    expect(heads.get(first.fingerprint)).toMatchObject(known(0, 2));
   });
 
   test('somebody who is erased is forgotten, also with a record under way', () => {
