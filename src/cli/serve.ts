@@ -8,18 +8,11 @@ import { type Config, formatListenAddress, formatWebAddress, type ListenAddress 
 import { addCommand, type CommonOptions, openContext } from './command.ts';
 import { exitCodes } from './exit-codes.ts';
 import { CliError, codeOf } from './failure.ts';
+import { paceHeapGrowth } from './heap-growth.ts';
 import type { Terminal } from './terminal.ts';
 
 /** One Ctrl-C can arrive twice, from the terminal and from npm: signals this close together are one. */
 const sameSignalMs = 500;
-
-/**
- * By how much the heap may grow from one full collection to the next. V8's own choice is up to four times what lives,
- * and the memory of a gateway then rises for as long as a load lasts. Measured with `bench/calls.ts` at 300 calls/s: with
- * 20 there is a full collection every half minute, and resident memory is 255 MB after ten seconds and at most 262 later;
- * with 60 it is 245 and 259, and rises further.
- */
-const heapGrowingPercent = 20;
 
 /**
  * When V8 gives back what a load has left behind, half of it the room for young objects: so long after a full collection,
@@ -41,7 +34,7 @@ export function registerServe(program: Command, terminal: Terminal): void {
     summary: 'run the gateway until SIGINT or SIGTERM',
     example: 'serve --config config/default.yaml --set log.level=warn',
   }).action(async (options: CommonOptions) => {
-    setFlagsFromString(`--heap-growing-percent=${heapGrowingPercent}`);
+    paceHeapGrowth();
     setFlagsFromString(`--gc-memory-reducer-start-delay-ms=${memoryReducerDelayMs}`);
     setFlagsFromString(`--invocation-count-for-maglev=${compiledAfter.maglev}`);
     setFlagsFromString(`--invocation-count-for-turbofan=${compiledAfter.turbofan}`);
