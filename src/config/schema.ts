@@ -110,7 +110,7 @@ const audit = section({
   origin: nonEmptyText
     .refine((text) => !/[\s+]/.test(text), 'must hold neither spaces nor "+" (C2SP signed-note key name)')
     .optional(),
-  refreshIntervalMs: quantity('ms', 3_600_000, 0, day),
+  refreshIntervalMs: quantity('ms', 0, 0, day),
   witnesses: section({
     policy: nonEmptyText.optional(),
     intervalMs: quantity('ms', 10_000, 100, day),

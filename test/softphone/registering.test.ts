@@ -20,7 +20,7 @@ const phones: ProbedPhone[] = [];
 const servers: WebSocketServer[] = [];
 
 beforeAll(async () => {
-  gateway = await TestGateway.open({ set: ['registrar.minExpires=60', 'audit.refreshIntervalMs=0'] });
+  gateway = await TestGateway.open({ set: ['registrar.minExpires=60'] });
 });
 afterEach(async () => {
   await Promise.all(phones.splice(0).map((phone) => phone.close()));

@@ -72,6 +72,7 @@ describe('kamailio as PBX, with phones that the gateway registers there', () => 
     expect((await alice.register({ expires: 0 })).status).toBe(200);
     await here.recorded('upstream.ended');
     expect(await here.count('upstream.registered')).toBe(1);
+    expect(await here.count('registration.refreshed')).toBe(4);
     here.dial('alice');
     await here.desk.response(404);
   });

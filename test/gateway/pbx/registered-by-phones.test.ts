@@ -75,6 +75,7 @@ describe('a PBX that proves its phones itself, with the gateway in between', () 
     const here = await scene();
     const phone = await here.gateway.stockPhone('1007', 'udp');
     for (let i = 0; i < 4; i++) expect((await phone.register()).status).toBe(200);
+    expect(await here.count('registration.refreshed')).toBe(3);
     expect(await here.count('upstream.refreshed')).toBe(0);
     expect((await phone.register({ expires: 0 })).status).toBe(200);
     expect(await here.count('upstream.ended')).toBe(1);
