@@ -226,7 +226,13 @@ export async function compose(
     logger,
     onAlarm: (barrier) => metrics.alarm(barrier),
   });
-  const dialogs = new DialogPolicy({ ...routing, barriers, gruus: gruuRouting, domainName: config.domain });
+  const dialogs = new DialogPolicy({
+    ...routing,
+    barriers,
+    gruus: gruuRouting,
+    domainName: config.domain,
+    run: keys.node.token.fingerprint,
+  });
   const foreign = federation?.callees;
   const callPolicy = new CallPolicy({
     ...routing,
@@ -250,7 +256,7 @@ export async function compose(
     audit,
     mediaRefusal: (request, flow) => anchoring?.refusal(request, flow),
   });
-  const flowTokens = openFlowTokens(around, keys, overlay.node);
+  const flowTokens = openFlowTokens(around, keys, keys.node.token.fingerprint);
   const proxy = new ProxyCore({
     transactions: anchoring?.transactions ?? transactions,
     policy: anchoring?.around(callPolicy) ?? callPolicy,

@@ -40,6 +40,8 @@ export interface DialogPolicyOptions {
   readonly signer: OnBehalfSigner;
   readonly barriers: CallBarriers;
   readonly domainName: string;
+  /** This start of the gateway, as the flow tokens that it mints name it by its first letters. */
+  readonly run: string;
   readonly records: CallRecords;
   readonly calls: CallTable;
 }
@@ -83,6 +85,9 @@ export class DialogPolicy {
     transaction: ServerTransaction | undefined,
   ): RoutingDecision | Promise<RoutingDecision> {
     const call = this.#options.calls.find(request, token.callerFlow);
+    // A call that began in this run is known here until it is over; elsewhere, as in a subscription, there was none.
+    const unrecorded = request.method === 'INVITE' && transaction !== undefined && call === undefined;
+    if (unrecorded && this.#options.run.startsWith(token.node)) return respond(403, 'No Call On Record');
     const asked: Asked = { request, source, transaction, call, signed: false };
     const side = this.#parties.byFlow(request, source, token, call);
     // Another gateway has checked what came by it.

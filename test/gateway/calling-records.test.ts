@@ -286,6 +286,24 @@ describe('a call leaves one attempt and one closing record (design §6)', () => 
     expect(eventsOf(await chainOf(request))).toEqual(['call.attempt', 'call.answer', 'call.end']);
   });
 
+  it('or it is refused: within the dialog of a call that is over, or of a subscription, nobody calls unrecorded', async () => {
+    const { callerSide } = await establish(caller, callee);
+    await exchange(caller, callee, callerSide, 'BYE');
+    const { request } = await caller.begin('SUBSCRIBE', callee.address, {
+      headers: [headerField('Event', 'presence')],
+    });
+    callee.reply(await callee.incoming('SUBSCRIBE'), 200);
+    const subscription = callerDialog(await caller.final(request));
+    for (const dialog of [callerSide, subscription]) {
+      const response = await caller.final(caller.inDialog(dialog, 'INVITE'));
+      expect([response.status, response.reason]).toEqual([403, 'No Call On Record']);
+    }
+    // The subscription itself goes on.
+    await exchange(caller, callee, subscription, 'SUBSCRIBE', {
+      headers: [headerField('Event', 'presence'), headerField('Expires', '0')],
+    });
+  });
+
   it('when several calls of one Call-ID and From tag are up at once: none hides another', async () => {
     const calls = [];
     for (let made = 0; made < 3; made++)
