@@ -6,6 +6,9 @@ import type { Call } from './call-records.ts';
 /** How often answered calls are looked over for those that outlived the limit. */
 const sweepIntervalMs = 60_000;
 
+/** How many calls are remembered that may be going on although they are closed. */
+const maxLost = 10_000;
+
 export interface CallTableOptions {
   readonly clock: Clock;
   /** After this long without an end an answered call is taken for lost. */
@@ -23,6 +26,8 @@ export class CallTable {
   readonly #calls = new TransientMap<Call | readonly Call[]>();
   readonly #perCaller = new TransientMap<number>();
   #size = 0;
+  /** By key, the longest ago first: when they were closed. */
+  readonly #lost = new Map<string, number>();
   #sweep: Timer | undefined;
 
   constructor(options: CallTableOptions) {
@@ -66,8 +71,14 @@ export class CallTable {
     this.#count(call, 1);
   }
 
-  remove(call: Call): void {
+  /** `goesOn`: its record is closed, and its parties may be talking all the same. */
+  remove(call: Call, goesOn = false): void {
     const at = keyOf(call);
+    if (goesOn) {
+      const [oldest] = this.#lost.keys();
+      if (this.#lost.size >= maxLost && oldest !== undefined) this.#lost.delete(oldest);
+      this.#lost.set(at, this.#options.clock.now());
+    }
     const calls = listOf(this.#calls.get(at));
     if (!calls.includes(call)) return;
     const [other, ...others] = calls.filter((one) => one !== call);
@@ -94,10 +105,16 @@ export class CallTable {
       : choose(calls, callee);
   }
 
+  /** Whether a request within a dialog belongs to a call that was closed and may go on. */
+  mayGoOn({ callId, from, to }: SipRequest, callerFlow: string): boolean {
+    return [from.tag, to.tag].some((tag) => this.#lost.has(key(callId, tag ?? '', callerFlow)));
+  }
+
   #closeOverdue(): void {
     const { clock, maxDurationMs, onOverdue } = this.#options;
     const oldest = clock.now() - maxDurationMs;
     for (const call of this) if ((call.answeredAtMs ?? Number.POSITIVE_INFINITY) < oldest) onOverdue(call);
+    for (const [at, closedAtMs] of this.#lost) if (closedAtMs < oldest) this.#lost.delete(at);
   }
 }
 

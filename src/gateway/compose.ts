@@ -59,7 +59,8 @@ export async function compose(
     clock,
     random,
     onClosed: (call, outcome) => {
-      calls.remove(call);
+      const kept = outcome === 'interrupted' && config.calls.whenRevoked === 'keep';
+      calls.remove(call, outcome === 'lost' || kept);
       metrics.callEnded(outcome);
     },
     endMedia: (call) => anchoring?.end(call),

@@ -87,7 +87,9 @@ export class DialogPolicy {
     const call = this.#options.calls.find(request, token.callerFlow);
     // A call that began in this run is known here until it is over; elsewhere, as in a subscription, there was none.
     const unrecorded = request.method === 'INVITE' && transaction !== undefined && call === undefined;
-    if (unrecorded && this.#options.run.startsWith(token.node)) return respond(403, 'No Call On Record');
+    const begunHere = unrecorded && this.#options.run.startsWith(token.node);
+    if (begunHere && !this.#options.calls.mayGoOn(request, token.callerFlow))
+      return respond(403, 'No Call On Record');
     const asked: Asked = { request, source, transaction, call, signed: false };
     const side = this.#parties.byFlow(request, source, token, call);
     // Another gateway has checked what came by it.
