@@ -1,4 +1,4 @@
-import { createWriteStream, rmSync } from 'node:fs';
+import { accessSync, constants, createWriteStream, rmSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,7 +13,7 @@ import {
   type StoredRecord,
   transparentStatement,
 } from '../provenance/index.ts';
-import { loadIdentity } from '../tokens/index.ts';
+import { loadIdentity, type SigningKey } from '../tokens/index.ts';
 import { withLog } from './audit-access.ts';
 import { addFilters, type FilterOptions, queryOf, recordsOf } from './audit-filters.ts';
 import { addCommand, openContext } from './command.ts';
@@ -88,7 +88,21 @@ async function* partsOf(
 ): AsyncGenerator<string | Buffer> {
   if (format === 'scitt') yield* statements(config, log, records, layers);
   else if (format === 'vcon') yield* vcons(log, records);
-  else for await (const line of recordLines(format, records)) yield `${line}\n`;
+  else {
+    const signer = format === 'tibet' ? await gatewayKeyAtHand(config) : undefined;
+    for await (const line of recordLines(format, records, signer)) yield `${line}\n`;
+  }
+}
+
+/** Whoever reads a copy of the log, or may not read the gateway's keys, exports tokens without a signature. */
+async function gatewayKeyAtHand(config: Config): Promise<SigningKey | undefined> {
+  const { gatewayKey } = dataPaths(config.dataDir);
+  try {
+    accessSync(gatewayKey, constants.R_OK);
+  } catch {
+    return undefined;
+  }
+  return (await loadIdentity(gatewayKey)).key;
 }
 
 /** One line for each call that one of the records belongs to and that has ended: no vCon says that it goes on. */

@@ -1,4 +1,5 @@
 import { csvHeader, jsonValue, recordToCsv, type StoredRecord, TibetExporter } from '../provenance/index.ts';
+import type { SigningKey } from '../tokens/index.ts';
 
 /** Formats of one line a record. */
 export type LineFormat = 'jsonl' | 'csv' | 'tibet';
@@ -7,13 +8,14 @@ export type RecordFormat = LineFormat | 'vcon' | 'scitt';
 
 export const recordFormats: readonly RecordFormat[] = ['jsonl', 'csv', 'tibet', 'vcon', 'scitt'];
 
-/** The lines of an export, with a first line where the format has one. */
+/** The lines of an export, with a first line where the format has one; `signer` signs TIBET tokens. */
 export async function* recordLines(
   format: LineFormat,
   records: AsyncIterable<StoredRecord>,
+  signer?: SigningKey,
 ): AsyncGenerator<string> {
   if (format === 'csv') yield csvHeader();
-  const tibet = new TibetExporter();
+  const tibet = new TibetExporter(signer);
   for await (const record of records)
     if (format === 'csv') yield recordToCsv(record);
     else yield JSON.stringify(format === 'tibet' ? tibet.token(record) : recordJson(record));

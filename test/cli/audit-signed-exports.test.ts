@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { exitCodes } from '../../src/cli/exit-codes.ts';
 import { dataPaths } from '../../src/config/index.ts';
 import { AuditLog, openingLabel } from '../../src/provenance/index.ts';
-import { decodeCoseSign1, saveIdentity } from '../../src/tokens/index.ts';
+import { decodeCoseSign1, saveIdentity, verifySignature } from '../../src/tokens/index.ts';
 import {
   checkSignedIntent,
   type IntentRecord,
@@ -133,6 +133,19 @@ describe('property 6 (call-bound): from an export alone it can be told who signe
     expect((await runCli(['audit', 'export', '--no-layers', '--data-dir', directory])).code).toBe(
       exitCodes.usage,
     );
+  });
+
+  it('TIBET tokens are signed by the gateway where its key is at hand, and say so by leaving it out where it is not', async () => {
+    const [signed] = await exported('tibet', '--call', 'c1');
+    const { hash, signature } = signed ?? {};
+    const { publicKey } = gateway.token;
+    expect(verifySignature(publicKey, Buffer.from(String(hash)), bytes(signature))).toBe(true);
+    const key = readFileSync(paths.gatewayKey);
+    rmSync(paths.gatewayKey);
+    const [unsigned] = await exported('tibet', '--call', 'c1');
+    expect(unsigned).not.toHaveProperty('signature');
+    expect(unsigned?.['hash']).toBe(hash);
+    writeFileSync(paths.gatewayKey, key, { mode: 0o600 });
   });
 
   it('an export that fails leaves no half of itself behind', async () => {
