@@ -306,6 +306,8 @@ async function fill(): Promise<void> {
 }
 
 async function proveAndAsk(again: AuditLog): Promise<void> {
+  // Else the answers wait for what the filling has left the kernel to write, which tells of the disk.
+  execFileSync('sync', ['-f', directory]);
   const somewhere = (round: number): number => Math.floor((again.size - 2) * ((round * 0.618_034) % 1));
   // Who proves a record has not just read it: what the log keeps of files that were read lately is that of others then.
   const found: { readonly id: string; readonly position: number }[] = [];
