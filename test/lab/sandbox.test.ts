@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
 import { endWithTest } from '../support/processes.ts';
 import { until } from '../support/until.ts';
+import { LabNetwork } from './network.ts';
 import { whyNoLab } from './permission.ts';
 import { Sandbox } from './sandbox.ts';
 
@@ -36,6 +37,22 @@ describe.skipIf(why !== undefined)('a lab that is ended', () => {
       expect(existsSync(directory)).toBe(false);
     },
   );
+});
+
+it.skipIf(why !== undefined)('a program does not begin once its lab has ended', async () => {
+  const { sandbox } = await LabNetwork.build();
+  // As whoever inherits it would find it: the parent is not the lab's process.
+  const begin = [...sandbox.launcher('gateway'), 'echo', 'begun'];
+  const heir = spawn('sh', ['-c', '"$@"; :', 'sh', ...begin], { stdio: ['ignore', 'pipe', 'inherit'] });
+  expect((await heir.stdout.toArray()).toString()).toBe('');
+  expect(
+    (
+      await sandbox
+        .spawn('gateway', ['echo', 'begun'], { stdio: ['ignore', 'pipe', 'inherit'] })
+        .stdout?.toArray()
+    )?.toString(),
+  ).toBe('begun\n');
+  await sandbox.close();
 });
 
 /** The processes that see what only this lab mounts. */

@@ -6,6 +6,9 @@ import { basename, join } from 'node:path';
 
 const scratchPrefix = 'tibet-sip-lab-';
 
+/** This process may have ended before its end was going to be told. */
+const unlessOrphaned = 'test "$PPID" = "$0" && exec "$@"';
+
 /**
  * A private set of network namespaces. They are named in a mount namespace that one process holds, a shell that
  * reads from this process: when this process ends, however it ends, that one ends too and the kernel takes the
@@ -57,7 +60,8 @@ export class Sandbox {
 
   /** What stands before a program's own words so that it runs in a namespace, and ends with this process. */
   launcher(namespace: string): readonly [string, ...string[]] {
-    return ['nsenter', ...this.#enter(), 'ip', 'netns', 'exec', namespace, 'setpriv', '--pdeathsig', 'KILL'];
+    const inside = ['ip', 'netns', 'exec', namespace, 'setpriv', '--pdeathsig', 'KILL'];
+    return ['nsenter', ...this.#enter(), ...inside, 'sh', '-c', unlessOrphaned, String(process.pid)];
   }
 
   spawn(namespace: string, words: readonly string[], options: SpawnOptions = {}): ChildProcess {
