@@ -130,8 +130,11 @@ export class Witnesses {
       return { kind: 'cosigned', line: formatSignatureLine(key, signature) };
     }
     if (status === 409) {
-      const seen = Number(body.trim());
-      if (!Number.isSafeInteger(seen) || seen < 0) return { kind: 'refused', says: '409 without a size' };
+      const seen = sizeIn(body);
+      // Either it saw another size than `older`, or another root of this one; then the body may say anything.
+      if (older === size && (seen === undefined || seen === size))
+        return { kind: 'contradicted', says: `it saw another log of ${size} records` };
+      if (seen === undefined) return { kind: 'refused', says: '409 without a size' };
       if (seen > size) return { kind: 'contradicted', says: `it saw ${seen} records, the log has ${size}` };
       this.#sizes.set(name, seen);
       return undefined;
@@ -143,6 +146,13 @@ export class Witnesses {
 }
 
 const confused: WitnessOutcome = { kind: 'refused', says: 'it names another last size each time' };
+
+/** ASCII decimal and a newline. */
+function sizeIn(body: string): number | undefined {
+  const text = body.trim();
+  const size = Number(text);
+  return Number.isSafeInteger(size) && size >= 0 && String(size) === text ? size : undefined;
+}
 
 /** The witness's cosignature among the lines of its answer; throws VerifyError when it made none that holds. */
 function cosignatureIn(body: string, checkpoint: string, witness: PolicyWitness): Uint8Array {

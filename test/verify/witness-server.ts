@@ -27,6 +27,8 @@ export class WitnessServer {
   #seen: TreeHead = { size: 0, root: new Uint8Array(createHash('sha256').digest()) };
   /** Bodies of all requests. */
   readonly requests: string[] = [];
+  /** What it answers to another root of the size that it saw. */
+  conflictBody: string | undefined;
 
   private constructor(name: string, algorithm: WitnessAlgorithm, logVkey: string) {
     const { publicKey, secret } = keyPair(algorithm);
@@ -86,6 +88,9 @@ export class WitnessServer {
     }
     if (Number.isNaN(old) || old > head.size || proof.length > 63) return { status: 400, text: '' };
     if (old !== this.#seen.size) return { status: 409, text: `${this.#seen.size}\n` };
+    // Two roots of one size are a conflict as well; what its answer's body says is left to the witness.
+    if (old === head.size && !Buffer.from(head.root).equals(this.#seen.root))
+      return { status: 409, text: this.conflictBody ?? `${old}\n` };
     const path = proof.map((line) => new Uint8Array(Buffer.from(line, 'base64')));
     if (!isConsistent(this.#seen, head, path)) return { status: 422, text: '' };
     this.#seen = head;

@@ -169,6 +169,40 @@ describe('property 2 (operator-independent): witnesses countersign what the log 
     expect(shown.witnessedCheckpoint()).toBeUndefined();
   });
 
+  test.each([
+    ['names the size', undefined],
+    ['has no body', ''],
+  ])(
+    'property 5: another root of the very size that a witness saw is an alarm (409 that %s)',
+    async (_, body) => {
+      const { shown, hidden } = await forkedLogs(directory.path);
+      closing.push(
+        () => shown.close(),
+        () => hidden.close(),
+      );
+      await written(
+        shown,
+        Array.from({ length: 5 }, (_one, at) => draft(`more ${at}`)),
+      );
+      expect(shown.size).toBe(hidden.size);
+      const server = await witness(shown, 'w.example/1', 'ed25519');
+      server.conflictBody = body;
+      const policy = `${server.policyLine}quorum w.example-1\n`;
+      expect(await client(hidden, policy).witnesses.collect()).toBe(true);
+      const { witnesses, alarms } = client(shown, policy);
+      expect(await witnesses.collect()).toBe(false);
+      expect(alarms.join()).toContain(`it saw another log of ${hidden.size} records`);
+      expect(await witnesses.collect()).toBe(false);
+      expect(alarms).toHaveLength(2);
+      expect(server.requests.map((one) => one.split('\n', 1)[0])).toEqual([
+        'old 0',
+        'old 0',
+        'old 12',
+        'old 12',
+      ]);
+    },
+  );
+
   test('a countersigned checkpoint of an earlier key is let go at the next start', async () => {
     const log = await openLog(directory.path, { limits });
     const server = await witness(log, 'w.example/1', 'ed25519');
