@@ -26,7 +26,7 @@ const chooser = find('files', HTMLInputElement);
 const drop = find('drop', HTMLElement);
 const results = find('results', HTMLElement);
 let files: readonly GivenFile[] = [];
-let receipts = '';
+let receipts: string | undefined;
 let handOvers: readonly string[] = [];
 
 find('verdicts', HTMLElement).append(

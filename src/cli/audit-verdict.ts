@@ -44,7 +44,7 @@ export async function verifyTarget(output: Output, target: string, options: Trus
   const report = verifyFile(
     readTextFile(target),
     trustIfGiven(options),
-    options.receipts === undefined ? '' : readTextFile(options.receipts),
+    options.receipts === undefined ? undefined : readTextFile(options.receipts),
   );
   showReport(output, report);
   const reason = verdictReasons[report.verdict];

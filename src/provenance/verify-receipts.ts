@@ -42,7 +42,12 @@ export class ExpectedReceipts {
    */
   conclude(nodeKeys: ReadonlyMap<Fingerprint, Uint8Array>, findings: Findings): void {
     const { receipts, unreadable } = this.#file;
-    if (unreadable > 0) findings.note(`${unreadable} lines of the receipts are no receipts`);
+    if (unreadable > 0)
+      findings.note(
+        unreadable === 1
+          ? 'a line of the receipts is no receipt'
+          : `${unreadable} lines of the receipts are no receipts`,
+      );
     let uncounted = 0;
     for (const receipt of receipts) {
       const { record, prev, seq, fingerprint, node } = receipt;

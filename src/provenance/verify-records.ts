@@ -232,7 +232,7 @@ export class RecordVerifier {
     if (aheadMs > maxAheadMs || -aheadMs > maxSealDelayMs)
       this.#findings.problem(
         'time',
-        `it says ${new Date(timeMs).toISOString()}, and was sealed at ${new Date(sealedAt * 1000).toISOString()}`,
+        `it says ${rfc3339(timeMs)}, and was sealed at ${rfc3339(sealedAt * 1000)}`,
         at,
       );
   }
@@ -334,4 +334,10 @@ export function idOfEntry(entry: Uint8Array): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** What a node has signed may be any number. */
+function rfc3339(timeMs: number): string {
+  const date = new Date(timeMs);
+  return Number.isNaN(date.getTime()) ? 'an impossible time' : date.toISOString();
 }

@@ -11,7 +11,7 @@ import { checkCompleteness } from './completeness.ts';
 import { VerifyError } from './error.ts';
 import { followHandOvers } from './hand-over.ts';
 import { parseVkey } from './note.ts';
-import { checkReceipts, parsePartyReceipts } from './party-receipts.ts';
+import { checkReceipts } from './party-receipts.ts';
 import { type Policy, parsePolicy } from './policy.ts';
 import { proveNodes, proveRecords } from './proof.ts';
 import { parseProofFile, proofFormat } from './proof-file.ts';
@@ -52,9 +52,9 @@ export function parseTrust(vkeys: string, policy?: string, handOvers: readonly s
 
 /**
  * Checks one file, whatever it is: a proof, a comparison, a checkpoint. Trusts `trust` alone; where that names no log, the
- * report is UNCHECKED at best. `receipts` are what a party of the records holds, if anything. Never throws VerifyError.
+ * report is UNCHECKED at best. `receipts` are what a party of the records holds, if anything was given. Never throws VerifyError.
  */
-export function verifyFile(text: string, trust: Trust, receipts = ''): Report {
+export function verifyFile(text: string, trust: Trust, receipts?: string): Report {
   const verification = new Verification(trust, receipts);
   try {
     return verification.file(text);
@@ -67,12 +67,12 @@ export function verifyFile(text: string, trust: Trust, receipts = ''): Report {
 /** Collects what was checked on the way, so that a failure tells how far the file held. */
 class Verification {
   readonly #trust: Trust;
-  readonly #receipts: string;
+  readonly #receipts: string | undefined;
   readonly #checks: Check[] = [];
   #log: Report['log'];
   #about: Report['about'] = 'unreadable';
 
-  constructor(trust: Trust, receipts: string) {
+  constructor(trust: Trust, receipts: string | undefined) {
     this.#trust = trust;
     this.#receipts = receipts;
   }
@@ -126,7 +126,7 @@ class Verification {
     const intents = signedIntents(signed);
     if (signed.length > 0) this.#passed('Signed intent', intents.says);
     const shown = records.map(({ id, opened: one }) => ({ id, parties: one?.parties ?? [] }));
-    const held = checkReceipts(parsePartyReceipts(this.#receipts), shown, nodes, file.claim);
+    const held = checkReceipts(this.#receipts, shown, nodes, file.claim);
     const completeness = checkCompleteness(records, file.claim, file.head);
     const gaps = [...completeness.gaps, ...held.gaps];
     const [contradiction] = [...completeness.contradictions, ...held.contradictions];

@@ -140,7 +140,8 @@ export function signedIntents(signed: readonly SignedIntent[]): {
   return { says, proved: [`${says}.`] };
 }
 
-function rfc3339(seconds: number): string {
+/** What is signed may be any number. */
+export function rfc3339(seconds: number): string {
   const date = new Date(seconds * 1000);
   return Number.isNaN(date.getTime()) ? 'an impossible time' : `${date.toISOString().slice(0, 19)}Z`;
 }

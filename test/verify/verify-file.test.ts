@@ -1,8 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { systemClock } from '../../src/base/index.ts';
 import { filesIn } from '../../src/cli/published-files.ts';
-import { type AuditLog, formatReceipts, PublishedLog } from '../../src/provenance/index.ts';
+import { type AuditLog, formatReceipts, PublishedLog, verifyLog } from '../../src/provenance/index.ts';
 import { signNote } from '../../src/provenance/signed-note.ts';
 import { formatTlogProof, parseTlogProof } from '../../src/provenance/tlog-proof.ts';
 import { fingerprintOf, generateSigningKey } from '../../src/tokens/index.ts';
@@ -16,7 +17,15 @@ import {
   type Report,
   verifyFile,
 } from '../../src/verify/index.ts';
-import { alice, checkpointKey, collect, draft, openLog, scratch } from '../provenance/support/test-log.ts';
+import {
+  alice,
+  checkpointKey,
+  collect,
+  draft,
+  openLog,
+  scratch,
+  settled,
+} from '../provenance/support/test-log.ts';
 import { forkedLogs, limits, written as writtenTo } from './forked-log.ts';
 import { answeredCall, erasedOpening, withExtra, withoutRecord } from './proof-support.ts';
 
@@ -129,6 +138,44 @@ describe('a proof file in the hands of an auditor who has the verifier key and n
     const whole = await log.prove({ identity: alice });
     const all = verifyFile(whole, parseTrust(log.vkey), formatReceipts(undefined, receipts));
     expect(all.proved).toContain('8 receipts that the parties hold name records that are here.');
+  });
+
+  test('property 9: receipts that are none, and those that this file cannot be held against, are not passed over in silence', async () => {
+    await written(answeredCall('c1'));
+    const call = await log.prove({ call: 'c1' });
+    await written(answeredCall('c2'));
+    const { receipts } = await log.receipts(alice);
+    const held = formatReceipts(undefined, receipts);
+    const open = (file: string, given: string): string =>
+      verifyFile(file, parseTrust(log.vkey), given).open.join();
+    expect(open(call, held)).toContain(
+      'What 4 receipts of the party say: they name records that this file does not claim to show.',
+    );
+    expect(open(call, held.replace('receipt ', 'receipt A'))).toContain(
+      'What a line of the receipts says: it is no receipt.',
+    );
+    expect(open(call, log.vkey)).toContain('What a line of the receipts says: it is no receipt.');
+    expect(open(call, '\n')).toContain('What the party holds: the receipts that you gave are empty.');
+    expect(verifyFile(call, parseTrust(log.vkey)).open.join()).not.toContain('receipts');
+    const whole = await log.prove({ identity: alice });
+    expect(open(whole, held.replaceAll('\n', '\r\n'))).not.toContain('receipts that');
+  });
+
+  test('a seal of an impossible time is a finding, not a crash: in receipts, in proofs and over the whole log', async () => {
+    await written(answeredCall('c1'));
+    const early = await log.prove({ identity: alice });
+    await log.close();
+    let nowMs = 1_780_000_000_000;
+    log = await openLog(directory.path, { limits, clock: { ...systemClock, now: () => nowMs } });
+    const results = answeredCall('c2').map((one) => log.append(one));
+    nowMs = 1e18;
+    await Promise.all(results.map(settled));
+    const { receipts } = await log.receipts(alice);
+    const report = verifyFile(early, parseTrust(log.vkey), formatReceipts(undefined, receipts));
+    expect(report).toMatchObject({ verdict: 'GAP' });
+    expect(report.findings.join()).toContain('sealed at an impossible time');
+    const { problems } = await verifyLog({ directory: join(directory.path, 'log'), vkey: log.vkey });
+    expect(problems.map(({ kind, message }) => `${kind}: ${message}`).join()).toContain('an impossible time');
   });
 
   test('an erased party: the rest holds, and that something was there is said', async () => {
