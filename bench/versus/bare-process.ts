@@ -1,14 +1,17 @@
 /**
  * What a call costs Node itself: every datagram of it is received and sent on with a Via more or less. No transaction, no
  * timer, nothing checked and nothing kept, and neither routing by identity nor a record. `sign` makes one Ed25519
- * signature for each INVITE besides.
+ * signature for each INVITE besides, `verify` checks one for each REGISTER, and `challenge` asks for credentials at which
+ * nobody looks.
  */
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto';
 import { createSocket, type RemoteInfo } from 'node:dgram';
 import { fieldLines, isResponse, message, methodOf } from './phones/sip-text.ts';
 
-const signs = process.argv[2] === 'sign';
-const { privateKey } = generateKeyPairSync('ed25519');
+const duty = process.argv[2];
+const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+const signed = randomBytes(256);
+const signature = sign(null, signed, privateKey);
 const lineEnd = '\r\n';
 /** RFC 3261 §8.1.1.7: what a branch begins with. */
 const cookie = 'z9hG4bK';
@@ -20,10 +23,10 @@ let phone: { readonly address: string; readonly port: number } | undefined;
 const send = (text: string, port: number, address: string): void =>
   socket.send(Buffer.from(text, 'latin1'), port, address);
 
-function answerOf(request: string, status: string): string {
+function answerOf(request: string, status: string, more: readonly string[] = []): string {
   const copied = fieldLines(request, 'Via') + fieldLines(request, 'From') + fieldLines(request, 'To');
   const named = fieldLines(request, 'Call-ID') + fieldLines(request, 'CSeq');
-  return message(`SIP/2.0 ${status}`, [(copied + named).slice(0, -lineEnd.length)]);
+  return message(`SIP/2.0 ${status}`, [(copied + named).slice(0, -lineEnd.length), ...more]);
 }
 
 /** To where the next Via came from. */
@@ -49,7 +52,7 @@ function passOn(request: string, method: string, from: RemoteInfo): void {
   let head = `${request.slice(0, start)}${lineEnd}Via: SIP/2.0/UDP ${address}:${port};branch=${cookie}${++serial}`;
   if (method === 'INVITE') {
     send(answerOf(request, '100 Trying'), from.port, from.address);
-    if (signs)
+    if (duty === 'sign')
       head += `${lineEnd}Intent-Token: ${sign(null, Buffer.from(request, 'latin1'), privateKey).toString('base64url')}`;
     head += `${lineEnd}Record-Route: <sip:${address}:${port};lr>`;
   }
@@ -62,6 +65,10 @@ socket.on('message', (bytes, from) => {
   const method = methodOf(text);
   if (method !== 'REGISTER') return passOn(text, method, from);
   phone = from;
-  send(answerOf(text, '200 OK'), from.port, from.address);
+  const asks = duty === 'challenge' && !text.includes(`${lineEnd}Authorization: `);
+  const refused = duty === 'verify' && !verify(null, signed, publicKey, signature);
+  const challenge = `WWW-Authenticate: Digest realm="bare", nonce="${++serial}", algorithm=MD5, qop="auth"`;
+  if (asks || refused) send(answerOf(text, '401 Unauthorized', [challenge]), from.port, from.address);
+  else send(answerOf(text, '200 OK'), from.port, from.address);
 });
 socket.bind(0, '127.0.0.1', () => process.send?.(socket.address().port));

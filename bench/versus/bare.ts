@@ -4,14 +4,14 @@ import { endWithTest } from '../../test/support/processes.ts';
 import type { System } from './system.ts';
 
 /** A Node process that does nothing but send on what it receives over UDP: see bare-process.ts. */
-export async function startBare({ signs = false }: { readonly signs?: boolean } = {}): Promise<System> {
-  const child = fork(new URL('bare-process.ts', import.meta.url), signs ? ['sign'] : []);
+export async function startBare(duty?: 'sign' | 'verify' | 'challenge'): Promise<System> {
+  const child = fork(new URL('bare-process.ts', import.meta.url), duty === undefined ? [] : [duty]);
   endWithTest(child);
   const [port] = (await once(child, 'message')) as [number];
   return {
     name: 'bare',
     port: () => port,
-    challenges: false,
+    challenges: duty === 'challenge',
     pids: () => [child.pid ?? 0],
     stop: async () => {
       const ended = once(child, 'exit');

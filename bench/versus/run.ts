@@ -15,7 +15,7 @@ import type { Part, Sizes } from './part.ts';
 import { callParts } from './parts/calls.ts';
 import { capacityParts } from './parts/capacity.ts';
 import { endurance } from './parts/endurance.ts';
-import { floor } from './parts/floor.ts';
+import { floorParts } from './parts/floor.ts';
 import { flowParts } from './parts/flows.ts';
 import { identities } from './parts/identities.ts';
 import { processes } from './parts/processes.ts';
@@ -24,7 +24,7 @@ import { tableOf } from './table.ts';
 
 const parts: readonly Part[] = [
   ...callParts,
-  floor,
+  ...floorParts,
   ...registrationParts,
   ...capacityParts,
   ...flowParts,

@@ -1,25 +1,12 @@
-import { mkdir } from 'node:fs/promises';
-import {
-  type Clock,
-  type Logger,
-  type Random,
-  silentLogger,
-  systemClock,
-  systemRandom,
-} from '../base/index.ts';
-import type { Fingerprint, SigningKey } from '../tokens/index.ts';
-import { peekCheckpoint } from './checkpoint.ts';
-import { DiskStorage } from './disk-storage.ts';
+import type { Fingerprint } from '../tokens/index.ts';
 import { Eraser, type Erasure } from './erasure.ts';
 import { ProvenanceError } from './error.ts';
 import type { FrameRecords } from './frame-records.ts';
-import { HeadsTree, headsDraft } from './identity-heads.ts';
-import { type AuditLimits, defaultAuditLimits } from './limits.ts';
-import { LogReader } from './log-reader.ts';
-import { LogWriter, type NodeIdentity } from './log-writer.ts';
+import { headsDraft, headsOf, nonceBytes } from './identity-heads.ts';
 import { consistencyPath } from './merkle-tree.ts';
+import { type AuditLogOptions, closeParts, type LogParts, openParts, settled } from './open-log.ts';
 import type { AppendResult } from './pending-record.ts';
-import { findByIdPrefix, queryRecords, type RecordQuery } from './query.ts';
+import { getByIdPrefix, queryRecords, type RecordQuery } from './query.ts';
 import {
   collectReceipts,
   type ReceiptBatch,
@@ -35,68 +22,15 @@ import {
   readRecord,
   type StoredRecord,
 } from './record.ts';
-import { RecordIndex } from './record-index.ts';
 import { type ProofOptions, type ProofSubject, preferred, proveRecords } from './record-proof.ts';
-import { recoverLog } from './recovery.ts';
-import { formatVkey, isNoteName, parseVkey } from './signed-note.ts';
-import type { Storage, StorageLock } from './storage.ts';
-import { checkpointPath } from './tile-layout.ts';
-import { WitnessedCheckpoint } from './witnessed-checkpoint.ts';
-
-export interface AuditLogOptions extends NodeIdentity {
-  readonly directory: string;
-  /** Outside `directory`: derived from it, not covered by its checkpoint, rebuilt when it is gone. */
-  readonly indexDirectory: string;
-  /** Lives as long as the log; auditors know its public half as the verifier key. */
-  readonly checkpointKey: SigningKey;
-  /** The log's name in checkpoints, such as `example.com/calls`. */
-  readonly origin: string;
-  /** What runs on the node; recorded when it starts. */
-  readonly software?: { readonly name: string; readonly version: string; readonly hash?: string };
-  readonly clock?: Clock;
-  readonly random?: Random;
-  readonly logger?: Logger;
-  readonly limits?: Partial<AuditLimits>;
-  /** Default: the file system. */
-  readonly storage?: Storage;
-}
-
-/** Before index and checkpoint are found not to fit: whoever renames a log is told what happened, and what to do. */
-async function checkName(storage: Storage, { origin, directory }: AuditLogOptions): Promise<void> {
-  const checkpoint = await storage.read(checkpointPath);
-  const name = checkpoint && peekCheckpoint(Buffer.from(checkpoint).toString()).origin;
-  if (name !== undefined && name !== origin)
-    throw new ProvenanceError(
-      'origin',
-      `the audit log in ${directory} is called ${name}, not ${origin}, and a log keeps its name; ` +
-        `go on with it by --set audit.origin=${name}, or begin another one with --data-dir`,
-    );
-}
-
-/** Heads that are committed to before others have their turn: about a millisecond of work. */
-const headsAtOnce = 128;
-
-/** The event of the record that opens a node's run. */
-export const nodeStartEvent = 'node.start';
-
-interface Parts {
-  readonly lock: StorageLock;
-  readonly index: RecordIndex;
-  readonly writer: LogWriter;
-  readonly reader: LogReader;
-  readonly witnessed: WitnessedCheckpoint;
-  readonly vkey: string;
-  readonly logger: Logger;
-  readonly random: Random;
-}
 
 /** The audit log of one gateway: append-only, durable by group commit, verifiable by anybody. */
 export class AuditLog {
-  readonly #parts: Parts;
+  readonly #parts: LogParts;
   readonly #eraser: Eraser;
   #closed: Promise<void> | undefined;
 
-  private constructor(parts: Parts) {
+  private constructor(parts: LogParts) {
     this.#parts = parts;
     this.#eraser = new Eraser({ ...parts, source: () => this.#source() });
   }
@@ -106,45 +40,13 @@ export class AuditLog {
    * signed checkpoint. Throws ProvenanceError; `locked` when another process has it open.
    */
   static async open(options: AuditLogOptions): Promise<AuditLog> {
-    const { origin, checkpointKey, logger = silentLogger } = options;
-    if (!isNoteName(origin))
-      throw new ProvenanceError('origin', 'the log needs a name without spaces and plus signs');
-    const storage = options.storage ?? new DiskStorage(options.directory);
-    const limits = { ...defaultAuditLimits, ...options.limits };
-    const lock = await storage.lock();
-    let index: RecordIndex | undefined;
-    let writer: LogWriter | undefined;
+    const parts = await openParts(options);
     try {
-      await checkName(storage, options);
-      await mkdir(options.indexDirectory, { recursive: true, mode: 0o700 });
-      index = await RecordIndex.open({ directory: options.indexDirectory, origin, readOnly: false });
-      const { clock = systemClock, random = systemRandom } = options;
-      const recovered = await recoverLog({ storage, index, origin, checkpointKey, limits, random, logger });
-      const softwareHash = options.software?.hash;
-      writer = new LogWriter({
-        ...options,
-        softwareHash,
-        storage,
-        index,
-        clock,
-        random,
-        logger,
-        limits,
-        recovered,
-      });
-      await writer.integrate();
-      const reader = new LogReader(storage);
-      const vkey = formatVkey({ name: origin, publicKey: checkpointKey.publicKey });
-      const witnessed = await WitnessedCheckpoint.load(storage, parseVkey(vkey));
-      const log = new AuditLog({ lock, index, writer, reader, witnessed, vkey, logger, random });
-      await log.#announce(options);
+      const log = new AuditLog(parts);
       await log.#eraser.resume();
       return log;
     } catch (error) {
-      // What failed is told already. The writer goes first: what it has under way uses the index.
-      await writer?.close().catch(() => undefined);
-      await index?.close();
-      await lock.release();
+      await closeParts(parts).catch(() => undefined);
       throw error;
     }
   }
@@ -207,8 +109,8 @@ export class AuditLog {
   }
 
   /** By id, or a prefix that fits one record only; throws `record-ambiguous`. */
-  async get(idPrefix: RecordId): Promise<StoredRecord | undefined> {
-    return onlyOne(await findByIdPrefix(this.#source(), idPrefix));
+  get(idPrefix: RecordId): Promise<StoredRecord | undefined> {
+    return getByIdPrefix(this.#source(), idPrefix);
   }
 
   /** One C2SP tlog-proof file; throws `record-unknown`, or `record-pending` before its checkpoint. */
@@ -239,19 +141,10 @@ export class AuditLog {
     const { writer, index, random } = this.#parts;
     await writer.integrate();
     const { size } = index;
-    const nonce = random.bytes(16);
-    const heads = new HeadsTree(nonce);
-    // One snapshot of the index, however long it takes.
-    for (const { fingerprint, head } of index.heads()) {
-      const slot = writer.keys.currentSlot(fingerprint);
-      const key = slot === undefined ? undefined : writer.keys.keyIn(slot);
-      if (!key) continue;
-      heads.add({ fingerprint, key, head });
-      if (heads.size % headsAtOnce === 0) await new Promise((resolve) => setImmediate(resolve));
-    }
-    const { id, durability } = writer.append(headsDraft(heads, nonce, size));
-    const state = await new Promise((resolve) => durability.whenSettled(resolve));
-    if (state === 'failed') throw new ProvenanceError('storage', 'the heads cannot be recorded');
+    const draft = headsDraft(await headsOf(index, writer.keys, random.bytes(nonceBytes)), size);
+    const { id, durability } = writer.append(draft);
+    if ((await settled(durability)) === 'failed')
+      throw new ProvenanceError('storage', 'the heads cannot be recorded');
     return id;
   }
 
@@ -271,18 +164,8 @@ export class AuditLog {
 
   /** Writes everything out, signs the last checkpoint and lets another process open the log. */
   close(): Promise<void> {
-    this.#closed ??= this.#close();
+    this.#closed ??= closeParts(this.#parts);
     return this.#closed;
-  }
-
-  async #close(): Promise<void> {
-    const { writer, index, lock } = this.#parts;
-    try {
-      await writer.close();
-    } finally {
-      await index.close();
-      await lock.release();
-    }
   }
 
   #source(): ReceiptSource {
@@ -303,30 +186,4 @@ export class AuditLog {
     const raw = waiting.find(({ end }) => position < end)?.at(position);
     return openRecord(raw ?? (await reader.raw(position, this.size)), writer.keys);
   }
-
-  /** Publishes the node's key: without it nobody could check the receipts of this run. */
-  async #announce({ software }: AuditLogOptions): Promise<void> {
-    const { writer } = this.#parts;
-    const { durability } = writer.append(
-      {
-        erin: { event: nodeStartEvent },
-        eraan: { parents: [] },
-        eromheen: { software },
-        erachter: 'open the audit log',
-        parties: [],
-      },
-      true,
-    );
-    const state = await new Promise((resolve) => durability.whenSettled(resolve));
-    if (state === 'failed') {
-      await writer.close().catch(() => undefined);
-      throw new ProvenanceError('storage', 'the audit log cannot write its first record: is the disk full?');
-    }
-  }
-}
-
-export function onlyOne(found: readonly StoredRecord[]): StoredRecord | undefined {
-  if (found.length > 1)
-    throw new ProvenanceError('record-ambiguous', 'more than one record begins so: give more of the id');
-  return found[0];
 }

@@ -1,14 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Fingerprint } from '../tokens/index.ts';
-import { onlyOne } from './audit-log.ts';
 import { peekCheckpoint } from './checkpoint.ts';
 import { DiskStorage } from './disk-storage.ts';
 import { ProvenanceError } from './error.ts';
 import { readJournal } from './journal.ts';
 import { LogReader } from './log-reader.ts';
 import { PartyKeySnapshot } from './party-keys.ts';
-import { findByIdPrefix, queryRecords, type RecordQuery } from './query.ts';
+import { getByIdPrefix, queryRecords, type RecordQuery } from './query.ts';
 import { collectReceipts, type ReceiptBatch, type ReceiptSource } from './receipt-access.ts';
 import { openRecord, type RawRecord, type RecordId, readRecord, type StoredRecord } from './record.ts';
 import { RecordIndex } from './record-index.ts';
@@ -69,7 +68,7 @@ class FileAuditReader implements AuditReader {
   }
 
   async get(idPrefix: RecordId): Promise<StoredRecord | undefined> {
-    return onlyOne(await findByIdPrefix(await this.#snapshot(), idPrefix));
+    return getByIdPrefix(await this.#snapshot(), idPrefix);
   }
 
   async prove(subject: RecordId | ProofSubject, options?: ProofOptions): Promise<string> {

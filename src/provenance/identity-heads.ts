@@ -1,7 +1,9 @@
 import { type Fingerprint, fingerprintBytes } from '../tokens/index.ts';
 import { ByteWriter, cborMajor } from './byte-writer.ts';
+import type { KnownHead } from './heads-order.ts';
 import type { Head } from './ledger.ts';
 import { leafPrefix } from './merkle-tree.ts';
+import type { PartyKeys } from './party-keys.ts';
 import type { RecordDraft } from './record.ts';
 import { emptyTree, extendTree, type TileTree, treeRoot } from './tile-tree.ts';
 
@@ -13,6 +15,11 @@ const saltContext = 'tibet-sip/head-salt/v1';
 const saltBytes = 32;
 /** Leaves that go into the tree together. */
 const leavesAtOnce = 256;
+
+/** Of the commitment; not secret. */
+export const nonceBytes = 16;
+/** Heads that are committed to before others have their turn: about a millisecond of work. */
+const headsAtOnce = 128;
 
 /** An identity's newest record, and the key of the party, which blinds its leaf. */
 export interface IdentityHead {
@@ -27,13 +34,13 @@ export interface IdentityHead {
  * more than the right edge of the tree: there may be millions.
  */
 export class HeadsTree {
-  readonly #nonce: Uint8Array;
+  readonly nonce: Uint8Array;
   readonly #writer = new ByteWriter();
   #tree: TileTree = emptyTree;
   #waiting: Uint8Array[] = [];
 
   constructor(nonce: Uint8Array) {
-    this.#nonce = nonce;
+    this.nonce = nonce;
   }
 
   get size(): number {
@@ -54,7 +61,7 @@ export class HeadsTree {
     writer.reset();
     writer.latin1(saltContext);
     writer.raw(key);
-    writer.raw(this.#nonce);
+    writer.raw(this.nonce);
     const salt = Buffer.from(writer.keystream(saltBytes), 'latin1');
     writer.reset();
     writer.uint8(leafPrefix);
@@ -76,10 +83,27 @@ export class HeadsTree {
   }
 }
 
+/** The heads of all whose keys are there; others have their turn meanwhile, and the index stays as it is at this moment. */
+export async function headsOf(
+  index: { heads(): Iterable<KnownHead> },
+  keys: PartyKeys,
+  nonce: Uint8Array,
+): Promise<HeadsTree> {
+  const tree = new HeadsTree(nonce);
+  for (const { fingerprint, head } of index.heads()) {
+    const slot = keys.currentSlot(fingerprint);
+    const key = slot === undefined ? undefined : keys.keyIn(slot);
+    if (!key) continue;
+    tree.add({ fingerprint, key, head });
+    if (tree.size % headsAtOnce === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  return tree;
+}
+
 /** The record that commits to heads as they were when the log had `size` records. */
-export function headsDraft(heads: HeadsTree, nonce: Uint8Array, size: number): RecordDraft {
+export function headsDraft(heads: HeadsTree, size: number): RecordDraft {
   return {
-    erin: { event: headsEvent, size, identities: heads.size, nonce, root: heads.root },
+    erin: { event: headsEvent, size, identities: heads.size, nonce: heads.nonce, root: heads.root },
     eraan: { parents: [] },
     eromheen: {},
     erachter: 'commit to the newest record of every identity',

@@ -42,8 +42,11 @@ const groupedKinds = ['id', 'call'] as const;
 /** Segments that become a group once all of them are written. */
 const groupSegments = 128;
 export const groupRecords: number = groupSegments * segmentRecords;
-/** As many times as many buckets, so that a list stays as long; an offset within a group has three bytes. */
-const groupBucketBits: number = bucketBits + 4;
+/**
+ * As many times as many buckets as there are segments: a list takes 0.7 kB and lies in the page of its key, which is all that a
+ * look-up reads of a group. An offset within it has three bytes.
+ */
+const groupBucketBits: number = bucketBits + 7;
 const groupPlaceBytes: number = placeBytes + 1;
 /** Buckets of a group that are made in one transaction: about a millisecond. */
 const bucketsAtOnce = 4;

@@ -4,7 +4,7 @@ import { countFrom, uint64 } from './index-keys.ts';
 import type { IndexTables } from './index-tables.ts';
 import type { TreeHead } from './merkle-tree.ts';
 
-const formatVersion = 6;
+const formatVersion = 7;
 const stateKey = Buffer.from('state');
 
 /** An index that an earlier release made: derived from the log, so it is made again rather than converted. */

@@ -121,12 +121,19 @@ export class IndexTables {
   }
 }
 
+/**
+ * Documented by `lmdb`, not in its types. A look-up whose page is on the disk alone would wait for all that the kernel reads
+ * around it, 8 MB on some machines (`bench/provenance.ts`).
+ */
+const placesLieApart = { noReadAhead: true };
+
 function openTables(directory: string, readOnly: boolean): OpenTables {
   const root = open<Buffer, Buffer>({
     path: directory,
     keyEncoding: 'binary',
     encoding: 'binary',
     readOnly,
+    ...placesLieApart,
     maxDbs: 16,
   });
   return {

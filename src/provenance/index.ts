@@ -1,5 +1,5 @@
 export { addressParty } from './address-party.ts';
-export { AuditLog, type AuditLogOptions, nodeStartEvent } from './audit-log.ts';
+export { AuditLog } from './audit-log.ts';
 export { type AuditReader, type AuditReaderOptions, openAuditReader } from './audit-reader.ts';
 export { DiskStorage } from './disk-storage.ts';
 export * from './durability.ts';
@@ -18,6 +18,7 @@ export {
 } from './key-succession.ts';
 export type { Layer } from './layer.ts';
 export * from './limits.ts';
+export { type AuditLogOptions, nodeStartEvent } from './open-log.ts';
 export { type PartyReceipt, readPartyReceipt } from './party-receipt.ts';
 export type { AppendResult } from './pending-record.ts';
 export {

@@ -1,8 +1,9 @@
 import type { Fingerprint } from '../tokens/index.ts';
+import { ProvenanceError } from './error.ts';
 import type { LookupKey } from './index-lookup.ts';
 import type { PositionRange } from './index-places.ts';
 import { hasWords, intentWords } from './intent-words.ts';
-import type { StoredRecord } from './record.ts';
+import type { RecordId, StoredRecord } from './record.ts';
 import type { RecordIndex } from './record-index.ts';
 
 /** Filters add up; nothing given means every record. Paging: `after` is the `position` of the last one seen. */
@@ -185,4 +186,15 @@ export async function findByIdPrefix(source: QuerySource, prefix: string): Promi
     if (record.id.startsWith(prefix)) found.push(record);
   }
   return found;
+}
+
+/** The one record whose id begins so; throws `record-ambiguous`. */
+export async function getByIdPrefix(
+  source: QuerySource,
+  prefix: RecordId,
+): Promise<StoredRecord | undefined> {
+  const [record, another] = await findByIdPrefix(source, prefix);
+  if (another)
+    throw new ProvenanceError('record-ambiguous', 'more than one record begins so: give more of the id');
+  return record;
 }

@@ -4,8 +4,10 @@ import type { Readable } from './storage.ts';
 import { tilePath, tileWidth, widthOf } from './tile-layout.ts';
 import { splitTile } from './tile-tree.ts';
 
-/** Tiles that are kept with all hashes above them, 16 kB each. */
-const cachedTiles = 64;
+/** Tiles of leaves that are kept with all hashes above them, 16 kB each. */
+const cachedLeafTiles = 64;
+/** Tiles above them: each stands for 65,536 records and more, so these are all that a log of 16 million has. */
+const cachedUpperTiles = 256;
 
 /** A tile with the hashes of all pairs above it: most of what a proof takes lies within two or three tiles. */
 interface FoldedTile {
@@ -17,7 +19,8 @@ interface FoldedTile {
 /** Reads the hashes of a log's tree from its tiles, whoever writes to them. */
 export class TreeReader {
   readonly #storage: Readable;
-  readonly #tiles = new Recent<FoldedTile>(cachedTiles);
+  readonly #leafTiles = new Recent<FoldedTile>(cachedLeafTiles);
+  readonly #upperTiles = new Recent<FoldedTile>(cachedUpperTiles);
 
   constructor(storage: Readable) {
     this.#storage = storage;
@@ -43,7 +46,8 @@ export class TreeReader {
   async #hash(level: number, first: number, height: number, size: number): Promise<Uint8Array> {
     const index = Math.floor(first / tileWidth);
     const width = widthOf(size, level, index);
-    const { hashes, levels } = await this.#tiles.get(`${level}/${index}/${width}`, async () =>
+    const tiles = level === 0 ? this.#leafTiles : this.#upperTiles;
+    const { hashes, levels } = await tiles.get(`${level}/${index}/${width}`, async () =>
       folded(await readTile(this.#storage, level, index, width)),
     );
     const at = (levels[height] ?? 0) + ((first % tileWidth) >> height) * hashBytes;

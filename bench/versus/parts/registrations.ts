@@ -3,6 +3,7 @@ import { startKamailio } from '../kamailio.ts';
 import { type Bench, busyNote, inTurn, type Part, requireClean, type Side } from '../part.ts';
 import type { Phones } from '../phones/phones.ts';
 import { cpuSeconds, namesOf, type System } from '../system.ts';
+import type { Cost } from './calls.ts';
 
 /** Phones that register in turn. */
 const crowd = 500;
@@ -10,13 +11,8 @@ const crowd = 500;
 const kamailio: Side = { name: 'kamailio', start: () => startKamailio({ challenges: true }) };
 const ours: Side = { name: 'tibet-sip', start: () => startOurs({ phones: namesOf('phone', crowd) }) };
 
-interface Cost {
-  readonly cpuUs: number;
-  readonly busy: number;
-}
-
 /** REGISTER with digest, two rounds, of many phones in turn over UDP. */
-async function digestCost(bench: Bench, system: System, phones: Phones): Promise<Cost> {
+export async function digestCost(bench: Bench, system: System, phones: Phones): Promise<Cost> {
   const { rate, seconds, warm } = bench.sizes;
   const load = { transport: 'udp', port: system.port('udp'), prefix: 'phone', names: crowd, rate } as const;
   await phones.ask('register', { ...load, count: rate * warm });
@@ -24,7 +20,7 @@ async function digestCost(bench: Bench, system: System, phones: Phones): Promise
 }
 
 /** One round trip each: phones that the gateway has never seen, then the same phones again. */
-async function keyCost(
+export async function keyCost(
   bench: Bench,
   system: System,
   phones: Phones,
