@@ -57,6 +57,9 @@ export function recordToCsv(record: StoredRecord): string {
   return csvColumns.map((column) => csvField(fields[column])).join(',');
 }
 
+/** Where a spreadsheet begins a cell, whatever separates cells in its country, and then a formula in it. */
+const formulas = /(^|[;\t\r\n"])([ \t]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])/g;
+
 /**
  * Callers choose what stands in many fields: text that a spreadsheet would run as a formula gets an apostrophe in
  * front, so that opening an export runs nothing.
@@ -64,6 +67,7 @@ export function recordToCsv(record: StoredRecord): string {
 function csvField(value: unknown): string {
   if (typeof value === 'number') return String(value);
   if (typeof value !== 'string') return '';
-  const text = '=+-@\t\r'.includes(value.charAt(0)) && value !== '' ? `'${value}` : value;
+  const tame = value.replace(formulas, "$1$2'");
+  const text = '\t\r'.includes(tame.charAt(0)) && tame !== '' ? `'${tame}` : tame;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -55,6 +55,18 @@ describe('exports', () => {
     );
   });
 
+  test.each([
+    ['a;=1', "a;'=1", 'where the list separator is a semicolon, a field ends there'],
+    ['a\t+1', "a\t'+1", 'where it is a tab'],
+    ['a\n =1', `"a\n '=1"`, 'a line that begins within the field'],
+    ['say "=1"', `"say ""'=1"""`, 'after a quote'],
+    ['\uff1d1', "'\uff1d1", 'a full-width equals sign is one'],
+    ['\t=1', "'\t'=1", 'a tab in front'],
+    ['jis:a-b, 1+1=2; c', '"jis:a-b, 1+1=2; c"', 'what nobody takes for a formula stays as it is'],
+  ])('CSV: %j runs nothing either (%#)', (intent, field, why) => {
+    expect(recordToCsv({ ...record, erachter: intent }), why).toContain(`,${field},${alice}`);
+  });
+
   test("TIBET tokens have the draft's fields, hash as RFC 8785, chain by hash and verify", () => {
     const exporter = new TibetExporter(nodeKey);
     const first = exporter.token(record);
