@@ -47,6 +47,10 @@ export async function queryOf(config: Config, options: FilterOptions): Promise<R
   const { identity, call, event, outcome, intent, after, since, until } = options;
   if (options.pseudonyms === true && identity === undefined)
     throw new CliError('usage', '--pseudonyms goes with --identity');
+  for (const [name, value] of Object.entries({ identity, call, event, outcome, intent }))
+    if (value?.trim() === '') throw new CliError('usage', `--${name} is empty`);
+  if (since !== undefined && until !== undefined && since > until)
+    throw new CliError('usage', '--since is later than --until');
   return {
     ...(identity !== undefined && { identity: await identitiesOf(config, identity, options) }),
     ...(call !== undefined && { callId: call }),

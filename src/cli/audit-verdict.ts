@@ -95,7 +95,9 @@ function trustOf({ vkey, policy, handOver = [] }: TrustOptions, published: reado
     );
   } catch (error) {
     if (error instanceof VerifyError)
-      throw new CliError('usage', error.message, howToTrust, { cause: error });
+      throw new CliError('usage', error.message, error.code === 'vkey' ? howToTrust : undefined, {
+        cause: error,
+      });
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PublishedFiles } from '../provenance/index.ts';
 import { CliError } from './failure.ts';
@@ -76,6 +76,7 @@ export function readTextFile(path: string): string {
 function readBytes(path: string, maxBytes: number): Buffer {
   const file = openSync(path, 'r');
   try {
+    if (fstatSync(file).isDirectory()) throw new CliError('storage', `is a directory: ${path}`);
     const parts: Buffer[] = [];
     for (let length = 0; ; ) {
       const part = Buffer.allocUnsafe(partBytes);

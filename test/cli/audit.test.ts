@@ -107,7 +107,17 @@ describe('audit list and show', () => {
     expect(await list('--until', '1h')).toHaveLength(0);
     for (const wrong of ['yesterday', '2026-02-31', '2026', '5', '2026-01-01T25:00', '-5m', ''])
       expect((await cli('audit', 'list', '--since', wrong)).code, wrong).toBe(exitCodes.usage);
-    for (const wrong of [['--pseudonyms'], ['--after', ''], ['--limit', '0']])
+    for (const wrong of [
+      ['--pseudonyms'],
+      ['--after', ''],
+      ['--limit', '0'],
+      ['--call', ''],
+      ['--identity', ''],
+      ['--event', ''],
+      ['--outcome', ' '],
+      ['--intent', ''],
+      ['--since', '1h', '--until', '2h'],
+    ])
       expect((await cli('audit', 'list', ...wrong)).code, wrong.join()).toBe(exitCodes.usage);
   });
 
@@ -463,6 +473,18 @@ describe('audit verify of whatever somebody was given', () => {
     const older = await runCli(['audit', 'compare', at('kept.txt'), at('data'), '--vkey', wrongKey]);
     expect(older).toMatchObject({ code: exitCodes.refused });
     expect(older.out).toMatch(/^INVALID {2}The key that you gave has not signed/);
+  });
+
+  it('says which file cannot be read, and what is wrong with a policy, each by itself', async () => {
+    const verify = (...more: readonly string[]): ReturnType<typeof runCli> =>
+      runCli(['audit', 'verify', at('kept.txt'), '--vkey', vkey, ...more]);
+    for (const option of ['--vkey', '--policy', '--receipts', '--hand-over']) {
+      const { code, err } = await verify(option, directory);
+      expect([code, err.trim()]).toEqual([exitCodes.storage, `tibet-sip: is a directory: ${directory}`]);
+    }
+    const { code, err } = await verify('--policy', at('kept.txt'));
+    expect(code).toBe(exitCodes.usage);
+    expect(err.trim()).toMatch(/line 1 of the policy: .* is none of log, witness, group, quorum$/);
   });
 
   it('reads no file without end, and says so in one line', async () => {
