@@ -1,7 +1,7 @@
-import { closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PublishedFiles } from '../provenance/index.ts';
-import { CliError } from './failure.ts';
+import { CliError, codeOf } from './failure.ts';
 
 /** A bundle has at most 256 entries of 65,535 bytes, each with its length. */
 const maxFileBytes = 256 * 65_537;
@@ -63,9 +63,19 @@ export function filesIn(directory: string): PublishedFiles {
   return {
     read: async (path) => {
       const file = join(directory, path);
-      return existsSync(file) ? readBytes(file, maxFileBytes) : undefined;
+      // A copy may hold a directory or a pipe in the place of a file: then that file is missing.
+      return statOf(file)?.isFile() === true ? readBytes(file, maxFileBytes) : undefined;
     },
   };
+}
+
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    if (['ENOTDIR', 'ELOOP'].includes(codeOf(error))) return undefined;
+    throw error;
+  }
 }
 
 /** What somebody was given to check: a file, or a pipe, that may be anything and of any length. */

@@ -1,6 +1,7 @@
 import { type Checkpoint, openCheckpoint, peekCheckpoint } from './checkpoint.ts';
-import { DiskStorage, lockFileName } from './disk-storage.ts';
+import { lockFileName } from './disk-storage.ts';
 import { ProvenanceError } from './error.ts';
+import { HandedOverStorage } from './handed-over-storage.ts';
 import { readJournal, spareSegment } from './journal.ts';
 import { isSegmentName } from './journal-frame.ts';
 import { followSuccessions, readSuccessions, successionDirectory, successionPath } from './key-succession.ts';
@@ -42,7 +43,7 @@ export interface VerifyLogOptions {
  * the same time is checked up to where it stood.
  */
 export async function verifyLog(options: VerifyLogOptions): Promise<LogVerdict> {
-  const storage = options.storage ?? new DiskStorage(options.directory);
+  const storage = options.storage ?? new HandedOverStorage(options.directory);
   const intents = await import('../verify/index.ts');
   return new LogVerification(options, storage, await storage.locked(), intents).run();
 }

@@ -1,4 +1,17 @@
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -485,6 +498,34 @@ describe('audit verify of whatever somebody was given', () => {
     const { code, err } = await verify('--policy', at('kept.txt'));
     expect(code).toBe(exitCodes.usage);
     expect(err.trim()).toMatch(/line 1 of the policy: .* is none of log, witness, group, quorum$/);
+  });
+
+  it.each([
+    ['a directory', (path: string): void => mkdirSync(path)],
+    ['a device without end', (path: string): void => symlinkSync('/dev/zero', path)],
+    ['a pipe', (path: string): unknown => execFileSync('mkfifo', [path])],
+    ['a link to itself', (path: string): void => symlinkSync(path, path)],
+    ['larger than any file', (path: string): void => writeFileSync(path, '')],
+  ])('comes to a verdict on a log in which %s stands for a file', async (what, put) => {
+    const [entries = ''] = readdirSync(join(paths.log, 'public/tile/entries/000.p'));
+    for (const file of [
+      'openings/000',
+      `public/tile/entries/000.p/${entries}`,
+      'public/checkpoint',
+      'party-keys',
+    ]) {
+      const log = join(mkdtempSync(at('handed-over-')), 'log');
+      cpSync(paths.log, log, { recursive: true });
+      const path = join(log, file);
+      expect(existsSync(path), file).toBe(true);
+      rmSync(path);
+      put(path);
+      if (what.startsWith('larger')) truncateSync(path, 2 ** 31);
+      for (const target of file.startsWith('public') ? [log, join(log, 'public')] : [log]) {
+        const { code, err } = await runCli(['audit', 'verify', target, '--vkey', vkey]);
+        expect([exitCodes.refused, exitCodes.notFound], `${file}: ${err}`).toContain(code);
+      }
+    }
   });
 
   it('reads no file without end, and says so in one line', async () => {
