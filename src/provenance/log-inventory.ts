@@ -10,7 +10,8 @@ export interface LogInventory {
   readonly openings: ReadonlySet<string>;
   /** Everything else. */
   readonly others: readonly string[];
-  readonly highestBundle: number;
+  /** Of the bundles and openings that exist. Whoever made the directory chose the numbers: nothing counts up to them. */
+  readonly indexes: ReadonlySet<number>;
 }
 
 export async function takeInventory(storage: Storage): Promise<LogInventory> {
@@ -18,19 +19,19 @@ export async function takeInventory(storage: Storage): Promise<LogInventory> {
   const tiles = new Map<string, number[]>();
   const openings = new Set<string>();
   const others: string[] = [];
-  let highestBundle = -1;
+  const indexes = new Set<number>();
   for (const path of await walk(storage, '.')) {
     const named = nameOf(path);
     if (named === undefined) {
       others.push(path);
       continue;
     }
-    if (named.kind !== 'tile') highestBundle = Math.max(highestBundle, named.index);
+    if (named.kind !== 'tile') indexes.add(named.index);
     if (named.kind === 'openings') openings.add(path);
     else if (named.kind === 'bundle') addWidth(bundles, bundlePath(named.index, tileWidth), named.width);
     else addWidth(tiles, tilePath(named.level, named.index, tileWidth), named.width);
   }
-  return { bundles, tiles, openings, others, highestBundle };
+  return { bundles, tiles, openings, others, indexes };
 }
 
 function addWidth(widths: Map<string, number[]>, key: string, width: number): void {

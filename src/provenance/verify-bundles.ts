@@ -58,8 +58,8 @@ export class BundleVerifier {
   async conclude(root: Uint8Array): Promise<void> {
     const { findings, inventory, size } = this.#options;
     const tree = await this.#tree.conclude(root, this.#tileFiles, findings);
-    for (let index = Math.ceil(size / tileWidth); index <= inventory.highestBundle; index++)
-      await this.#checkVersions(index, { entries: [], openings: [] });
+    for (const index of inventory.indexes)
+      if (index * tileWidth >= size) await this.#checkVersions(index, { entries: [], openings: [] });
     await this.#checkWiderTiles(tree);
   }
 

@@ -218,8 +218,15 @@ class LogVerification {
       size,
       beyond,
     });
+    let missing = 0;
     for (let index = 0; index * tileWidth < size; index++) {
       this.#options.signal?.throwIfAborted();
+      if (!inventory.indexes.has(index)) missing++;
+      // A checkpoint may say any size: where more is missing than there is, nobody looks for each by itself.
+      if (missing > inventory.indexes.size) {
+        this.#findings.problem('bundle', `the records from ${index * tileWidth} on are missing`);
+        break;
+      }
       await bundles.check(index);
       this.#options.onProgress?.({ records: Math.min(size, (index + 1) * tileWidth), size });
     }

@@ -2,8 +2,19 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { encodeBundle, splitBundle } from '../../src/provenance/bundle.ts';
 import { type LogVerdict, verifyLog } from '../../src/provenance/index.ts';
 import { encodeOpenings, splitOpenings } from '../../src/provenance/openings-file.ts';
+import { signNote } from '../../src/provenance/signed-note.ts';
+import { generateSigningKey } from '../../src/tokens/index.ts';
 import { SimulatedDisk, seeded } from './support/simulated-disk.ts';
-import { attempt, closing, draft, openLog, scratch, settled } from './support/test-log.ts';
+import {
+  attempt,
+  checkpointKey,
+  closing,
+  draft,
+  openLog,
+  origin,
+  scratch,
+  settled,
+} from './support/test-log.ts';
 
 let directory: ReturnType<typeof scratch>;
 let disk: SimulatedDisk;
@@ -29,6 +40,28 @@ function rebundle(path: string, change: (items: Uint8Array[]) => Uint8Array[]): 
 }
 
 const entries = 'public/tile/entries/000.p/6';
+
+describe('a verdict is come to', () => {
+  beforeEach(() => logOf(5));
+
+  test.each([
+    ['and signs for it', checkpointKey],
+    ['and nobody signed it', generateSigningKey()],
+  ])('when the checkpoint speaks of more records than any log can have, %s', async (_, key) => {
+    const note = signNote(`${origin}\n${Number.MAX_SAFE_INTEGER}\n${'A'.repeat(43)}=\n`, origin, key);
+    disk.tamper('public/checkpoint', () => Buffer.from(note));
+    const { valid, problems } = await verify();
+    expect(valid).toBe(false);
+    expect(problems.map(({ message }) => message)).toContain('the records from 512 on are missing');
+  });
+
+  test('when a file has the number of a bundle that no log can have', async () => {
+    const file = 'public/tile/entries/x999/x999/x999/x999/999';
+    disk.plant(file, Buffer.alloc(32));
+    const { problems } = await verify();
+    expect(problems).toEqual([expect.objectContaining({ kind: 'unexpected-file', file })]);
+  });
+});
 
 describe('a verdict names the record', () => {
   beforeEach(() => logOf(5));
