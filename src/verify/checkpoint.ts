@@ -104,7 +104,8 @@ export function cosignatures(
     const time = cosignatureTime(key, checkpoint.note.text, checkpoint, signature);
     if (time === undefined)
       throw new VerifyError('signature', `the cosignature of the witness ${key.name} is wrong`);
-    found.push({ key, time });
+    // C2SP tlog-cosignature: without a time it does not say that the tree was the newest one.
+    if (time > 0) found.push({ key, time });
   }
   return found;
 }

@@ -143,7 +143,7 @@ function uint(value: bigint): Uint8Array {
   return bytes;
 }
 
-/** The time (POSIX seconds) that a cosignature states; undefined when it does not verify. */
+/** The time (POSIX seconds) that a cosignature states, 0 for none (ML-DSA-44 alone); undefined when it does not verify. */
 export function cosignatureTime(
   key: NoteKey,
   text: string,
@@ -153,7 +153,8 @@ export function cosignatureTime(
   if (key.type === 'ed25519' || signature.length < 8 || checkpoint.root.length !== hashBytes)
     return undefined;
   const time = new DataView(signature.buffer, signature.byteOffset, 8).getBigUint64(0);
-  if (time === 0n || time > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
+  const undated = time === 0n && key.type === 'cosignature-ed25519';
+  if (undated || time > BigInt(Number.MAX_SAFE_INTEGER)) return undefined;
   const message = cosignedMessage(key, text, checkpoint, time);
   const verify = key.type === 'cosignature-ed25519' ? verifyEd25519 : verifyMlDsa44;
   return verify(key.publicKey, message, signature.subarray(8)) ? Number(time) : undefined;

@@ -232,6 +232,27 @@ describe('property 2 (operator-independent): witnesses countersign what the log 
     expect(log.witnessedCheckpoint()).toBeUndefined();
   });
 
+  test.each([
+    ['ml-dsa-44', 'UNWITNESSED'],
+    ['ed25519', 'INVALID'],
+  ] as const)(
+    'a cosignature without a time counts for nothing, and is no forgery where it may have none (%s)',
+    async (algorithm, verdict) => {
+      const log = await openedLog();
+      const server = await witness(log, 'w.example/1', algorithm);
+      server.dated = false;
+      const body = `old 0\n\n${log.checkpoint()}`;
+      const answer = await postWithin(5_000)(
+        `${server.url}/add-checkpoint`,
+        body,
+        new AbortController().signal,
+      );
+      const trust = parseTrust(log.vkey, `${server.policyLine}quorum w.example-1\n`);
+      expect(answer.status).toBe(200);
+      expect(verifyFile(log.checkpoint() + answer.body, trust).verdict).toBe(verdict);
+    },
+  );
+
   test('a cosignature that was changed spoils the proof, one by a stranger is ignored (C2SP signed-note)', async () => {
     const log = await openedLog();
     const [one, two] = [
