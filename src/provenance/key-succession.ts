@@ -30,12 +30,21 @@ export function successionPath(number: number): string {
 
 /** Every hand-over of a log, first to last; throws ProvenanceError `note-malformed` or `note-signature`. */
 export async function readSuccessions(storage: Pick<Storage, 'read'>): Promise<readonly KeySuccession[]> {
-  const found: KeySuccession[] = [];
-  for (let number = 1; ; number++) {
+  return (await readSuccessionNotes(storage)).map(parseSuccession);
+}
+
+/** A key a week for twenty years; whoever publishes a log may have an answer for every number. */
+const maxSuccessions = 1_024;
+
+/** First to last, unchecked. Throws ProvenanceError. */
+export async function readSuccessionNotes(storage: Pick<Storage, 'read'>): Promise<readonly string[]> {
+  const notes: string[] = [];
+  for (let number = 1; number <= maxSuccessions; number++) {
     const file = await storage.read(successionPath(number));
-    if (!file) return found;
-    found.push(parseSuccession(Buffer.from(file).toString()));
+    if (!file) return notes;
+    notes.push(Buffer.from(file).toString());
   }
+  throw new ProvenanceError('note-malformed', `the log was handed over more than ${maxSuccessions} times`);
 }
 
 /** The key that a trusted key has led to; it is itself where nothing followed on it. */

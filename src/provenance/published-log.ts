@@ -3,7 +3,7 @@ import { entryLengthBytes, splitBundle } from './bundle.ts';
 import { type Checkpoint, openCheckpoint, peekCheckpoint } from './checkpoint.ts';
 import { decodeEntry } from './entry.ts';
 import { ProvenanceError } from './error.ts';
-import { followSuccessions, readSuccessions, successionPath } from './key-succession.ts';
+import { followSuccessions, readSuccessionNotes, readSuccessions } from './key-succession.ts';
 import { consistencyPath, leafHash } from './merkle-tree.ts';
 import { decodeReceipt, ReceiptChecker } from './receipt.ts';
 import { parseVkey } from './signed-note.ts';
@@ -66,15 +66,8 @@ export class PublishedLog {
   }
 
   /** The notes by which the log's key was handed over, first to last, unchecked. */
-  async handOvers(): Promise<readonly string[]> {
-    const notes: string[] = [];
-    for (let bytes = await this.#handOver(1); bytes; bytes = await this.#handOver(notes.length + 1))
-      notes.push(Buffer.from(bytes).toString());
-    return notes;
-  }
-
-  #handOver(number: number): Promise<Uint8Array | undefined> {
-    return this.#storage.read(successionPath(number));
+  handOvers(): Promise<readonly string[]> {
+    return readSuccessionNotes(this.#storage);
   }
 
   /** Every entry, every signature, every tile; finds faults, never throws for them. */

@@ -178,6 +178,13 @@ describe('a proof file in the hands of an auditor who has the verifier key and n
     expect(problems.map(({ kind, message }) => `${kind}: ${message}`).join()).toContain('an impossible time');
   });
 
+  test('a server that has a hand-over for every number is left at some point', async () => {
+    const published = new PublishedLog({
+      read: async (path) => (path.startsWith('keys/') ? Buffer.from('and so on\n') : undefined),
+    });
+    await expect(published.handOvers()).rejects.toThrow('handed over more than 1024 times');
+  });
+
   test('an erased party: the rest holds, and that something was there is said', async () => {
     const [id = ''] = await written(answeredCall('c1'));
     const report = verified(
