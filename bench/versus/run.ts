@@ -155,7 +155,7 @@ This gateway beside Kamailio on the same machine in the same run. Without --part
 parts
 ${parts.map(({ name, what }) => `  ${name.padEnd(17)} ${what}`).join('\n')}
 
-sizes, as they are by default and with --quick (some minutes)
+sizes, as they are by default and with --quick (some minutes); calls over UDP come at twice the rate
   ${shown(usual)}
   ${shown(quick)}
 

@@ -61,6 +61,11 @@ export async function registerCallee(
   if (failed > 0) throw new VoidRun(`${prefix} could not register`);
 }
 
+/** Calls over UDP come faster than others: nearer to the 2,000/s that the targets mean, and still no gateway's limit. */
+export function udpRate({ rate }: Pick<Sizes, 'rate'>): number {
+  return 2 * rate;
+}
+
 /** Kamailio's plain record-routed call is what each is compared with. */
 function callsPart(
   name: string,
@@ -80,10 +85,11 @@ function callsPart(
     name,
     what,
     measure: async (bench: Bench) => {
+      const rate = transport === 'udp' ? udpRate(bench.sizes) : bench.sizes.rate;
       const [theirs, ours] = await inTurn(bench, sides, async (system, phones) => {
         await registerCallee(system, phones, transport);
         const caller = { phones, port: system.port('udp'), callee: { prefix: 'callee' } };
-        return callCost(system, [caller], bench.sizes);
+        return callCost(system, [caller], { ...bench.sizes, rate });
       });
       return [
         {
@@ -94,7 +100,7 @@ function callsPart(
           other: { name: 'kamailio', numbers: theirs.map(({ cpuUs }) => cpuUs) },
           target: { atMost: target },
           notes: [
-            `${bench.sizes.rate} calls/s; ours: ${set.join(', ') || 'defaults'}; ${busyNote([...theirs, ...ours].map(({ busy }) => busy))}`,
+            `${rate} calls/s; ours: ${set.join(', ') || 'defaults'}; ${busyNote([...theirs, ...ours].map(({ busy }) => busy))}`,
           ],
         },
       ];

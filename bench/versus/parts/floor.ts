@@ -1,10 +1,10 @@
 import { startBare } from '../bare.ts';
 import type { Finding } from '../finding.ts';
 import { startKamailio } from '../kamailio.ts';
-import { type Bench, busyNote, once, type Part, type Side } from '../part.ts';
+import { type Bench, busyNote, once, type Part, type Side, type Sizes } from '../part.ts';
 import type { Phones } from '../phones/phones.ts';
 import type { System } from '../system.ts';
-import { type Cost, callCost, registerCallee } from './calls.ts';
+import { type Cost, callCost, registerCallee, udpRate } from './calls.ts';
 import { digestCost, keyCost } from './registrations.ts';
 
 interface Measured {
@@ -16,11 +16,17 @@ interface Measured {
 
 async function ofCall(bench: Bench, system: System, phones: Phones): Promise<Cost> {
   await registerCallee(system, phones);
-  return callCost(system, [{ phones, port: system.port('udp'), callee: { prefix: 'callee' } }], bench.sizes);
+  const caller = { phones, port: system.port('udp'), callee: { prefix: 'callee' } };
+  return callCost(system, [caller], { ...bench.sizes, rate: udpRate(bench.sizes) });
 }
 
 /** One part: Kamailio first, then what a bare Node process takes for the same messages. */
-function floorPart(unit: string, theirs: Measured, bare: readonly [Measured, ...Measured[]]): Part {
+function floorPart(
+  unit: string,
+  rateOf: (sizes: Sizes) => number,
+  theirs: Measured,
+  bare: readonly [Measured, ...Measured[]],
+): Part {
   const [{ part: name, what }] = bare;
   return {
     name,
@@ -42,7 +48,7 @@ function floorPart(unit: string, theirs: Measured, bare: readonly [Measured, ...
         (measured): Finding => ({
           ...{ part: measured.part, what: measured.what, unit, ours: numbersOf(measured) },
           other: { name: 'kamailio', numbers: numbersOf(theirs) },
-          notes: [`${bench.sizes.rate}/s; no gateway: bench/versus/bare-process.ts; ${busyNote(busy)}`],
+          notes: [`${rateOf(bench.sizes)}/s; no gateway: bench/versus/bare-process.ts; ${busyNote(busy)}`],
         }),
       );
     },
@@ -62,6 +68,7 @@ const bare = (duty?: Parameters<typeof startBare>[0]): Side => ({
 export const floorParts: readonly Part[] = [
   floorPart(
     'us of CPU per call',
+    udpRate,
     { part: 'kamailio', what: 'CPU per call', side: kamailio(false), cost: ofCall },
     [
       {
@@ -80,6 +87,7 @@ export const floorParts: readonly Part[] = [
   ),
   floorPart(
     'us of CPU per registration',
+    ({ rate }) => rate,
     { part: 'kamailio', what: 'CPU per digest REGISTER', side: kamailio(true), cost: digestCost },
     [
       {
